@@ -1,0 +1,126 @@
+"""What every benchmark here shares: the conditions a number travels with, and its file.
+
+A measured number says little without its protocol. So each file in ``benchmarks/results/`` holds,
+beside its numbers, the machine, the versions, the commit and the command that gave them, and every
+single measurement beside the mean and the deviation.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tellapart.errors import DataError
+from tellapart.files import write_whole
+from tellapart.runtime import Runtime, describe_environment
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and deviation of repeated measurements.
+
+    Args:
+        mean: arithmetic mean.
+        deviation: sample standard deviation (n - 1); 0 where there is one measurement.
+        n: how many measurements.
+    """
+
+    mean: float
+    deviation: float
+    n: int
+
+    def to_text(self, digits: int) -> str:
+        """The spread for a table: ``99.12 ± 0.05``; no deviation where n is 1."""
+        mean = f"{self.mean:.{digits}f}"
+        return mean if self.n == 1 else f"{mean} ± {self.deviation:.{digits}f}"
+
+    def to_json(self) -> dict[str, float | int]:
+        """The three numbers by name."""
+        return {"mean": self.mean, "deviation": self.deviation, "n": self.n}
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """Mean and sample deviation of at least one value."""
+    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
+    return Spread(statistics.fmean(values), deviation, len(values))
+
+
+def describe_run(runtime: Runtime) -> dict[str, str | int]:
+    """The machine, the versions, the commit and the command of this process."""
+    return {
+        **describe_environment(runtime),
+        "commit": _commit(),
+        "command": shlex.join(["python", _relative(Path(sys.argv[0])), *sys.argv[1:]]),
+    }
+
+
+def data_folder(given: Path | None, name: str) -> Path:
+    """The folder of one data set: ``given/name``, else ``$TELLAPART_DATA/name``.
+
+    Raises:
+        DataError: where neither is set or the folder does not exist.
+    """
+    root = given or (Path(os.environ["TELLAPART_DATA"]) if "TELLAPART_DATA" in os.environ else None)
+    if root is None:
+        raise DataError(
+            f"a folder that holds {name}/ is needed; give --data-dir DIR or set TELLAPART_DATA"
+        )
+    folder = root / name
+    if not folder.is_dir():
+        raise DataError(f"{folder} is not a folder; --data-dir is to hold {name}/")
+    return folder
+
+
+def write_results(name: str, payload: Mapping[str, Any]) -> Path:
+    """Writes ``benchmarks/results/NAME.json`` whole and returns its path."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    path = RESULTS / f"{name}.json"
+    write_whole(path, json.dumps(payload, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    return path
+
+
+def read_results(name: str) -> dict[str, Any]:
+    """What ``write_results`` wrote.
+
+    Raises:
+        DataError: where nothing was measured yet.
+    """
+    path = RESULTS / f"{name}.json"
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; run benchmarks/{name}.py to measure it")
+    content: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    return content
+
+
+def _relative(script: Path) -> str:
+    resolved = script.resolve()
+    return str(resolved.relative_to(ROOT)) if resolved.is_relative_to(ROOT) else script.name
+
+
+def _commit() -> str:
+    # A tree with changes is not the commit it started from, and the number says so.
+    try:
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        changed = _git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    changed_sources = [line for line in changed.splitlines() if "benchmarks/results/" not in line]
+    return f"{commit} with changes" if changed_sources else commit
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=ROOT, check=True, capture_output=True, text=True, timeout=30
+    )
+    return done.stdout.strip()

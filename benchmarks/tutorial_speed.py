@@ -1,0 +1,121 @@
+"""``tellapart`` beside the tutorials' own loop: seconds per epoch and test accuracy.
+
+Protocol: the same network, optimiser, batch size, epochs, normalisation, training pictures and
+seeds on both sides, in one process, on the same device with the same number of threads. The two
+sides take turns, and each seed begins with the other side, so that a machine that slows down slows
+both. Both clocks run over the training loop alone and stop when the device has finished; reading
+the files and the evaluation are outside. Before its clock the loop takes ten steps on a copy of
+its network, and ``tellapart`` trains one epoch on its small bundled sample. The test set is read
+once per run, after the last epoch. Reported are every run, the mean and the sample deviation over
+the seeds, and the ratio of the two means.
+
+What differs is what is being compared: how pictures reach the network, the memory layout, and the
+precision, which ``tellapart`` chooses by the machine and which stands in the result.
+
+    python benchmarks/tutorial_speed.py                      3 seeds, 5 epochs; takes minutes
+    python benchmarks/tutorial_speed.py --seeds 1 --epochs 1
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import tellapart
+import tutorial_loop
+from protocol import Spread, describe_run, spread, write_results
+from tellapart.errors import TellapartError
+from tellapart.runtime import choose_runtime
+
+RECIPE = "tutorial-dropout-sgd"
+NETWORK = "dropout-sgd"
+LOOP, TELLAPART = SIDES = ("tutorial_loop", "tellapart")
+
+
+def run_tellapart(
+    data: str, epochs: int, seed: int, data_dir: Path | None, folder: str
+) -> dict[str, Any]:
+    """One run of the package, in the same terms as ``tutorial_loop.run``."""
+    # The recipe holds no validation part out, so both sides learn from the same 60,000 pictures.
+    result = tellapart.train(
+        data,
+        recipe=RECIPE,
+        settings=[f"epochs={epochs}"],
+        seed=seed,
+        out=Path(folder, f"{data}-{seed}"),
+        data_dir=data_dir,
+    )
+    return {key: value for key, value in result.to_json().items() if key != "run"}
+
+
+def measure(num_seeds: int, epochs: int, data_dir: Path | None) -> dict[str, list[dict[str, Any]]]:
+    """Both sides for every seed, taking turns."""
+    runs: dict[str, list[dict[str, Any]]] = {side: [] for side in SIDES}
+    with tempfile.TemporaryDirectory() as folder:
+        run_tellapart("mnist-sample", 1, 0, data_dir, folder)
+        for seed in range(num_seeds):
+            for side in SIDES if seed % 2 == 0 else reversed(SIDES):
+                if side == LOOP:
+                    measured = tutorial_loop.run(NETWORK, epochs, seed, data_dir)
+                else:
+                    measured = run_tellapart("mnist", epochs, seed, data_dir, folder)
+                runs[side].append(measured)
+                seconds = measured["train_seconds"] / measured["num_epochs"]
+                print(f"seed {seed}: {side} {seconds:.2f} s per epoch", file=sys.stderr)
+    return runs
+
+
+def seconds_per_epoch(runs: list[dict[str, Any]]) -> Spread:
+    return spread([run["train_seconds"] / run["num_epochs"] for run in runs])
+
+
+def accuracy_percent(runs: list[dict[str, Any]]) -> Spread:
+    return spread([100 * run["test_accuracy"] for run in runs])
+
+
+def table(runs: dict[str, list[dict[str, Any]]], ratio: float) -> str:
+    """The comparison, for people."""
+    lines = [f"{'':15}{'seconds per epoch':>20}{'test accuracy, %':>20}"]
+    for side in SIDES:
+        seconds, accuracy = seconds_per_epoch(runs[side]), accuracy_percent(runs[side])
+        lines.append(f"{side:15}{seconds.to_text(2):>20}{accuracy.to_text(2):>20}")
+    lines.append(f"an epoch is {ratio:.2f} times as fast (n = {len(runs[LOOP])} on each side)")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    try:
+        runs = measure(arguments.seeds, arguments.epochs, arguments.data_dir)
+    except TellapartError as error:
+        print(error, file=sys.stderr)
+        return 2
+    ratio = seconds_per_epoch(runs[LOOP]).mean / seconds_per_epoch(runs[TELLAPART]).mean
+    summaries = {
+        side: {
+            "seconds_per_epoch": seconds_per_epoch(runs[side]).to_json(),
+            "test_accuracy_percent": accuracy_percent(runs[side]).to_json(),
+            "runs": runs[side],
+        }
+        for side in SIDES
+    }
+    conditions = describe_run(choose_runtime())
+    payload = {"recipe": RECIPE, "ratio_per_epoch": ratio, **summaries, "environment": conditions}
+    print(table(runs, ratio))
+    print(f"written to {write_results('tutorial_speed', payload)}", file=sys.stderr)
+    return 0
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Time tellapart beside the tutorials' loop.")
+    parser.add_argument("--seeds", type=int, default=3, help="runs on each side; default 3")
+    parser.add_argument("--epochs", type=int, default=5, help="per run; default 5")
+    parser.add_argument("--data-dir", type=Path, help="holds mnist/; default $TELLAPART_DATA")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

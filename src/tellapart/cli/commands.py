@@ -1,0 +1,343 @@
+"""Every command with its arguments; what they do is in `tellapart.workflow`."""
+
+from __future__ import annotations
+
+import json as json_format
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+
+from tellapart import __version__
+from tellapart.cli.options import DataDir, Device, Json, Seed, Settings, Threads
+from tellapart.errors import ConfigError, RunError
+
+app = App(
+    name="tellapart",
+    help="Train an image classifier from zero, evaluate it honestly, and see what it learned.\n\n"
+    "`tellapart train` with nothing else trains on 5,000 handwritten digits that come with it.",
+    version=__version__,
+    help_format="markdown",
+    suppress_keyboard_interrupt=False,
+    # The help texts say what is done without an option, in words.
+    default_parameter=Parameter(show_default=False, negative=()),
+)
+data_app = App(name="data", help="Data sets: what there is, and fetching it.")
+recipes_app = App(name="recipes", help="Recipes: what there is, what is in it, a copy to edit.")
+app.command(data_app)
+app.command(recipes_app)
+
+
+@app.command
+def train(
+    data: str | None = None,
+    /,
+    *,
+    recipe: str | None = None,
+    settings: Settings = (),
+    seed: Seed = None,
+    out: Path | None = None,
+    resume: Path | None = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    dry_run: bool = False,
+    json: Json = False,
+) -> int:
+    """Train a classifier, evaluate it once on the test split, and leave a run folder.
+
+    Parameters
+    ----------
+    data
+        A name from `tellapart data list`, or a folder of IDX files; mnist-sample, if left out.
+    recipe
+        A name from `tellapart recipes list`, or a .toml file; chosen for the data, if left out.
+    out
+        The run folder, new or empty; runs/DATA-RECIPE-N, if left out.
+    resume
+        Go on with this run; data and recipe come from it.
+    dry_run
+        Say what would be done, and stop.
+    """
+    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.tables import print_evaluation, print_plan
+    from tellapart.workflow.training import make_plan
+    from tellapart.workflow.training import train as run_training
+
+    if dry_run:
+        from tellapart.run_folder import open_run
+        from tellapart.runtime import set_threads
+
+        set_threads(threads)
+        plan = make_plan(
+            data,
+            recipe=recipe,
+            settings=settings,
+            seed=seed,
+            run=open_run(resume) if resume else None,
+            data_dir=data_dir,
+            device=device,
+        )
+        if json:
+            _print_json(plan.to_json())
+        else:
+            print_plan(plan)
+        return 0
+    result = run_training(
+        data,
+        recipe=recipe,
+        settings=settings,
+        seed=seed,
+        out=out,
+        resume=resume,
+        data_dir=data_dir,
+        device=device,
+        threads=threads,
+        watcher=ConsoleWatcher(),
+    )
+    if json:
+        _print_json(result.to_json())
+        return 0
+    if result.test is None:
+        print(f"{result.data} has no test split, so there is no test accuracy")
+    else:
+        print_evaluation(result.test, f"{result.data}, test split")
+        print(f"report    {result.run / 'report.html'}")
+    print(f"trained   {result.num_epochs} epochs in {result.train_seconds:.1f} s")
+    print(f"run       {result.run}")
+    return 0
+
+
+@app.command
+def evaluate(
+    run: Path,
+    data: str | None = None,
+    /,
+    *,
+    split: Literal["test", "validation", "train"] = "test",
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Json = False,
+) -> int:
+    """Evaluate a run: accuracy with its interval, confusions, ROC, calibration, and a page.
+
+    Parameters
+    ----------
+    run
+        The folder that `tellapart train` printed.
+    data
+        Other data with the same classes; the run's own, if left out.
+    split
+        Which part of the data.
+    """
+    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.tables import print_evaluation
+    from tellapart.workflow.evaluating import evaluate as run_evaluation
+
+    result = run_evaluation(
+        run,
+        data,
+        split=split,
+        data_dir=data_dir,
+        device=device,
+        threads=threads,
+        watcher=ConsoleWatcher(),
+    )
+    if json:
+        _print_json(result.to_json())
+        return 0
+    print_evaluation(result.evaluation, f"{result.data}, {result.split} split")
+    print(f"report    {result.report}")
+    return 0
+
+
+@app.command
+def predict(
+    run: Path,
+    /,
+    *pictures: str,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Json = False,
+) -> int:
+    """Name the class of picture files, of any size and mode.
+
+    Parameters
+    ----------
+    run
+        The folder that `tellapart train` printed, or a classifier file.
+    pictures
+        Files, folders and patterns such as 'scans/*.png'.
+    """
+    from tellapart.cli.tables import print_predictions
+    from tellapart.workflow.predicting import predict as run_prediction
+
+    predictions = run_prediction(run, pictures, device=device, threads=threads)
+    if json:
+        _print_json({"run": str(run), "predictions": [entry.to_json() for entry in predictions]})
+    else:
+        print_predictions(predictions)
+    # The readable files are answered first; then the exit code says that not all were.
+    return 2 if any(entry.error for entry in predictions) else 0
+
+
+@app.command
+def reproduce(
+    *recipes: str,
+    data: str = "mnist",
+    settings: Settings = (),
+    seed: Annotated[int, Parameter(help="For every run.")] = 0,
+    out: Path | None = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Json = False,
+) -> int:
+    """Train the seven networks of the tutorials as their articles say, and compare.
+
+    Parameters
+    ----------
+    recipes
+        Only these of the tutorials' recipes; all seven, if left out.
+    data
+        What to train on; the articles use mnist.
+    out
+        A folder for the runs, OUT/RECIPE; runs/DATA-RECIPE-N, if left out.
+    """
+    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.tables import print_reproduction
+    from tellapart.workflow.reproducing import reproduce as run_reproduction
+
+    results = run_reproduction(
+        recipes,
+        data=data,
+        settings=settings,
+        seed=seed,
+        out=out,
+        data_dir=data_dir,
+        device=device,
+        threads=threads,
+        watcher=ConsoleWatcher(),
+    )
+    if json:
+        rows = [
+            {"claim": c.claim, "reference_accuracy": c.reference_accuracy, **result.to_json()}
+            for c, result in results
+        ]
+        _print_json({"data": data, "seed": seed, "results": rows})
+    else:
+        print_reproduction(results)
+    return 0
+
+
+@data_app.command(name="list")
+def list_data(*, json: Json = False) -> int:
+    """List the data sets that can be named."""
+    from tellapart.cli.tables import print_catalogue
+    from tellapart.data.catalogue import CATALOGUE
+
+    if json:
+        rows = [
+            {
+                "name": entry.name,
+                "title": entry.title,
+                "classes": list(entry.class_names),
+                "licence": entry.licence,
+                "download_bytes": entry.download_bytes,
+            }
+            for entry in CATALOGUE.values()
+        ]
+        _print_json({"data_sets": rows})
+    else:
+        print_catalogue(CATALOGUE.values())
+    return 0
+
+
+@data_app.command
+def fetch(name: str, /, *, data_dir: DataDir = None, json: Json = False) -> int:
+    """Download what is missing of a data set, checked by its SHA-256.
+
+    Parameters
+    ----------
+    name
+        A name from `tellapart data list`.
+    """
+    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.data.sources import fetch as fetch_files
+
+    watcher = ConsoleWatcher()
+    with watcher:
+        paths = fetch_files(
+            name,
+            data_dir=data_dir,
+            progress=lambda done, total: watcher.download(name, done, total),
+        )
+    if json:
+        _print_json({"name": name, "files": [str(path) for path in paths]})
+    else:
+        print("\n".join(map(str, paths)))
+    return 0
+
+
+@recipes_app.command(name="list")
+def list_recipes(*, json: Json = False) -> int:
+    """List the recipes that come with the package."""
+    from tellapart.cli.tables import print_recipes
+    from tellapart.config import load_recipe, recipe_names
+
+    recipes = [load_recipe(name) for name in recipe_names()]
+    if json:
+        _print_json({"recipes": [recipe.to_mapping() for recipe in recipes]})
+    else:
+        print_recipes(recipes)
+    return 0
+
+
+@recipes_app.command
+def show(recipe: str = "small-data", /, *, settings: Settings = (), json: Json = False) -> int:
+    """Print a recipe in full, with what each field means.
+
+    Parameters
+    ----------
+    recipe
+        A name from `tellapart recipes list`, or a .toml file.
+    """
+    from tellapart.config import load_recipe
+
+    shown = load_recipe(recipe).with_settings(settings)
+    if json:
+        _print_json(shown.to_mapping())
+    else:
+        print(shown.to_toml(explain=True), end="")
+    return 0
+
+
+@recipes_app.command
+def copy(recipe: str, path: Path, /, *, settings: Settings = ()) -> int:
+    """Write a recipe to a .toml file of your own, to edit and pass to --recipe.
+
+    Parameters
+    ----------
+    recipe
+        A name from `tellapart recipes list`, or a .toml file.
+    path
+        The file to write; an existing one is left alone.
+    """
+    import dataclasses
+
+    from tellapart.config import load_recipe
+    from tellapart.files import write_whole
+
+    if path.suffix != ".toml":
+        raise ConfigError(f"a recipe file ends in .toml, got {str(path)!r}")
+    if path.exists():
+        raise RunError(f"{path} exists and is left as it is; choose another name")
+    copied = dataclasses.replace(load_recipe(recipe).with_settings(settings), name=path.stem)
+    write_whole(path, copied.to_toml(explain=True))
+    print(path)
+    return 0
+
+
+def _print_json(content: dict[str, Any]) -> None:
+    print(json_format.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))

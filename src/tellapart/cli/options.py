@@ -1,0 +1,30 @@
+"""Options that several commands take, each written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+Settings = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--set",
+        help="KEY=VALUE changes one field of the recipe, e.g. epochs=5; may be repeated."
+        " `tellapart recipes show` lists all keys.",
+    ),
+]
+Seed = Annotated[
+    int | None, Parameter(help="Decides weights, shuffling and dropout; the recipe's, if left out.")
+]
+DataDir = Annotated[
+    Path | None, Parameter(help="Look for a data set's files here first, in DATA_DIR/NAME.")
+]
+Device = Annotated[
+    str, Parameter(help="auto, cpu, cuda, cuda:1 or mps; auto takes a GPU where there is one.")
+]
+Threads = Annotated[
+    int | None, Parameter(help="Threads for one operation; all cores, if left out.")
+]
+Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object and nothing else.")]

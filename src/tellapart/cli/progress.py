@@ -1,0 +1,101 @@
+"""Progress on standard error: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from tellapart.cli.tables import percent, print_plan
+from tellapart.workflow.watcher import Watcher
+
+if TYPE_CHECKING:
+    from tellapart.training.trainer import EpochReport
+    from tellapart.workflow.training import Plan
+
+_PLAIN_DOWNLOAD_STEP = 0.25
+
+
+class ConsoleWatcher(Watcher):
+    """Shows a workflow on standard error."""
+
+    def __init__(self) -> None:
+        self._console = Console(file=sys.stderr, highlight=False)
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._plain_share = 0.0
+
+    def download(self, name: str, done_bytes: int, total_bytes: int | None) -> None:
+        """A bar, or a line for every quarter."""
+        total = total_bytes or 0
+        if self._console.is_terminal:
+            self._bar(f"fetching {name}", done_bytes, total or done_bytes)
+            if total and done_bytes >= total:
+                self._stop()
+            return
+        share = done_bytes / total if total else 0.0
+        if share >= self._plain_share + _PLAIN_DOWNLOAD_STEP or done_bytes == total:
+            self._plain_share = share
+            self._console.print(f"fetching {name}: {done_bytes / 1e6:.1f} of {total / 1e6:.1f} MB")
+
+    def plan(self, plan: Plan) -> None:
+        """The summary before training."""
+        self._stop()
+        print_plan(plan, self._console)
+
+    def step(self, epoch: int, done: int, total: int, mean_loss: float) -> None:
+        """Moves the bar; plain output has a line per epoch only."""
+        if self._console.is_terminal:
+            self._bar(f"epoch {epoch}  loss {mean_loss:.4f}", done, total)
+
+    def epoch(self, report: EpochReport, num_epochs: int) -> None:
+        """One line per epoch."""
+        self._stop()
+        width = len(str(num_epochs))
+        parts = [
+            f"epoch {report.epoch:{width}}/{num_epochs}",
+            f"loss {report.train_loss:.4f}",
+            f"train {percent(report.train_accuracy)}",
+        ]
+        if report.validation_loss is not None and report.validation_accuracy is not None:
+            parts += [
+                f"validation loss {report.validation_loss:.4f}",
+                f"validation {percent(report.validation_accuracy)}",
+            ]
+        parts.append(f"{report.seconds:.1f} s")
+        self._console.print("  ".join(parts), soft_wrap=True)
+
+    def note(self, text: str) -> None:
+        """A line."""
+        self._stop()
+        self._console.print(text, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """A line that stands out."""
+        self._stop()
+        self._console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+
+    def __exit__(self, *error: Any) -> None:
+        self._stop()
+
+    def _bar(self, description: str, done: int, total: int) -> None:
+        if self._progress is None:
+            self._progress = Progress(
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.percentage:>3.0f} %"),
+                TimeRemainingColumn(),
+                console=self._console,
+                transient=True,
+            )
+            self._task = self._progress.add_task(description, total=total)
+            self._progress.start()
+        assert self._task is not None
+        self._progress.update(self._task, description=description, completed=done, total=total)
+
+    def _stop(self) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None

@@ -1,0 +1,196 @@
+"""Results as text: what the commands print on standard output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from tellapart.config import Recipe
+    from tellapart.data.catalogue import CatalogueEntry
+    from tellapart.data.image_set import ImageSet
+    from tellapart.evaluation import Evaluation
+    from tellapart.workflow.predicting import Prediction
+    from tellapart.workflow.reproducing import Claim
+    from tellapart.workflow.training import Plan, TrainingResult
+
+# More classes than this, and only the worst are listed; report.html has them all.
+_MOST_CLASSES_LISTED = 20
+_NUM_CONFUSIONS = 5
+
+
+def percent(share: float, digits: int = 2) -> str:
+    """``0.98765`` as ``98.77 %``."""
+    return f"{100 * share:.{digits}f} %"
+
+
+def print_plan(plan: Plan, console: Console | None = None) -> None:
+    """What is going to be trained on what."""
+    train = plan.train
+    channels, height, width = train.picture_shape
+    colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
+    splits = {"train": train, "validation": plan.validation, **_other_splits(plan)}
+    counts = " · ".join(f"{name} {len(part):,}" for name, part in splits.items() if part)
+    lines = [
+        ("data", f"{plan.data.name}: {counts}"),
+        ("", f"{train.num_classes} classes, {_per_class(train)} each; {width}x{height} {colour}"),
+        *(("", note) for note in plan.data_set.notes),
+        ("recipe", plan.recipe.name + (f" (chosen: {plan.reason})" if plan.reason else "")),
+        ("", _recipe_line(plan.recipe)),
+        ("network", f"{plan.recipe.model.network}, {plan.num_parameters:,} parameters"),
+        ("machine", f"{plan.runtime.device}, {plan.runtime.precision}"),
+    ]
+    for name, text in lines:
+        (console or _stdout()).print(Text(f"{name:9} {text}"), soft_wrap=True)
+
+
+def _other_splits(plan: Plan) -> dict[str, ImageSet]:
+    known = ("train", "validation")
+    return {name: part for name, part in plan.data_set.splits.items() if name not in known}
+
+
+def _per_class(train: ImageSet) -> str:
+    counts = train.class_counts()
+    low, high = min(counts), max(counts)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _recipe_line(recipe: Recipe) -> str:
+    training, optimizer = recipe.training, recipe.optimizer
+    return (
+        f"{training.epochs} epochs, batches of {training.batch_size}, {optimizer.name} "
+        f"at {optimizer.learning_rate:g}, {recipe.schedule.name} schedule, seed {training.seed}"
+    )
+
+
+def print_evaluation(evaluation: Evaluation, title: str) -> None:
+    """Headline, a row per class, and what is confused with what."""
+    from tellapart.evaluation import most_confused
+
+    console = _stdout()
+    low, high = evaluation.accuracy_interval
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in ("class", "pictures", "precision", "recall", "F1", "AUC"):
+        table.add_column(column, justify="left" if column == "class" else "right")
+    rows = sorted(evaluation.per_class, key=lambda row: row.f1)
+    if len(rows) > _MOST_CLASSES_LISTED:
+        left_out = len(rows) - _MOST_CLASSES_LISTED
+        table.caption = f"the {_MOST_CLASSES_LISTED} worst; {left_out} more in report.html"
+        rows = rows[:_MOST_CLASSES_LISTED]
+    else:
+        rows = list(evaluation.per_class)
+    for row in rows:
+        scores = (f"{score:.4f}" for score in (row.precision, row.recall, row.f1))
+        table.add_row(Text(row.name), f"{row.support:,}", *scores, _number(row.auc))
+    table.add_row(
+        Text("macro mean", style="bold"),
+        f"{evaluation.num_pictures:,}",
+        f"{evaluation.macro_precision:.4f}",
+        f"{evaluation.macro_recall:.4f}",
+        f"{evaluation.macro_f1:.4f}",
+        _number(evaluation.macro_auc),
+    )
+    console.print(table)
+    confused = most_confused(evaluation, _NUM_CONFUSIONS)
+    names = evaluation.class_names
+    pairs = [f"{names[p.label]} as {names[p.prediction]} ({p.num_pictures})" for p in confused]
+    wrong = evaluation.num_pictures - evaluation.num_correct
+    print()
+    print(
+        f"accuracy  {percent(evaluation.accuracy)} "
+        f"(95 % interval {percent(low)} to {percent(high)}, {evaluation.num_pictures:,} pictures)"
+    )
+    calibration = _number(evaluation.expected_calibration_error)
+    print(f"loss      {evaluation.loss:.4f}   calibration error {calibration}")
+    print(f"mistakes  {wrong:,}" + (", most often " + ", ".join(pairs) if pairs else ""))
+
+
+def print_predictions(predictions: Sequence[Prediction]) -> None:
+    """A row per file; what could not be read goes to standard error, where it belongs."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("class", "probability", "runner-up", "probability", "file"):
+        table.add_column(
+            column, justify="right" if column == "probability" else "left", no_wrap=True
+        )
+    for entry in predictions:
+        if entry.error is None:
+            table.add_row(
+                Text(entry.label or ""),
+                percent(entry.probability or 0.0),
+                Text(entry.runner_up or ""),
+                percent(entry.runner_up_probability or 0.0),
+                Text(entry.path),
+            )
+    if table.row_count:
+        _stdout(wide=True).print(table)
+    errors = [entry.error for entry in predictions if entry.error is not None]
+    for error in errors:
+        _stderr().print(Text(f"tellapart: {error}"), soft_wrap=True)
+    if errors:
+        _stderr().print(f"{len(errors)} of {len(predictions)} files could not be read")
+
+
+def print_reproduction(results: Sequence[tuple[Claim, TrainingResult]]) -> None:
+    """Recipe by recipe: what the article claims, what its own loop gave, what came out."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("recipe", "the article claims", "its loop, mended", "came out", "loss", "time"):
+        right = column in ("its loop, mended", "loss", "time")
+        table.add_column(column, justify="right" if right else "left", no_wrap=True)
+    for claim, result in results:
+        reference = claim.reference_accuracy
+        came_out, loss = "no test split", ""
+        if result.test:
+            low, high = result.test.accuracy_interval
+            came_out = f"{percent(result.test.accuracy)} ({100 * low:.2f} to {percent(high)})"
+            loss = f"{result.test.loss:.4f}"
+        table.add_row(
+            claim.recipe,
+            claim.claim,
+            percent(reference) if reference else "not run",
+            came_out,
+            loss,
+            f"{result.train_seconds:.1f} s",
+        )
+    _stdout(wide=True).print(table)
+    print("\nIn brackets: the 95 % interval. Time: the training loop alone.")
+
+
+def print_catalogue(entries: Iterable[CatalogueEntry]) -> None:
+    """A row per data set."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("name", "classes", "download", "what it is", "licence"):
+        table.add_column(column, no_wrap=column in ("name", "classes", "download"))
+    for entry in entries:
+        size = "bundled" if entry.bundled else f"{entry.download_bytes / 1e6:.0f} MB"
+        table.add_row(entry.name, str(len(entry.class_names)), size, entry.title, entry.licence)
+    _stdout().print(table)
+
+
+def print_recipes(recipes: Iterable[Recipe]) -> None:
+    """A row per recipe."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("name", no_wrap=True)
+    table.add_column("what it is")
+    for recipe in recipes:
+        table.add_row(recipe.name, recipe.description)
+    _stdout().print(table)
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _stdout(*, wide: bool = False) -> Console:
+    """A console on standard output; ``wide`` never cuts or folds a row that is piped on."""
+    console = Console(highlight=False)
+    if wide and not console.is_terminal:
+        console.width = 10_000
+    return console
+
+
+def _stderr() -> Console:
+    return Console(stderr=True, highlight=False)

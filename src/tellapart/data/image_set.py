@@ -1,0 +1,113 @@
+"""The pictures of one split as one tensor, and the data set that holds the splits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import torch
+
+from tellapart.errors import DataError, ShapeError
+
+
+@dataclass(frozen=True)
+class ImageSet:
+    """The pictures of one split, resident on one device.
+
+    Args:
+        images: uint8, (pictures, channels, height, width), 0 is black and 255 is white.
+        labels: int64, (pictures,), an index into ``class_names``.
+        class_names: what the indices mean; the same in every split of a data set.
+
+    Raises:
+        ShapeError: where shapes or types are not these, or the two lengths differ.
+        DataError: where a label lies outside ``class_names``.
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    class_names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+            raise ShapeError(
+                "images must be uint8 (pictures, channels, height, width), "
+                f"got {self.images.dtype} {tuple(self.images.shape)}"
+            )
+        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
+            raise ShapeError(
+                f"labels must be int64 ({len(self.images)},), one per picture, "
+                f"got {self.labels.dtype} {tuple(self.labels.shape)}"
+            )
+        if len(self.labels):
+            low, high = int(self.labels.min()), int(self.labels.max())
+            if low < 0 or high >= len(self.class_names):
+                raise DataError(
+                    f"labels must lie in 0..{len(self.class_names) - 1} "
+                    f"({len(self.class_names)} classes), got {low}..{high}"
+                )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes the data set has, also those with no picture in this split."""
+        return len(self.class_names)
+
+    @property
+    def picture_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of every picture."""
+        _, channels, height, width = self.images.shape
+        return channels, height, width
+
+    def class_counts(self) -> tuple[int, ...]:
+        """How many pictures each class has, in the order of ``class_names``."""
+        counts = torch.bincount(self.labels, minlength=self.num_classes)
+        return tuple(int(count) for count in counts)
+
+    def select(self, indices: torch.Tensor) -> ImageSet:
+        """The pictures at ``indices`` (int64, (k,)), in that order."""
+        return replace(self, images=self.images[indices], labels=self.labels[indices])
+
+    def to(self, device: torch.device) -> ImageSet:
+        """The same pictures on ``device``."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Named pictures and labels with their splits and where they come from.
+
+    Args:
+        name: the catalogue's name, or the folder's.
+        splits: ``train`` always; ``validation`` and ``test`` where the source has them.
+        fingerprint: hexadecimal SHA-256 over class names, pictures and labels of all splits.
+        provenance: who made it, in one line.
+        licence: under what terms, in a few words.
+        notes: what a person should know before training on it, a line each.
+    """
+
+    name: str
+    splits: Mapping[str, ImageSet]
+    fingerprint: str
+    provenance: str = ""
+    licence: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes' names, in the order of their indices."""
+        return self.splits["train"].class_names
+
+    def split(self, name: str) -> ImageSet:
+        """The split called ``name``.
+
+        Raises:
+            DataError: where this data set has no such split.
+        """
+        if name not in self.splits:
+            raise DataError(
+                f"data set {self.name!r} has no {name!r} split; it has: {', '.join(self.splits)}"
+            )
+        return self.splits[name]

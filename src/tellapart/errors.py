@@ -1,0 +1,47 @@
+"""Every error that tellapart raises on purpose.
+
+::
+
+    TellapartError              something in the request or its input is wrong: exit code 2
+    ├── ConfigError             a recipe, a key or a value
+    ├── DataError               a data set, one of its files, a picture
+    ├── ShapeError              a tensor of the wrong shape or type (also a ValueError)
+    ├── ClassifierFileError     a classifier file that is damaged, foreign or hostile
+    ├── RunError                a run folder: missing, taken, not writable, not matching
+    ├── DeviceError             a device or precision that this machine does not have
+    └── DivergedError           training produced a loss that is not finite
+
+An error names the subject, the rule, what came, and the remedy, in one or two lines.
+"""
+
+
+class TellapartError(Exception):
+    """The request, or what it was given, is wrong; the message says what to do."""
+
+
+class ConfigError(TellapartError):
+    """A recipe, a key in it or a value is wrong."""
+
+
+class DataError(TellapartError):
+    """A data set, one of its files or a picture cannot be used."""
+
+
+class ShapeError(TellapartError, ValueError):
+    """A tensor has the wrong shape or type."""
+
+
+class ClassifierFileError(TellapartError):
+    """A classifier file is damaged, foreign or hostile."""
+
+
+class RunError(TellapartError):
+    """A run folder is missing, taken, not writable, or does not match the request."""
+
+
+class DeviceError(TellapartError):
+    """A device or a precision is not available on this machine."""
+
+
+class DivergedError(TellapartError):
+    """Training produced a loss that is not finite."""

@@ -1,0 +1,1 @@
+"""Networks, and the classifier that wraps one with its preprocessing and class names."""

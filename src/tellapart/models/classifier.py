@@ -1,0 +1,108 @@
+"""Preprocessing, network and class names as one module: what is trained is what is shipped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from tellapart.config import Scalar
+from tellapart.errors import ConfigError, ShapeError
+from tellapart.models.zoo import PictureShape
+
+
+@dataclass(frozen=True)
+class Normalization:
+    """``(pixel / 255 - mean) / deviation``, per channel; mean and deviation of pixels in 0..1."""
+
+    mean: tuple[float, ...]
+    deviation: tuple[float, ...]
+
+
+class Classifier(nn.Module):
+    """A network that takes uint8 pictures and gives logits, and knows its classes.
+
+    Args:
+        network: float pictures (batch, channels, height, width) to logits (batch, classes).
+        network_name: its name in the zoo, and
+        arguments: the arguments it was built with: what a file needs to build it again.
+        class_names: one per logit.
+        picture_shape: channels, height and width of the pictures it was trained on.
+        normalization: one mean and deviation for all channels, or one per channel.
+
+    Raises:
+        ConfigError: where the normalisation has neither one number nor one per channel.
+    """
+
+    scale: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        network_name: str,
+        arguments: Mapping[str, Scalar],
+        class_names: tuple[str, ...],
+        picture_shape: PictureShape,
+        normalization: Normalization,
+    ) -> None:
+        super().__init__()
+        channels = picture_shape[0]
+        if len(normalization.mean) not in (1, channels):
+            raise ConfigError(
+                f"normalization needs 1 mean or {channels}, one per channel, "
+                f"got {len(normalization.mean)}"
+            )
+        self.network = network
+        self.network_name = network_name
+        self.arguments = dict(arguments)
+        self.class_names = class_names
+        self.picture_shape = picture_shape
+        self.normalization = normalization
+        mean = torch.tensor(normalization.mean, dtype=torch.float64).view(1, -1, 1, 1)
+        deviation = torch.tensor(normalization.deviation, dtype=torch.float64).view(1, -1, 1, 1)
+        # One multiplication and one addition per pixel instead of three operations. They follow
+        # from the normalisation in the file's header, so the file does not hold them twice.
+        self.register_buffer("scale", (1 / (255 * deviation)).float(), persistent=False)
+        self.register_buffer("shift", (-mean / deviation).float(), persistent=False)
+
+    def normalize(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 (batch, channels, height, width) to float32 of the same shape, channels last.
+
+        Raises:
+            ShapeError: where pictures are not uint8 or have other channels than the network.
+        """
+        channels = self.picture_shape[0]
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != channels:
+            raise ShapeError(
+                f"images must be uint8 (batch, {channels}, height, width), "
+                f"got {images.dtype} {tuple(images.shape)}"
+                + ("; for one image pass images[None]" if images.ndim == 3 else "")
+            )
+        floats = images.to(torch.float32, memory_format=torch.channels_last)
+        return torch.addcmul(self.shift, floats, self.scale)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 pictures (batch, channels, height, width) to logits (batch, classes)."""
+        logits: torch.Tensor = self.network(self.normalize(images))
+        return logits
+
+
+def measure_normalization(images: torch.Tensor) -> Normalization:
+    """Per-channel mean and deviation of uint8 pictures (n, channels, height, width), in 0..1.
+
+    Counted by value (256 bins a channel), so that it is exact in integers and needs no float copy
+    of the pictures. A channel that never changes gets deviation 1: it is shifted, not divided by 0.
+    """
+    means, deviations = [], []
+    values = torch.arange(256, dtype=torch.float64)
+    for channel in range(images.shape[1]):
+        counts = torch.bincount(images[:, channel].reshape(-1), minlength=256).double().cpu()
+        mean = (counts * values).sum() / counts.sum()
+        deviation = ((counts * (values - mean) ** 2).sum() / counts.sum()).sqrt()
+        means.append(float(mean) / 255)
+        deviations.append(float(deviation) / 255 or 1.0)
+    return Normalization(tuple(means), tuple(deviations))

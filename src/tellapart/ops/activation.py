@@ -1,0 +1,209 @@
+r"""The nonlinearities, with their derivatives written in terms of what is at hand.
+
+Each acts on every number alone (softmax: on every slice along ``dim``), so the backward pass is
+one product: :math:`\partial L / \partial x = g \cdot f'(x)`. Half types stay half; only softmax
+computes inside in float32, because it sums.
+"""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch.autograd.function import once_differentiable
+
+from tellapart.ops.arguments import accumulation_dtype, check_floating
+from tellapart.ops.operation import Operation
+
+
+class _Relu(Operation):
+    """1 where the output is positive, else 0; at 0, where there is no derivative, 0 as in torch."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
+        outputs = values.clamp(min=0.0)
+        ctx.save_for_backward(outputs)
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        (outputs,) = ctx.saved_tensors
+        return gradient.masked_fill(outputs <= 0.0, 0.0)
+
+
+class _LeakyRelu(Operation):
+    """1 where the input is positive, else the slope."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, slope: float) -> torch.Tensor:
+        ctx.save_for_backward(values)
+        ctx.slope = slope
+        return torch.where(values > 0.0, values, values * slope)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (values,) = ctx.saved_tensors
+        return torch.where(values > 0.0, gradient, gradient * ctx.slope), None
+
+
+class _Sigmoid(Operation):
+    r""":math:`\sigma' = \sigma (1 - \sigma)`, from the output alone."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
+        # exp of a negative number only: it may vanish, but it cannot overflow.
+        small = (-values.abs()).exp()
+        outputs = torch.where(values >= 0.0, 1.0, small) / (1.0 + small)
+        ctx.save_for_backward(outputs)
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        (outputs,) = ctx.saved_tensors
+        return cast(torch.Tensor, gradient * outputs * (1.0 - outputs))
+
+
+class _Tanh(Operation):
+    r""":math:`\tanh' = 1 - \tanh^2`, from the output alone."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
+        # expm1 keeps its digits near 0, where exp(-2|x|) - 1 would cancel them.
+        small = (-2.0 * values.abs()).expm1()
+        outputs = (-small / (2.0 + small)).copysign(values)
+        ctx.save_for_backward(outputs)
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        (outputs,) = ctx.saved_tensors
+        return cast(torch.Tensor, gradient * (1.0 - outputs * outputs))
+
+
+class _Softmax(Operation):
+    r"""The Jacobian is :math:`\partial s_i / \partial x_j = s_i ([i = j] - s_j)`, never built.
+
+    Multiplied by :math:`g` it is :math:`\partial L/\partial x_j = s_j (g_j - \sum_i g_i s_i)`.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, dim: int) -> torch.Tensor:
+        outputs = stable_log_softmax(values, dim).exp().to(values.dtype)
+        ctx.save_for_backward(outputs)
+        ctx.dim = dim
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (outputs,) = ctx.saved_tensors
+        wide = accumulation_dtype(outputs.dtype)
+        outputs, wide_gradient = outputs.to(wide), gradient.to(wide)
+        mean = (wide_gradient * outputs).sum(ctx.dim, keepdim=True)
+        return (outputs * (wide_gradient - mean)).to(gradient.dtype), None
+
+
+class _LogSoftmax(Operation):
+    r"""As :math:`\partial \ell_i / \partial x_j = [i = j] - s_j`: :math:`g_j - s_j \sum_i g_i`."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor, dim: int) -> torch.Tensor:
+        outputs = stable_log_softmax(values, dim).to(values.dtype)
+        ctx.save_for_backward(outputs)
+        ctx.dim = dim
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (outputs,) = ctx.saved_tensors
+        wide = accumulation_dtype(outputs.dtype)
+        outputs, wide_gradient = outputs.to(wide), gradient.to(wide)
+        total = wide_gradient.sum(ctx.dim, keepdim=True)
+        return (wide_gradient - outputs.exp() * total).to(gradient.dtype), None
+
+
+def stable_log_softmax(values: torch.Tensor, dim: int) -> torch.Tensor:
+    r""":math:`x - \max x - \log \sum e^{x - \max x}`; half types come back as float32.
+
+    A softmax does not change when the same number is taken from every logit, and with the
+    largest taken off no exponential exceeds 1: nothing overflows, and the sum is at least 1.
+    """
+    wide = values.to(accumulation_dtype(values.dtype))
+    shifted = wide - wide.amax(dim, keepdim=True)
+    return shifted - shifted.exp().sum(dim, keepdim=True).log()
+
+
+def relu(values: torch.Tensor) -> torch.Tensor:
+    r""":math:`\max(x, 0)`, any shape.
+
+    Source: Nair and Hinton, Rectified linear units improve restricted Boltzmann machines, 2010.
+
+    Example:
+        >>> relu(torch.tensor([-2.0, 0.0, 3.0]))
+        tensor([0., 0., 3.])
+    """
+    check_floating(values, subject="values")
+    return _Relu.call(values)
+
+
+def leaky_relu(values: torch.Tensor, slope: float = 0.01) -> torch.Tensor:
+    r""":math:`x` where positive, else ``slope`` :math:`\cdot\,x`; any shape.
+
+    Source: Maas, Hannun and Ng, Rectifier nonlinearities improve neural network acoustic models,
+    2013.
+
+    Example:
+        >>> leaky_relu(torch.tensor([-2.0, 0.0, 3.0]), slope=0.5)
+        tensor([-1.,  0.,  3.])
+    """
+    check_floating(values, subject="values")
+    return _LeakyRelu.call(values, slope)
+
+
+def sigmoid(values: torch.Tensor) -> torch.Tensor:
+    r""":math:`1 / (1 + e^{-x})`, any shape, with no overflow at either end.
+
+    Example:
+        >>> sigmoid(torch.tensor([-1000.0, 0.0, 1000.0]))
+        tensor([0.0000, 0.5000, 1.0000])
+    """
+    check_floating(values, subject="values")
+    return _Sigmoid.call(values)
+
+
+def tanh(values: torch.Tensor) -> torch.Tensor:
+    r""":math:`(e^x - e^{-x}) / (e^x + e^{-x})`, any shape.
+
+    Example:
+        >>> tanh(torch.tensor([-1000.0, 0.0, 1000.0]))
+        tensor([-1.,  0.,  1.])
+    """
+    check_floating(values, subject="values")
+    return _Tanh.call(values)
+
+
+def softmax(values: torch.Tensor, dim: int = -1) -> torch.Tensor:
+    r""":math:`e^{x_i} / \sum_j e^{x_j}` along ``dim``: positive numbers that add up to 1.
+
+    Example:
+        >>> softmax(torch.tensor([1000.0, 1000.0]))
+        tensor([0.5000, 0.5000])
+    """
+    check_floating(values, subject="values")
+    return _Softmax.call(values, dim)
+
+
+def log_softmax(values: torch.Tensor, dim: int = -1) -> torch.Tensor:
+    r""":math:`x_i - \log \sum_j e^{x_j}` along ``dim``: finite where the softmax itself is 0.
+
+    Example:
+        >>> log_softmax(torch.tensor([0.0, 1000.0]))
+        tensor([-1000.,     0.])
+    """
+    check_floating(values, subject="values")
+    return _LogSoftmax.call(values, dim)

@@ -1,0 +1,224 @@
+"""A run: the folder that holds what a training run was asked, what it did and what came out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tellapart.config import Recipe, recipe_from_toml
+from tellapart.data.catalogue import CATALOGUE
+from tellapart.errors import RunError
+from tellapart.files import write_whole
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True)
+class DataReference:
+    """Where a run's pictures came from, well enough to find and recognise them again."""
+
+    source: str
+    name: str
+    fingerprint: str
+    data_dir: str | None = None
+
+
+def source_of(data: str | Path) -> str:
+    """What a run writes down to find ``data`` again from anywhere: a name, or an absolute path."""
+    if isinstance(data, str) and data in CATALOGUE:
+        return data
+    path = Path(data).expanduser()
+    return str(path.resolve()) if path.exists() else str(data)
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The files of one run. Making an instance touches no disk; see :func:`create_run`."""
+
+    path: Path
+
+    @property
+    def recipe_file(self) -> Path:
+        """The whole recipe, every field written out."""
+        return self.path / "recipe.toml"
+
+    @property
+    def run_file(self) -> Path:
+        """Which data, and when."""
+        return self.path / "run.json"
+
+    @property
+    def environment_file(self) -> Path:
+        """Machine and versions."""
+        return self.path / "environment.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        """One row per epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def state_file(self) -> Path:
+        """What the next epoch depends on."""
+        return self.path / "training_state.safetensors"
+
+    @property
+    def classifier_file(self) -> Path:
+        """The result; written when training is over."""
+        return self.path / "model.safetensors"
+
+    @property
+    def evaluation_file(self) -> Path:
+        """The test split's figures; written last, so that its presence means: complete."""
+        return self.path / "evaluation.json"
+
+    @property
+    def report_file(self) -> Path:
+        """The page to look at."""
+        return self.path / "report.html"
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the run was trained and evaluated to the end."""
+        return self.evaluation_file.exists()
+
+    def write_json(self, file: Path, content: Mapping[str, Any]) -> None:
+        """Writes one of the run's JSON files, whole or not at all."""
+        write_whole(file, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def read_json(self, file: Path) -> dict[str, Any]:
+        """Reads one of the run's JSON files.
+
+        Raises:
+            RunError: missing, or not a JSON object.
+        """
+        try:
+            content = json.loads(file.read_text("utf-8"))
+        except FileNotFoundError:
+            raise RunError(
+                f"run {self.path} has no {file.name}; finish it with "
+                f"`tellapart train --resume {self.path}`"
+            ) from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{file} cannot be read: {error}") from None
+        if not isinstance(content, dict):
+            raise RunError(f"{file} is not a JSON object")
+        return content
+
+    def read_recipe(self) -> Recipe:
+        """The recipe of this run.
+
+        Raises:
+            RunError: missing or unreadable.
+            ConfigError: not a recipe.
+        """
+        try:
+            text = self.recipe_file.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RunError(f"{self.recipe_file} cannot be read: {error}") from None
+        return recipe_from_toml(text, origin=str(self.recipe_file))
+
+    def read_data_reference(self) -> DataReference:
+        """Which data this run is trained on.
+
+        Raises:
+            RunError: missing or damaged.
+        """
+        try:
+            return DataReference(**self.read_json(self.run_file)["data"])
+        except (KeyError, TypeError):
+            raise RunError(f"{self.run_file} does not say which data the run used") from None
+
+    def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Writes ``metrics.csv`` anew; an empty cell is a value that was not measured."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(self.metrics_file, text.getvalue())
+
+    def read_metrics(self) -> list[dict[str, float | None]]:
+        """The rows of ``metrics.csv``; none where no epoch is finished."""
+        if not self.metrics_file.exists():
+            return []
+        with self.metrics_file.open(newline="", encoding="utf-8") as file:
+            return [
+                {name: float(cell) if cell else None for name, cell in row.items()}
+                for row in csv.DictReader(file)
+            ]
+
+
+def create_run(path: Path | None, recipe: Recipe, data: DataReference, created: str) -> RunFolder:
+    """Makes a new run folder with its recipe and its data reference.
+
+    Args:
+        path: the folder; None chooses ``runs/DATA-RECIPE-N`` with the next free N.
+        recipe: written out whole.
+        data: where the pictures come from.
+        created: the moment, ISO 8601.
+
+    Raises:
+        RunError: a folder that holds something already, or cannot be made.
+    """
+    folder = _new_folder(path) if path else _next_folder(f"{data.name}-{recipe.name}")
+    run = RunFolder(folder)
+    write_whole(run.recipe_file, recipe.to_toml(explain=True))
+    run.write_json(run.run_file, {"format": _FORMAT, "created": created, "data": asdict(data)})
+    return run
+
+
+def _new_folder(path: Path) -> Path:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise RunError(
+                f"{path} is not empty and is left as it is; choose another --out, "
+                f"or continue a run in it with --resume {path}"
+            )
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(13, "no permission to write")
+    except OSError as error:
+        raise RunError(
+            f"cannot make the run folder {path}: {error.strerror or error}; choose another --out"
+        ) from None
+    return path
+
+
+def _next_folder(stem: str) -> Path:
+    number = 1
+    while True:
+        path = Path("runs") / f"{stem}-{number}"
+        try:
+            # Making the folder is what claims the number: two runs started at once get two.
+            path.mkdir(parents=True)
+        except FileExistsError:
+            number += 1
+        except OSError as error:
+            raise RunError(
+                f"cannot make the run folder {path}: {error.strerror or error}; give one with --out"
+            ) from None
+        else:
+            return path
+
+
+def open_run(path: Path) -> RunFolder:
+    """An existing run.
+
+    Raises:
+        RunError: a folder that is no run.
+    """
+    run = RunFolder(path)
+    if not path.is_dir():
+        raise RunError(f"run {path} does not exist; a run is the folder that training prints")
+    if not run.run_file.exists() or not run.recipe_file.exists():
+        raise RunError(
+            f"{path} is not a run: it has no {run.run_file.name} and {run.recipe_file.name}; "
+            "a run is the folder that `tellapart train` prints at its end"
+        )
+    return run

@@ -1,0 +1,203 @@
+"""The machine: device, precision, threads, seeded generators, a stopwatch that synchronises."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import torch
+
+from tellapart.errors import DeviceError
+
+ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """Where and in what precision a network runs.
+
+    Args:
+        device: the device that holds weights and pictures.
+        precision: ``fp32``, or ``bf16`` for autocast to bfloat16 with weights kept in fp32.
+    """
+
+    device: torch.device
+    precision: str
+
+    @contextlib.contextmanager
+    def autocast(self) -> Iterator[None]:
+        """Runs the operations inside in this precision."""
+        if self.precision == "fp32":
+            yield
+            return
+        # The cache of cast weights would outlive an optimiser step taken inside the same block;
+        # blocks here hold one forward pass each, so it is safe and saves casts.
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            yield
+
+    def synchronize(self) -> None:
+        """Waits until the device has finished what it was given."""
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        elif self.device.type == "mps":
+            torch.mps.synchronize()
+
+
+def choose_runtime(device: str = "auto", precision: str = "auto") -> Runtime:
+    """The runtime for a request such as ``auto`` or ``cuda:1``.
+
+    Raises:
+        DeviceError: where this machine has no such device.
+    """
+    chosen = choose_device(device)
+    if precision == "auto":
+        precision = "bf16" if multiplies_bf16_fast(chosen) else "fp32"
+    return Runtime(chosen, precision)
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """``auto`` is CUDA, else Apple's MPS, else the processor.
+
+    Raises:
+        DeviceError: an unknown name, or a device that this machine does not have.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise DeviceError(f"unknown device {name!r}; use auto, cpu, cuda, cuda:0 or mps") from None
+    if device.type == "cpu":
+        return device
+    present = {
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not present.get(device.type, False):
+        raise DeviceError(f"device {name!r} is not available on this machine; use --device auto")
+    return device
+
+
+def multiplies_bf16_fast(device: torch.device) -> bool:
+    """Whether ``device`` has instructions of its own for bfloat16 products."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type == "cpu":
+        capability = torch.backends.cpu.get_cpu_capability()
+        # Without AVX512-BF16 or AMX, oneDNN emulates bfloat16 and loses what it saves.
+        return capability.startswith("AVX512") and _cpu_has_bf16()
+    return False
+
+
+def _cpu_has_bf16() -> bool:
+    try:
+        flags = Path("/proc/cpuinfo").read_text("utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
+
+
+def place(module: ModuleT, runtime: Runtime) -> ModuleT:
+    """Moves a module to the device, its kernels laid out channels last, in place."""
+    # Both at once would do, but torch's type stubs do not know that signature.
+    return module.to(runtime.device).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def set_threads(num_threads: int | None) -> None:
+    """How many threads an operation may use; ``None`` leaves torch's own choice.
+
+    Raises:
+        DeviceError: fewer than one.
+    """
+    if num_threads is None:
+        return
+    if num_threads < 1:
+        raise DeviceError(f"threads must be at least 1, got {num_threads}")
+    torch.set_num_threads(num_threads)
+
+
+def derived_seed(seed: int, *purpose: str | int) -> int:
+    """A seed for one purpose, e.g. ``derived_seed(0, "shuffle", epoch)``.
+
+    Randomness is a function of (seed, purpose, epoch), not the state of a generator that has to be
+    carried along: an epoch that is run again draws the same numbers.
+    """
+    text = "/".join(str(part) for part in (seed, *purpose))
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
+
+
+def generator(
+    seed: int, *purpose: str | int, device: torch.device | None = None
+) -> torch.Generator:
+    """A generator for one purpose; see :func:`derived_seed`."""
+    made = torch.Generator(device or torch.device("cpu"))
+    made.manual_seed(derived_seed(seed, *purpose))
+    return made
+
+
+class Stopwatch:
+    """Measures seconds between entering and leaving, with the device's work finished at both.
+
+    >>> with Stopwatch(Runtime(torch.device("cpu"), "fp32")) as watch:
+    ...     _ = torch.ones(3).sum()
+    >>> watch.elapsed_seconds > 0
+    True
+    """
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self.elapsed_seconds = 0.0
+
+    def __enter__(self) -> Stopwatch:
+        self._runtime.synchronize()
+        self._start = time.perf_counter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._runtime.synchronize()
+        self.elapsed_seconds = time.perf_counter() - self._start
+
+
+def describe_environment(runtime: Runtime) -> dict[str, str | int]:
+    """What a number must travel with: versions, processor, threads, device, precision."""
+    from tellapart import __version__
+
+    described: dict[str, str | int] = {
+        "tellapart": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor_name(),
+        "cores": os.cpu_count() or 1,
+        "threads": torch.get_num_threads(),
+        "device": str(runtime.device),
+        "precision": runtime.precision,
+    }
+    if runtime.device.type == "cuda":
+        described["gpu"] = torch.cuda.get_device_name(runtime.device)
+    return described
+
+
+def _processor_name() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text("utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,1 @@
+"""The training loop and what moves it: optimiser, schedule, early stopping."""

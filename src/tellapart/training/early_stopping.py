@@ -1,0 +1,31 @@
+"""Stops when validation no longer improves, and remembers the best weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+
+
+class EarlyStopping:
+    """Watches the validation loss; keeps a copy of the weights of its best epoch.
+
+    Args:
+        patience: epochs without a lower loss after which training stops; 0 never stops.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self.patience = patience
+        self.best_epoch = 0
+        self.best_loss = float("inf")
+        self.best_weights: dict[str, torch.Tensor] = {}
+
+    def observe(self, epoch: int, loss: float, weights: Mapping[str, torch.Tensor]) -> None:
+        """Takes note of an epoch's validation loss; copies ``weights`` where it is the lowest."""
+        if self.patience and loss < self.best_loss:
+            self.best_epoch, self.best_loss = epoch, loss
+            self.best_weights = {name: tensor.clone() for name, tensor in weights.items()}
+
+    def says_stop(self, epoch: int) -> bool:
+        """Whether ``epoch`` is the last one worth training."""
+        return bool(self.patience) and epoch - self.best_epoch >= self.patience

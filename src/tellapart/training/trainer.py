@@ -1,0 +1,268 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy
+from torch.nn.utils import clip_grad_norm_
+
+from tellapart.checkpoint import optimizer_tensors, restore_optimizer, split_prefix
+from tellapart.config import Recipe
+from tellapart.data.image_set import ImageSet
+from tellapart.errors import ConfigError, DivergedError
+from tellapart.evaluation import predict_logits
+from tellapart.models.classifier import Classifier
+from tellapart.runtime import Runtime, Stopwatch, derived_seed, generator, place
+from tellapart.training.early_stopping import EarlyStopping
+from tellapart.training.optimizer import (
+    build_optimizer,
+    decayed_weights,
+    l1_penalty,
+    set_learning_rate,
+)
+from tellapart.training.schedule import Schedule
+
+# Called now and then inside an epoch with (pictures done, pictures in the epoch, mean loss so far).
+StepWatcher = Callable[[int, int, float], None]
+# Looking at the loss makes a GPU wait for its queue; on a processor this is as good as always.
+_STEPS_BETWEEN_LOOKS = 20
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """What one epoch came to; one row of ``metrics.csv``.
+
+    ``train_loss`` and ``train_accuracy`` are means over the epoch, while the weights moved and with
+    dropout on; ``seconds`` is the training loop alone, without validation and saving.
+    """
+
+    epoch: int
+    learning_rate: float
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float | None
+    validation_accuracy: float | None
+    seconds: float
+    pictures_per_second: float
+
+
+class Trainer:
+    """Trains a classifier in place and yields a report per epoch.
+
+    Everything random in epoch ``e`` is a function of (seed, e), so an epoch that is run again after
+    a restart draws the same shuffle and the same dropout; with weights and the optimiser's memory
+    restored, the numbers that follow are the same bit for bit.
+
+    Args:
+        classifier: changed in place.
+        train: pictures to learn from.
+        validation: pictures to choose by, or None.
+        recipe: what to do.
+        runtime: where to do it.
+
+    Raises:
+        ConfigError: a batch larger than the train split.
+    """
+
+    def __init__(
+        self,
+        classifier: Classifier,
+        train: ImageSet,
+        validation: ImageSet | None,
+        recipe: Recipe,
+        runtime: Runtime,
+    ) -> None:
+        settings = recipe.training
+        if settings.batch_size > len(train):
+            raise ConfigError(
+                f"batch_size {settings.batch_size} is larger than the train split "
+                f"({len(train)} pictures); set training.batch_size to at most {len(train)}"
+            )
+        self.classifier = place(classifier, runtime)
+        self.train = train.to(runtime.device)
+        self.validation = validation.to(runtime.device) if validation else None
+        self.recipe = recipe
+        self.runtime = runtime
+        self.optimizer = build_optimizer(recipe.optimizer, classifier.network)
+        self.schedule = Schedule(
+            recipe.schedule,
+            recipe.optimizer.learning_rate,
+            steps_per_epoch=math.ceil(len(train) / settings.batch_size),
+            num_epochs=settings.epochs,
+        )
+        self.early_stopping = EarlyStopping(settings.patience)
+        self.history: list[EpochReport] = []
+
+    def epochs(self, on_step: StepWatcher | None = None) -> Iterator[EpochReport]:
+        """Trains epoch after epoch until the recipe, or early stopping, says it is enough.
+
+        Raises:
+            DivergedError: a loss that is not finite; the weights are then worth nothing.
+        """
+        while not self.is_finished:
+            epoch = len(self.history) + 1
+            with Stopwatch(self.runtime) as watch:
+                loss, accuracy = self._train_epoch(epoch, on_step)
+            report = EpochReport(
+                epoch,
+                self.schedule.at(epoch * self.schedule.steps_per_epoch - 1),
+                loss,
+                accuracy,
+                *self._validate(),
+                watch.elapsed_seconds,
+                len(self.train) / watch.elapsed_seconds,
+            )
+            if report.validation_loss is not None:
+                weights = self.classifier.network.state_dict()
+                self.early_stopping.observe(epoch, report.validation_loss, weights)
+            self.history.append(report)
+            yield report
+        if self.early_stopping.best_weights:
+            self.classifier.network.load_state_dict(self.early_stopping.best_weights)
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether there is no epoch left to train."""
+        done = len(self.history)
+        return done >= self.recipe.training.epochs or self.early_stopping.says_stop(done)
+
+    def _train_epoch(self, epoch: int, on_step: StepWatcher | None) -> tuple[float, float]:
+        """One pass over the train split; mean loss and accuracy on the way."""
+        settings, smoothing = self.recipe.training, self.recipe.training.label_smoothing
+        weights, pulled = list(self.classifier.parameters()), decayed_weights(self.classifier)
+        order = torch.randperm(len(self.train), generator=generator(settings.seed, "order", epoch))
+        batches = torch.split(order.to(self.runtime.device), settings.batch_size)
+        first_step = (epoch - 1) * len(batches)
+        tally = _Tally(len(batches), self.runtime.device)
+        self.classifier.train()
+        with _seeded(derived_seed(settings.seed, "dropout", epoch), self.runtime.device):
+            for number, indices in enumerate(batches):
+                set_learning_rate(self.optimizer, self.schedule.at(first_step + number))
+                images, labels = self.train.images[indices], self.train.labels[indices]
+                with self.runtime.autocast():
+                    logits = self.classifier(images)
+                loss = cross_entropy(logits.float(), labels, label_smoothing=smoothing)
+                tally.add(number, loss, logits, labels)
+                if self.recipe.optimizer.l1:
+                    loss = loss + self.recipe.optimizer.l1 * l1_penalty(pulled)
+                self.optimizer.zero_grad(set_to_none=True)
+                loss.backward()  # type: ignore[no-untyped-call]
+                if settings.gradient_clip_norm:
+                    clip_grad_norm_(weights, settings.gradient_clip_norm)
+                self.optimizer.step()
+                if number % _STEPS_BETWEEN_LOOKS == 0 or number + 1 == len(batches):
+                    self._look(tally, epoch, on_step)
+        return tally.mean_loss(), tally.accuracy()
+
+    def _look(self, tally: _Tally, epoch: int, on_step: StepWatcher | None) -> None:
+        """Stops on a loss that is not finite; tells the watcher how far the epoch is."""
+        broken = tally.first_not_finite()
+        if broken is not None:
+            raise DivergedError(
+                f"the loss is {tally.losses[broken].item()} in epoch {epoch}, batch {broken + 1}: "
+                f"the steps are most likely too large (learning_rate "
+                f"{self.recipe.optimizer.learning_rate:g}); try --set learning_rate="
+                f"{self.recipe.optimizer.learning_rate / 10:g} or --set gradient_clip_norm=1"
+            )
+        if on_step is not None:
+            on_step(tally.num_pictures, len(self.train), tally.mean_loss())
+
+    def _validate(self) -> tuple[float | None, float | None]:
+        if self.validation is None:
+            return None, None
+        logits = predict_logits(
+            self.classifier,
+            self.validation.images,
+            device=self.runtime.device,
+            autocast=self.runtime.autocast,
+        )
+        labels = self.validation.labels.cpu()
+        accuracy = (logits.argmax(1) == labels).double().mean()
+        return float(cross_entropy(logits, labels)), float(accuracy)
+
+    def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+        """All that the next epoch depends on: tensors, and plain values for a JSON header."""
+        parts = {
+            "weights/": self.classifier.network.state_dict(),
+            "best/": self.early_stopping.best_weights,
+            "optimizer/": optimizer_tensors(self.optimizer),
+        }
+        tensors = {p + name: tensor for p, part in parts.items() for name, tensor in part.items()}
+        best = self.early_stopping
+        return tensors, {
+            "history": [asdict(report) for report in self.history],
+            "best_epoch": best.best_epoch,
+            "best_loss": best.best_loss if best.best_epoch else None,
+        }
+
+    def restore(self, tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) -> None:
+        """Puts back what :meth:`state` gave, so that the next epoch is the one that was due.
+
+        Raises:
+            ConfigError: a state of another network or optimiser.
+        """
+        try:
+            self.classifier.network.load_state_dict(split_prefix(tensors, "weights/"))
+            restore_optimizer(self.optimizer, split_prefix(tensors, "optimizer/"))
+            self.history = [EpochReport(**row) for row in header["history"]]
+            self.early_stopping.best_epoch = int(header["best_epoch"])
+            if header["best_loss"] is not None:
+                self.early_stopping.best_loss = float(header["best_loss"])
+            device = self.runtime.device
+            self.early_stopping.best_weights = {
+                name: tensor.to(device) for name, tensor in split_prefix(tensors, "best/").items()
+            }
+        except (RuntimeError, KeyError, TypeError, ValueError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigError(f"the training state does not fit this recipe: {reason}") from None
+
+
+class _Tally:
+    """Loss and hits of an epoch, kept on the device."""
+
+    def __init__(self, num_batches: int, device: torch.device) -> None:
+        self.losses = torch.zeros(num_batches, device=device)
+        self.sizes = torch.zeros(num_batches, device=device)
+        self.hits = torch.zeros((), dtype=torch.int64, device=device)
+        self.num_batches = 0
+        self.num_pictures = 0
+        self._num_checked = 0
+
+    def add(
+        self, number: int, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor
+    ) -> None:
+        self.losses[number] = loss.detach()
+        self.sizes[number] = len(labels)
+        self.hits += (logits.detach().argmax(1) == labels).sum()
+        self.num_batches = number + 1
+        self.num_pictures += len(labels)
+
+    def first_not_finite(self) -> int | None:
+        """The first batch since the last call whose loss is not finite."""
+        fresh = self.losses[self._num_checked : self.num_batches]
+        broken = (~torch.isfinite(fresh)).nonzero()
+        first = self._num_checked + int(broken[0]) if len(broken) else None
+        self._num_checked = self.num_batches
+        return first
+
+    def mean_loss(self) -> float:
+        """Mean over pictures, not over batches: the last batch may be smaller."""
+        done = slice(self.num_batches)
+        return float((self.losses[done] * self.sizes[done]).sum() / self.num_pictures)
+
+    def accuracy(self) -> float:
+        return int(self.hits) / self.num_pictures
+
+
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Seeds torch's global generator, which dropout draws from; outside it is as it was."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

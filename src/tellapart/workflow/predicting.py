@@ -1,0 +1,122 @@
+"""``predict``: what a classifier says of picture files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tellapart.checkpoint import read_classifier
+from tellapart.data.pictures import find_pictures, read_picture
+from tellapart.errors import DataError, RunError
+from tellapart.evaluation import predict_logits
+from tellapart.models.classifier import Classifier
+from tellapart.run_folder import open_run
+from tellapart.runtime import choose_runtime, set_threads
+
+# Pictures decoded before the network sees them: bounds memory, whatever is asked.
+_PICTURES_AT_A_TIME = 256
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What is said of one file: a class and its runner-up with probabilities, or an error."""
+
+    path: str
+    label: str | None = None
+    probability: float | None = None
+    runner_up: str | None = None
+    runner_up_probability: float | None = None
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``predict --json`` lists it."""
+        return asdict(self)
+
+
+def predict(
+    run: str | Path,
+    pictures: Sequence[str | Path],
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+) -> list[Prediction]:
+    """Names the class of picture files, in the order in which they were found.
+
+    Args:
+        run: a run folder, or a classifier file.
+        pictures: files, folders (searched to the bottom) and patterns.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        threads: how many the processor may use for one operation; None is torch's choice.
+
+    Returns:
+        One prediction per file; a file that is no picture has an ``error`` and no class.
+
+    Raises:
+        TellapartError: any of its kinds, where the run is none or no file was found.
+    """
+    set_threads(threads)
+    classifier = open_classifier(Path(run))
+    runtime = choose_runtime(device, "fp32")
+    classifier.to(runtime.device)
+    paths = find_pictures([str(entry) for entry in pictures])
+    predictions: list[Prediction] = []
+    for start in range(0, len(paths), _PICTURES_AT_A_TIME):
+        part = paths[start : start + _PICTURES_AT_A_TIME]
+        predictions += _predict_some(classifier, part, runtime.device)
+    return predictions
+
+
+def open_classifier(source: Path) -> Classifier:
+    """The classifier of a run, or in a classifier file.
+
+    Raises:
+        RunError: a folder that is no run, or a run that is not finished.
+        ClassifierFileError: a file that is no classifier.
+    """
+    if source.is_file():
+        return read_classifier(source)[0]
+    run = open_run(source)
+    if not run.classifier_file.exists():
+        raise RunError(
+            f"run {source} is not finished: it has no {run.classifier_file.name}; "
+            f"go on with `tellapart train --resume {source}`"
+        )
+    return read_classifier(run.classifier_file)[0]
+
+
+def _predict_some(
+    classifier: Classifier, paths: Sequence[Path], device: torch.device
+) -> list[Prediction]:
+    channels, height, width = classifier.picture_shape
+    found: list[torch.Tensor | DataError] = []
+    for path in paths:
+        try:
+            found.append(read_picture(path, channels=channels, height=height, width=width))
+        except DataError as error:
+            found.append(error)
+    readable = [entry for entry in found if isinstance(entry, torch.Tensor)]
+    rows = iter(_probabilities(classifier, readable, device))
+    return [
+        Prediction(str(path), error=str(entry))
+        if isinstance(entry, DataError)
+        else _prediction(path, next(rows), classifier.class_names)
+        for path, entry in zip(paths, found, strict=True)
+    ]
+
+
+def _probabilities(
+    classifier: Classifier, pictures: Sequence[torch.Tensor], device: torch.device
+) -> torch.Tensor:
+    """(pictures, classes); none for no pictures."""
+    if not pictures:
+        return torch.empty(0, len(classifier.class_names))
+    return predict_logits(classifier, torch.stack(list(pictures)), device=device).softmax(1)
+
+
+def _prediction(path: Path, probabilities: torch.Tensor, names: tuple[str, ...]) -> Prediction:
+    (best, second), (label, runner_up) = (part.tolist() for part in probabilities.topk(2))
+    return Prediction(str(path), names[label], best, names[runner_up], second)

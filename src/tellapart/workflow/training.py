@@ -1,0 +1,434 @@
+"""``train``: from a data set and a recipe to a run."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tellapart.checkpoint import load_tensors, save_classifier, save_tensors, weights_sha256
+from tellapart.config import (
+    Recipe,
+    load_recipe,
+    recipe_difference,
+    recipe_from_mapping,
+)
+from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.sources import load_data_set
+from tellapart.data.split import stratified_validation
+from tellapart.errors import RunError
+from tellapart.evaluation import Evaluation
+from tellapart.files import uninterrupted
+from tellapart.models.classifier import Classifier, Normalization, measure_normalization
+from tellapart.models.zoo import count_parameters, seeded_network
+from tellapart.run_folder import DataReference, RunFolder, create_run, open_run, source_of
+from tellapart.runtime import (
+    Runtime,
+    choose_runtime,
+    derived_seed,
+    describe_environment,
+    set_threads,
+)
+from tellapart.training.trainer import Trainer
+from tellapart.workflow.evaluating import evaluate_and_report
+from tellapart.workflow.watcher import Watcher
+
+DEFAULT_DATA = "mnist-sample"
+# Below this many training pictures an epoch is short and more of them are worth having.
+_FEW_PICTURES = 20_000
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a training run is going to do, settled before anything is written.
+
+    ``reason`` says why this recipe, where nobody asked for one.
+    """
+
+    data: DataReference
+    data_set: DataSet
+    train: ImageSet
+    validation: ImageSet | None
+    recipe: Recipe
+    reason: str
+    classifier: Classifier
+    runtime: Runtime
+
+    @property
+    def num_parameters(self) -> int:
+        """Numbers that training changes."""
+        return count_parameters(self.classifier)
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``--dry-run --json`` prints."""
+        splits = {"train": self.train, "validation": self.validation, **_rest(self.data_set)}
+        return {
+            "data": self.data.name,
+            "recipe": self.recipe.name,
+            "seed": self.recipe.training.seed,
+            "network": self.recipe.model.network,
+            "num_parameters": self.num_parameters,
+            "num_epochs": self.recipe.training.epochs,
+            "class_names": list(self.data_set.class_names),
+            "picture_shape": list(self.train.picture_shape),
+            "num_pictures": {name: len(part) for name, part in splits.items() if part is not None},
+            "device": str(self.runtime.device),
+            "precision": self.runtime.precision,
+        }
+
+
+def _rest(data_set: DataSet) -> dict[str, ImageSet]:
+    return {
+        name: part for name, part in data_set.splits.items() if name not in ("train", "validation")
+    }
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a run came to.
+
+    ``train_seconds`` is the training loop alone; ``total_seconds`` everything from the call to
+    ``train`` on. ``test`` is None where the data set has no test split.
+    """
+
+    run: Path
+    data: str
+    recipe: str
+    seed: int
+    num_parameters: int
+    num_epochs: int
+    train_seconds: float
+    total_seconds: float
+    validation_accuracy: float | None
+    test: Evaluation | None
+    device: str
+    precision: str
+    weights_sha256: str
+
+    @property
+    def test_accuracy(self) -> float | None:
+        """Share of the test split that was named rightly."""
+        return self.test.accuracy if self.test else None
+
+    @property
+    def test_accuracy_interval(self) -> tuple[float, float] | None:
+        """Its Wilson interval at 95 %."""
+        return self.test.accuracy_interval if self.test else None
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``train --json`` prints."""
+        interval = self.test_accuracy_interval
+        content = {
+            entry.name: getattr(self, entry.name)
+            for entry in dataclasses.fields(self)
+            if entry.name != "test"
+        }
+        return {
+            **content,
+            "run": str(self.run),
+            "test_accuracy": self.test_accuracy,
+            "test_accuracy_interval": list(interval) if interval else None,
+            "test_loss": self.test.loss if self.test else None,
+        }
+
+
+def train(
+    data: str | Path | None = None,
+    *,
+    recipe: str | Path | Recipe | None = None,
+    settings: Sequence[str] = (),
+    seed: int | None = None,
+    out: str | Path | None = None,
+    resume: str | Path | None = None,
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    watcher: Watcher | None = None,
+) -> TrainingResult:
+    """Trains a classifier, evaluates it once on the test split, and leaves a run folder.
+
+    Args:
+        data: a catalogue name or a folder; None is ``mnist-sample``.
+        recipe: a name, a ``.toml`` file or a :class:`~tellapart.config.Recipe`; None chooses one
+            for the data's size.
+        settings: ``KEY=VALUE`` changes to the recipe.
+        seed: instead of the recipe's.
+        out: the run folder, new or empty; None chooses ``runs/DATA-RECIPE-N``.
+        resume: a run to go on with; data, recipe and seed come from it, and if given must agree.
+        data_dir: where the catalogue's files are looked for first.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
+        threads: how many the processor may use for one operation; None is torch's choice.
+        watcher: is told of progress.
+
+    Raises:
+        TellapartError: any of its kinds, where the request or its input is wrong.
+        KeyboardInterrupt: after what was being written is whole.
+    """
+    started = time.perf_counter()
+    watcher = watcher or Watcher()
+    set_threads(threads)
+    run = open_run(Path(resume)) if resume else None
+    plan = make_plan(
+        data,
+        recipe=recipe,
+        settings=settings,
+        seed=seed,
+        run=run,
+        data_dir=data_dir,
+        device=device,
+        watcher=watcher,
+    )
+    trainer = Trainer(plan.classifier, plan.train, plan.validation, plan.recipe, plan.runtime)
+    if run is None:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        run = create_run(Path(out) if out else None, plan.recipe, plan.data, now)
+    elif out is not None and Path(out).resolve() != run.path.resolve():
+        raise RunError(f"--resume goes on in {run.path} itself; leave out --out {out}")
+    watcher.plan(plan)
+    _restore(trainer, run, plan, watcher)
+    run.write_json(run.environment_file, describe_environment(plan.runtime))
+    with watcher:
+        _train_to_the_end(trainer, run, plan, watcher)
+    test = _finish(run, plan)
+    history = trainer.history
+    return TrainingResult(
+        run=run.path,
+        data=plan.data.name,
+        recipe=plan.recipe.name,
+        seed=plan.recipe.training.seed,
+        num_parameters=plan.num_parameters,
+        num_epochs=len(history),
+        train_seconds=sum(report.seconds for report in history),
+        total_seconds=time.perf_counter() - started,
+        validation_accuracy=_validation_accuracy(trainer),
+        test=test,
+        device=str(plan.runtime.device),
+        precision=plan.runtime.precision,
+        weights_sha256=weights_sha256(plan.classifier.network.state_dict()),
+    )
+
+
+def make_plan(
+    data: str | Path | None = None,
+    *,
+    recipe: str | Path | Recipe | None = None,
+    settings: Sequence[str] = (),
+    seed: int | None = None,
+    run: RunFolder | None = None,
+    data_dir: str | Path | None = None,
+    device: str = "auto",
+    watcher: Watcher | None = None,
+) -> Plan:
+    """Loads the data, settles the recipe and builds the network; writes nothing.
+
+    Takes what :func:`train` takes; ``run`` is the one to go on with.
+
+    Raises:
+        TellapartError: as :func:`train`.
+    """
+    known = run.read_data_reference() if run else None
+    source = source_of(data) if data is not None else known.source if known else DEFAULT_DATA
+    if known and source != known.source:
+        raise RunError(
+            f"run {run.path if run else ''} is trained on {known.source!r}, not on {source!r}; "
+            "leave out DATA, or train a new run"
+        )
+    folder = data_dir or (known.data_dir if known else None)
+    data_set = load_data_set(
+        source,
+        data_dir=Path(folder) if folder else None,
+        progress=lambda done, total: (watcher or Watcher()).download(source, done, total),
+    )
+    if run and known and data_set.fingerprint != known.fingerprint:
+        raise RunError(
+            f"the data of run {run.path} has changed since it began: fingerprint "
+            f"{known.fingerprint[:12]} -> {data_set.fingerprint[:12]}; "
+            "put the old pictures back, or train a new run"
+        )
+    settled, reason = _settle_recipe(recipe, data_set, run, settings, seed)
+    training, validation = _split(data_set, settled)
+    return Plan(
+        data=DataReference(
+            source,
+            data_set.name,
+            data_set.fingerprint,
+            str(Path(folder).resolve()) if folder else None,
+        ),
+        data_set=data_set,
+        train=training,
+        validation=validation,
+        recipe=settled,
+        reason=reason,
+        classifier=build_classifier(settled, training),
+        runtime=choose_runtime(device, settled.training.precision),
+    )
+
+
+def _settle_recipe(
+    recipe: str | Path | Recipe | None,
+    data_set: DataSet,
+    run: RunFolder | None,
+    settings: Sequence[str],
+    seed: int | None,
+) -> tuple[Recipe, str]:
+    """The recipe with settings and seed applied, and why it was chosen if nobody named it."""
+    reason = ""
+    if recipe is not None:
+        chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    elif run is not None:
+        chosen = run.read_recipe()
+    else:
+        name, reason = suggest_recipe(len(data_set.split("train")))
+        chosen = load_recipe(name)
+    if seed is not None:
+        settings = [*settings, f"training.seed={seed}"]
+    chosen = chosen.with_settings(settings)
+    if run is not None:
+        _require_same_recipe(run.path, "recipe.toml", run.read_recipe(), chosen)
+    return chosen, reason
+
+
+def suggest_recipe(num_train: int) -> tuple[str, str]:
+    """A recipe for ``num_train`` training pictures, and the reason in a few words."""
+    if num_train < _FEW_PICTURES:
+        return "small-data", f"{num_train:,} training pictures are few: more, shorter epochs"
+    return "standard", f"{num_train:,} training pictures are enough for a few epochs"
+
+
+def _require_same_recipe(run: Path, name: str, ours: Recipe, asked: Recipe) -> None:
+    difference = recipe_difference(ours, asked)
+    if difference:
+        raise RunError(
+            f"run {run} goes on only with its own recipe ({name}); different: "
+            + "; ".join(difference)
+            + ". Leave these out, or train a new run"
+        )
+
+
+def _split(data_set: DataSet, recipe: Recipe) -> tuple[ImageSet, ImageSet | None]:
+    """Train and validation: the data set's own, or a stratified part of train."""
+    training = data_set.split("train")
+    share = recipe.data.validation_share
+    if not share:
+        return training, None
+    if "validation" in data_set.splits:
+        return training, data_set.split("validation")
+    return stratified_validation(training, share, derived_seed(recipe.training.seed, "validation"))
+
+
+def build_classifier(recipe: Recipe, train_set: ImageSet) -> Classifier:
+    """The untrained classifier of a recipe: weights from its seed, normalisation from train.
+
+    Raises:
+        ConfigError: a network or normalisation that does not fit the pictures.
+    """
+    data, model = recipe.data, recipe.model
+    normalization = {
+        "measured": lambda: measure_normalization(train_set.images),
+        "given": lambda: Normalization(data.mean, data.deviation),
+        "none": lambda: Normalization((0.0,), (1.0,)),
+    }[data.normalization]()
+    shape = train_set.picture_shape
+    network = seeded_network(
+        model.network,
+        shape,
+        train_set.num_classes,
+        model.arguments,
+        derived_seed(recipe.training.seed, "weights"),
+    )
+    return Classifier(
+        network,
+        network_name=model.network,
+        arguments=model.arguments,
+        class_names=train_set.class_names,
+        picture_shape=shape,
+        normalization=normalization,
+    )
+
+
+def _restore(trainer: Trainer, run: RunFolder, plan: Plan, watcher: Watcher) -> None:
+    """Puts the trainer where the run was left; a run that was stopped before that starts anew."""
+    if not run.state_file.exists():
+        return
+    tensors, header = load_tensors(run.state_file)
+    try:
+        saved = recipe_from_mapping(header["recipe"], origin=str(run.state_file))
+        fingerprint, threads = header["fingerprint"], header["threads"]
+    except (KeyError, TypeError):
+        raise RunError(f"{run.state_file} is not a training state; train a new run") from None
+    _require_same_recipe(run.path, "of its training state", saved, plan.recipe)
+    if fingerprint != plan.data.fingerprint:
+        raise RunError(f"the training state of {run.path} belongs to other data; train a new run")
+    if threads != torch.get_num_threads() or header["precision"] != plan.runtime.precision:
+        watcher.warn(
+            f"the run began on {threads} threads in {header['precision']} and goes on on "
+            f"{torch.get_num_threads()} in {plan.runtime.precision}: sums are added in another "
+            "order, so its weights will differ in the last digits"
+        )
+    trainer.restore(tensors, header)
+    watcher.note(f"goes on after epoch {len(trainer.history)} of {plan.recipe.training.epochs}")
+
+
+def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, watcher: Watcher) -> None:
+    """Trains the epochs that are left; after each, the run can be resumed from there."""
+
+    def on_step(done: int, total: int, mean_loss: float) -> None:
+        watcher.step(len(trainer.history) + 1, done, total, mean_loss)
+
+    for report in trainer.epochs(on_step):
+        tensors, header = trainer.state()
+        header |= {
+            "recipe": plan.recipe.to_mapping(),
+            "fingerprint": plan.data.fingerprint,
+            "threads": torch.get_num_threads(),
+            "precision": plan.runtime.precision,
+        }
+        # State first: rows of metrics.csv are in it, so a kill between the two loses nothing.
+        with uninterrupted():
+            save_tensors(run.state_file, tensors, header)
+            run.write_metrics([asdict(row) for row in trainer.history])
+        watcher.epoch(report, plan.recipe.training.epochs)
+
+
+def _finish(run: RunFolder, plan: Plan) -> Evaluation | None:
+    """Saves the classifier and reads the test split, for the first and only time."""
+    if "test" not in plan.data_set.splits:
+        _save(run, plan, {})
+        return None
+    return evaluate_and_report(
+        plan.classifier,
+        plan.data_set.split("test"),
+        run=run,
+        title=f"{plan.data.name}, test split",
+        runtime=plan.runtime,
+        folder=run.path,
+        before_writing=lambda made: _save(run, plan, made.to_json()),
+    )
+
+
+def _save(run: RunFolder, plan: Plan, evaluation: dict[str, Any]) -> None:
+    scores = ("num_pictures", "accuracy", "accuracy_interval", "loss", "macro_f1")
+    training = {
+        "recipe": plan.recipe.to_mapping(),
+        "data": plan.data.name,
+        "fingerprint": plan.data.fingerprint,
+        "data_licence": plan.data_set.licence,
+        "test": {name: evaluation[name] for name in scores if name in evaluation},
+        "environment": describe_environment(plan.runtime),
+    }
+    with uninterrupted():
+        save_classifier(run.classifier_file, plan.classifier, training)
+
+
+def _validation_accuracy(trainer: Trainer) -> float | None:
+    """Of the weights that were kept: the best epoch's with early stopping, else the last's."""
+    if not trainer.history:
+        return None
+    best = trainer.early_stopping.best_epoch
+    return trainer.history[best - 1 if best else -1].validation_accuracy
