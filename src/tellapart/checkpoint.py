@@ -237,16 +237,36 @@ def restore_optimizer(
     """Puts back what :func:`optimizer_tensors` took; groups and rates are the optimiser's own.
 
     Raises:
-        ConfigError: tensors of another optimiser.
+        ConfigError: tensors of another optimiser or of other weights.
     """
+    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     state: dict[int, dict[str, torch.Tensor]] = {}
-    try:
-        for name, tensor in tensors.items():
-            index, key = name.split("/")
-            state.setdefault(int(index), {})[key] = tensor
-        groups = optimizer.state_dict()["param_groups"]
-        optimizer.load_state_dict({"state": state, "param_groups": groups})
-    except (ValueError, KeyError) as error:
-        raise ConfigError(
-            f"the optimizer's saved memory does not fit this recipe: {error}"
-        ) from None
+    for name, tensor in tensors.items():
+        index, _, key = name.partition("/")
+        if not index.isdecimal() or int(index) >= len(weights):
+            raise _foreign_memory(f"no weight for {name!r}")
+        state.setdefault(int(index), {})[key] = _laid_out_as(weights[int(index)], name, tensor)
+    sgd = isinstance(optimizer, torch.optim.SGD)
+    wanted = {"momentum_buffer"} if sgd else {"step", "exp_avg", "exp_avg_sq"}
+    for memory in state.values():
+        if memory.keys() != wanted:
+            raise _foreign_memory(
+                f"it must hold {', '.join(sorted(wanted))}, got {', '.join(sorted(memory))}"
+            )
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": state, "param_groups": groups})
+
+
+def _laid_out_as(weight: torch.Tensor, name: str, tensor: torch.Tensor) -> torch.Tensor:
+    """``tensor`` with the strides of ``weight``, as the optimiser made it; a scalar as it is."""
+    if tensor.ndim == 0:
+        return tensor
+    if tensor.shape != weight.shape:
+        raise _foreign_memory(f"{name!r} must be {tuple(weight.shape)}, got {tuple(tensor.shape)}")
+    # A fused step walks weight and memory as they lie, without a look at strides: plain memory
+    # beside channels_last weights would give every number its neighbour's momentum.
+    return torch.empty_like(weight, dtype=tensor.dtype, requires_grad=False).copy_(tensor)
+
+
+def _foreign_memory(reason: str) -> ConfigError:
+    return ConfigError(f"the optimizer's saved memory does not fit this recipe: {reason}")

@@ -6,11 +6,13 @@ A field's default, limits and help stand in one place, here; the command line, t
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import json
 import math
 import operator
+import re
 import tomllib
 import types
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,11 +52,15 @@ _RULES: Mapping[str, tuple[str, Callable[[float, float], bool]]] = {
 
 
 class _Section:
-    """Checks every field's limits when an instance is made."""
+    """Checks every field's type and limits when an instance is made."""
 
     def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
         for entry in dataclasses.fields(self):  # type: ignore[arg-type]
-            _check_limits(entry.name, getattr(self, entry.name), entry.metadata.get("limits", {}))
+            value = _typed(entry.name, getattr(self, entry.name), hints[entry.name])
+            _check_limits(entry.name, value, entry.metadata.get("limits", {}))
+            # 1 becomes 1.0 and a list a tuple: two recipes that mean the same are equal.
+            object.__setattr__(self, entry.name, value)
 
 
 def _check_limits(name: str, value: Any, limits: Mapping[str, float]) -> None:
@@ -206,6 +212,8 @@ class Recipe:
     schedule: ScheduleRecipe = field(default_factory=ScheduleRecipe)
 
     def __post_init__(self) -> None:
+        for entry in ("name", "description"):
+            _typed(entry, getattr(self, entry), str)
         if self.training.patience and not self.data.validation_share:
             raise ConfigError(
                 f"patience {self.training.patience} needs a validation part to watch; "
@@ -300,7 +308,9 @@ def _locate(key: str) -> tuple[str, str, str]:
         if name in _hints(section) and is_table == bool(argument):
             return section, name, argument
         if is_table:
-            raise ConfigError(f"{key!r} is a table; set one of its entries: {key}.NAME=VALUE")
+            raise ConfigError(
+                f"{key!r} is a table; set one of its entries: {section}.{name}.NAME=VALUE"
+            )
     homes = [home for home in SECTIONS if key in _hints(home) and key not in ("name", "arguments")]
     if len(homes) == 1:
         return homes[0], key, ""
@@ -325,10 +335,12 @@ def _is_table(hint: Any) -> bool:
 
 def _parse_scalar(text: str) -> Scalar:
     try:
-        value = tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        table = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
-    return value if isinstance(value, (bool, int, float, str)) else text
+    value = table["value"]
+    is_scalar = isinstance(value, (bool, int, float, str)) and len(table) == 1
+    return value if is_scalar else text
 
 
 def _parse(key: str, text: str, hint: Any) -> Any:
@@ -366,13 +378,20 @@ def _typed(key: str, value: Any, hint: Any) -> Any:
     if origin in (Union, types.UnionType) and isinstance(value, get_args(hint)):
         return value
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if hint is float and is_number:
-        return float(value)
-    if hint is int and is_number and float(value).is_integer():
-        return int(value)
+    with contextlib.suppress(OverflowError):  # a whole number of more than 308 digits
+        if hint is float and is_number:
+            return float(value)
+        if hint is int and is_number and float(value).is_integer():
+            return int(value)
     if hint in (str, bool) and isinstance(value, hint):
         return value
-    wanted = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
+    wanted = {
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        bool: "true or false",
+        Scalar: "a number, text, or true or false",
+    }
     kind = wanted.get(hint, "a list of numbers" if origin is tuple else "a table of plain values")
     raise ConfigError(f"{key} must be {kind}, got {value!r}")
 
@@ -390,7 +409,7 @@ def recipe_from_mapping(tables: Mapping[str, Any], *, origin: str) -> Recipe:
     parts: dict[str, Any] = {}
     for section, content in tables.items():
         if section in ("name", "description"):
-            parts[section] = _typed(section, content, str)
+            parts[section] = content
             continue
         if section not in _SECTION_TYPES:
             known = _nearest(section, [*SECTIONS, "name", "description"])
@@ -427,7 +446,8 @@ def recipe_from_toml(text: str, *, origin: str) -> Recipe:
     """
     try:
         tables = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
+        # Not only TOMLDecodeError: brackets a thousand deep, a number of five thousand digits.
         raise ConfigError(f"{origin} is not a TOML file: {error}") from None
     return recipe_from_mapping(tables, origin=origin)
 
@@ -471,7 +491,7 @@ def load_recipe(source: str | Path) -> Recipe:
             f"recipe file {text!r} does not exist; "
             "`tellapart recipes list` names the ones that come with the package"
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"recipe file {text!r} cannot be read: {error}") from None
     recipe = recipe_from_toml(content, origin=text)
     return recipe if recipe.name != "custom" else dataclasses.replace(recipe, name=path.stem)
@@ -492,9 +512,15 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        # JSON's escapes are TOML's too, but TOML wants DEL escaped as well.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + " }"
+        entries = ", ".join(f"{_toml_key(k)} = {_toml(v)}" for k, v in value.items())
+        return f"{{ {entries} }}" if entries else "{}"
     if isinstance(value, tuple):
         return "[" + ", ".join(_toml(entry) for entry in value) + "]"
     return repr(value)
+
+
+def _toml_key(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _toml(name)

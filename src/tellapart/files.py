@@ -36,7 +36,6 @@ def write_whole(path: Path, content: bytes | str) -> None:
         Path(aside).chmod(0o666 & ~_umask())
         Path(aside).replace(path)
         aside = None
-        _sync_folder(path.parent)
     except OSError as error:
         raise RunError(
             f"cannot write {path}: {error.strerror or error}; "
@@ -46,6 +45,10 @@ def write_whole(path: Path, content: bytes | str) -> None:
         if aside is not None:
             with contextlib.suppress(OSError):
                 Path(aside).unlink()
+    # The new file stands: a folder that may not be opened, or a file system that cannot sync one,
+    # is no failure to write.
+    with contextlib.suppress(OSError):
+        _sync_folder(path.parent)
 
 
 def _umask() -> int:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 from tellapart.config import Recipe, recipe_from_toml
 from tellapart.data.catalogue import CATALOGUE
 from tellapart.errors import RunError
-from tellapart.files import write_whole
+from tellapart.files import make_folder, write_whole
 
 _FORMAT = 1
 
@@ -105,7 +106,7 @@ class RunFolder:
                 f"run {self.path} has no {file.name}; finish it with "
                 f"`tellapart train --resume {self.path}`"
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{file} cannot be read: {error}") from None
         if not isinstance(content, dict):
             raise RunError(f"{file} is not a JSON object")
@@ -131,7 +132,10 @@ class RunFolder:
             RunError: missing or damaged.
         """
         try:
-            return DataReference(**self.read_json(self.run_file)["data"])
+            reference = DataReference(**self.read_json(self.run_file)["data"])
+            if not all(isinstance(value, str | None) for value in asdict(reference).values()):
+                raise TypeError
+            return reference
         except (KeyError, TypeError):
             raise RunError(f"{self.run_file} does not say which data the run used") from None
 
@@ -144,14 +148,21 @@ class RunFolder:
         write_whole(self.metrics_file, text.getvalue())
 
     def read_metrics(self) -> list[dict[str, float | None]]:
-        """The rows of ``metrics.csv``; none where no epoch is finished."""
+        """The rows of ``metrics.csv``; none where no epoch is finished.
+
+        Raises:
+            RunError: a file that cannot be read, or holds something else than numbers.
+        """
         if not self.metrics_file.exists():
             return []
-        with self.metrics_file.open(newline="", encoding="utf-8") as file:
-            return [
-                {name: float(cell) if cell else None for name, cell in row.items()}
-                for row in csv.DictReader(file)
-            ]
+        try:
+            with self.metrics_file.open(newline="", encoding="utf-8") as file:
+                return [
+                    {name: float(cell) if cell else None for name, cell in row.items()}
+                    for row in csv.DictReader(file)
+                ]
+        except (OSError, ValueError, TypeError, csv.Error) as error:
+            raise RunError(f"{self.metrics_file} cannot be read: {error}") from None
 
 
 def create_run(path: Path | None, recipe: Recipe, data: DataReference, created: str) -> RunFolder:
@@ -191,12 +202,15 @@ def _new_folder(path: Path) -> Path:
 
 
 def _next_folder(stem: str) -> Path:
+    # A name may hold anything; what a file system takes as one name is less.
+    stem = re.sub(r"[^\w.-]+", "-", stem)
+    make_folder(Path("runs"))
     number = 1
     while True:
         path = Path("runs") / f"{stem}-{number}"
         try:
             # Making the folder is what claims the number: two runs started at once get two.
-            path.mkdir(parents=True)
+            path.mkdir()
         except FileExistsError:
             number += 1
         except OSError as error:

@@ -50,6 +50,47 @@ def conv_norm_relu(
     )
 
 
+class Flatten(nn.Flatten):
+    """``nn.Flatten`` that hands its gradient back channels last, as the layers before it want it.
+
+    The gradient of a flatten arrives channels first; max-pooling's backward pass then copies its
+    input and its output back and forth. Laying out the small tensor once costs a twentieth of that.
+    """
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to (batch, channels * height * width)."""
+        if self.training and features.requires_grad and features.ndim == 4:
+            features.register_hook(_channels_last)  # type: ignore[no-untyped-call]
+        return super().forward(features)
+
+
+def _channels_last(gradient: torch.Tensor) -> torch.Tensor:
+    return gradient.contiguous(memory_format=torch.channels_last)
+
+
+class Dropout(nn.Dropout):
+    """``nn.Dropout`` whose noise is cut from whole random words, ten times faster on a processor.
+
+    One 64-bit draw decides four elements, 16 bits each, so the probability is rounded to the next
+    1/65536; kept elements are divided by the share that is really kept, so the mean is exact.
+    """
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Any shape to the same shape."""
+        num_dropped = round(self.p * 65_536)
+        on_processor = features.device.type == "cpu"
+        if not (self.training and on_processor and 0 < num_dropped < 65_536):
+            return super().forward(features)
+        words = torch.empty((features.numel() + 3) // 4, dtype=torch.int64)
+        # From the lowest number on and without an upper end: all 64 bits are random.
+        halves = words.random_(-(2**63), None).view(torch.int16)[: features.numel()]
+        noise = (halves >= num_dropped - 32_768).to(features.dtype)
+        noise.mul_(65_536 / (65_536 - num_dropped))
+        # The noise takes the layout of the features, so that the product runs straight through.
+        layout = torch.empty_like(features).stride()
+        return features * noise.as_strided(features.shape, layout)
+
+
 class Residual(nn.Module):
     """``relu(x + branch(x))``: two 3x3 convolutions with norms, and a way around them.
 

@@ -17,10 +17,19 @@ from torch import nn
 
 from tellapart.config import Scalar
 from tellapart.errors import ConfigError
-from tellapart.models.blocks import Residual, conv_norm_relu, features_shape, named
+from tellapart.models.blocks import (
+    Dropout,
+    Flatten,
+    Residual,
+    conv_norm_relu,
+    features_shape,
+    named,
+)
 
 PictureShape = tuple[int, int, int]
 Builder = Callable[..., nn.Sequential]
+# Two poolings leave 2x2 of 8x8. On 1x1 batch normalisation refuses a last batch of one picture.
+_SMALLEST_RESIDUAL_SIDE = 8
 
 
 def single_conv(shape: PictureShape, num_classes: int) -> nn.Sequential:
@@ -28,7 +37,7 @@ def single_conv(shape: PictureShape, num_classes: int) -> nn.Sequential:
     features = named(conv1=nn.Conv2d(shape[0], 8, 3), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2))
     size = prod(features_shape(features, shape))
     return named(
-        **dict(features.named_children()), flatten=nn.Flatten(), output=nn.Linear(size, num_classes)
+        **dict(features.named_children()), flatten=Flatten(), output=nn.Linear(size, num_classes)
     )
 
 
@@ -43,7 +52,7 @@ def two_conv(shape: PictureShape, num_classes: int) -> nn.Sequential:
     )
     return named(
         **dict(features.named_children()),
-        flatten=nn.Flatten(),
+        flatten=Flatten(),
         hidden=nn.Linear(prod(features_shape(features, shape)), 128),
         relu3=nn.ReLU(),
         output=nn.Linear(128, num_classes),
@@ -65,13 +74,13 @@ def dropout(
     if second_relu:
         features.add_module("relu2", nn.ReLU())
     features.add_module("pool", nn.MaxPool2d(2))
-    features.add_module("dropout1", nn.Dropout2d(0.25) if channels else nn.Dropout(0.25))
+    features.add_module("dropout1", nn.Dropout2d(0.25) if channels else Dropout(0.25))
     return named(
         **dict(features.named_children()),
-        flatten=nn.Flatten(),
+        flatten=Flatten(),
         hidden=nn.Linear(prod(features_shape(features, shape)), 128),
         relu3=nn.ReLU(),
-        dropout2=nn.Dropout(0.5),
+        dropout2=Dropout(0.5),
         output=nn.Linear(128, num_classes),
     )
 
@@ -92,7 +101,7 @@ def lenet(shape: PictureShape, num_classes: int) -> nn.Sequential:
     )
     return named(
         **dict(features.named_children()),
-        flatten=nn.Flatten(),
+        flatten=Flatten(),
         hidden1=nn.Linear(prod(features_shape(features, shape)), 120),
         relu3=nn.ReLU(),
         hidden2=nn.Linear(120, 84),
@@ -116,7 +125,7 @@ def two_conv_5x5(shape: PictureShape, num_classes: int) -> nn.Sequential:
     )
     return named(
         **dict(features.named_children()),
-        flatten=nn.Flatten(),
+        flatten=Flatten(),
         hidden=nn.Linear(prod(features_shape(features, shape)), 50),
         output=nn.Linear(50, num_classes),
     )
@@ -128,6 +137,8 @@ def small_residual(shape: PictureShape, num_classes: int, *, width: int = 32) ->
     Takes pictures of any size from 8x8 on: the mean over positions fixes the features' number.
     Cost on 28x28 with width 32: 0.17 million parameters.
     """
+    if min(shape[1:]) < _SMALLEST_RESIDUAL_SIDE:
+        raise RuntimeError(f"it needs at least {_SMALLEST_RESIDUAL_SIDE} pixels each way")
     return named(
         stem=conv_norm_relu(shape[0], width),
         pool1=nn.MaxPool2d(2),
@@ -136,7 +147,7 @@ def small_residual(shape: PictureShape, num_classes: int, *, width: int = 32) ->
         pool2=nn.MaxPool2d(2),
         block2=Residual(2 * width),
         mean=nn.AdaptiveAvgPool2d(1),
-        flatten=nn.Flatten(),
+        flatten=Flatten(),
         output=nn.Linear(2 * width, num_classes),
     )
 

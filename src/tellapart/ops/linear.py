@@ -38,7 +38,7 @@ class _Linear(Operation):
         if ctx.needs_input_grad[0]:
             to_features = gradient @ weight
         if ctx.needs_input_grad[1]:
-            to_weight = rows.T @ features.reshape(len(rows), -1)
+            to_weight = rows.T @ features.reshape(-1, weight.shape[1])
         if ctx.needs_input_grad[2]:
             to_bias = rows.sum(0)
         return to_features, to_weight, to_bias

@@ -26,7 +26,7 @@ from tellapart.ops.windows import Window, crop_images, pad_images
 
 
 class _TransposedConvolution(Operation):
-    """The adjoint: each of the three sums of :class:`_Convolution` in another's place."""
+    """The adjoint: each of the three sums of a convolution in another's place."""
 
     @staticmethod
     def forward(
@@ -34,17 +34,25 @@ class _TransposedConvolution(Operation):
         images: torch.Tensor,
         weight: torch.Tensor,
         bias: torch.Tensor | None,
-        output_size: tuple[int, int],
         window: Window,
+        output_padding: tuple[int, int],
         groups: int,
         form: Form,
     ) -> torch.Tensor:
         ctx.save_for_backward(images, weight)
         ctx.window, ctx.groups, ctx.form = window, groups, form
-        padded_size = window.padded_size(*output_size)
         inner = window.without_padding()
-        padded = form.image_gradient(images, weight, padded_size, inner, groups)
-        outputs = crop_images(padded, window.padding)
+        stamped_size = _stamped_size(images, window)
+        stamped = form.image_gradient(images, weight, stamped_size, inner, groups)
+        bottom, right = output_padding
+        if bottom or right:
+            # Zeros that no stamp reaches. They are put on here and not before: where the
+            # dilation is larger than the stride, they would make room for another place.
+            height, width = stamped_size
+            larger = stamped.new_zeros(*stamped.shape[:2], height + bottom, width + right)
+            larger[:, :, :height, :width] = stamped
+            stamped = larger
+        outputs = crop_images(stamped, window.padding)
         return outputs.clone() if bias is None else outputs + bias.view(-1, 1, 1)
 
     @staticmethod
@@ -53,23 +61,24 @@ class _TransposedConvolution(Operation):
         images, weight = ctx.saved_tensors
         window, groups, form = ctx.window, ctx.groups, ctx.form
         inner = window.without_padding()
-        padded = pad_images(gradient, window.padding)
-        # output_padding adds rows that no window reaches; they must not make room for one more.
-        reached = [
-            (count - 1) * stride + span
-            for count, stride, span in zip(
-                images.shape[2:], window.stride, window.span, strict=True
-            )
-        ]
-        padded = padded[:, :, : reached[0], : reached[1]]
+        height, width = _stamped_size(images, window)
+        stamped = pad_images(gradient, window.padding)[:, :, :height, :width]
         to_images = to_weight = to_bias = None
         if ctx.needs_input_grad[0]:
-            to_images = form.correlate(padded, weight, inner, groups)
+            to_images = form.correlate(stamped, weight, inner, groups)
         if ctx.needs_input_grad[1]:
-            to_weight = form.weight_gradient(images, padded, inner, groups)
+            to_weight = form.weight_gradient(images, stamped, inner, groups)
         if ctx.needs_input_grad[2]:
             to_bias = gradient.sum((0, 2, 3))
         return to_images, to_weight, to_bias, None, None, None, None
+
+
+def _stamped_size(images: torch.Tensor, window: Window) -> tuple[int, int]:
+    """Height and width that the stamps reach: from the first one's start to the last one's end."""
+    return (
+        (images.shape[2] - 1) * window.stride[0] + window.span[0],
+        (images.shape[3] - 1) * window.stride[1] + window.span[1],
+    )
 
 
 def conv_transpose2d(
@@ -127,27 +136,27 @@ def conv_transpose2d(
     check_groups(groups, channels, outputs)
     check_shape(bias, (outputs,), subject="bias")
     window = Window.of((weight.shape[2], weight.shape[3]), stride, padding, dilation)
-    output_size = _transposed_size(images, window, output_padding)
+    extra = pair(output_padding, subject="output_padding", at_least=0)
+    _check_output_size(images, window, extra)
     return _TransposedConvolution.call(
-        images, weight, bias, output_size, window, groups, form_named(form)
+        images, weight, bias, window, extra, groups, form_named(form)
     )
 
 
-def _transposed_size(images: torch.Tensor, window: Window, output_padding: Pair) -> tuple[int, int]:
-    extra = pair(output_padding, subject="output_padding", at_least=0)
-    sizes = []
-    for axis in (0, 1):
-        limit = max(window.stride[axis], window.dilation[axis])
-        if extra[axis] >= limit:
+def _check_output_size(images: torch.Tensor, window: Window, extra: tuple[int, int]) -> None:
+    for added, stride, dilation in zip(extra, window.stride, window.dilation, strict=True):
+        if added >= max(stride, dilation):
             raise ShapeError(
                 "output_padding must be smaller than stride or dilation, "
-                f"got {extra[axis]} with stride {window.stride[axis]} "
-                f"and dilation {window.dilation[axis]}"
+                f"got {added} with stride {stride} and dilation {dilation}"
             )
-        stamped = (images.shape[2 + axis] - 1) * window.stride[axis] + window.span[axis]
-        sizes.append(stamped - 2 * window.padding[axis] + extra[axis])
-    if min(sizes) < 1:
-        raise ShapeError(
-            f"the result must have at least one pixel, got {sizes[0]}x{sizes[1]}; use less padding"
+    height, width = (
+        stamped - 2 * cut + added
+        for stamped, cut, added in zip(
+            _stamped_size(images, window), window.padding, extra, strict=True
         )
-    return sizes[0], sizes[1]
+    )
+    if min(height, width) < 1:
+        raise ShapeError(
+            f"the result must have at least one pixel, got {height}x{width}; use less padding"
+        )

@@ -64,10 +64,8 @@ def _epoch_range(history: Sequence[HistoryRow]) -> tuple[float, float]:
 
 def _logarithmic_ends(values: Sequence[float]) -> tuple[float, float]:
     """The tightest of 1, 2, 5 times a power of ten around the values."""
-    low, high = min(values), max(values)
-    step = svg.round_step(low)
-    below = step if step <= low else next(step / f for f in (2, 2.5) if step / f <= low * 1.001)
-    return below, svg.round_step(high)
+    # The smallest round number above 1 / low is 1 / (the largest round number below low).
+    return 1 / svg.round_step(1 / min(values)), svg.round_step(max(values))
 
 
 def _up_format(ticks: Sequence[float], as_percent: bool, logarithmic: bool) -> svg.TickFormat:

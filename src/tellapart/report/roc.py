@@ -86,7 +86,7 @@ def _roc_legend(drawn: Sequence[tuple[RocCurve, str]]) -> Markup:
     parts = []
     for rank, (curve, name) in enumerate(drawn[:NUM_CURVES_NAMED]):
         x, y = 52.0 + 190 * (rank % 2), 402.0 + 20 * (rank // 2)
-        label = f"{wording.shortened(name, 14)}  {wording.score(curve.area)}"
+        label = f"{wording.shortened(name, 12)}  {wording.score(curve.area)}"
         parts.append(svg.polyline([(x, y - 4), (x + 24, y - 4)], f"rank-{rank}"))
         parts.append(svg.text(x + 32, y, label, class_="legend"))
     num_others = len(drawn) - NUM_CURVES_NAMED

@@ -64,16 +64,14 @@ def round_domain(values: Sequence[float], *, count: int = 5) -> tuple[float, flo
 
 
 def _logarithmic_ticks(low: float, high: float, count: int) -> list[float]:
-    first, last = math.floor(math.log10(low) - 1e-9), math.ceil(math.log10(high) + 1e-9)
+    first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
     # Few decades get 2 and 5 between the powers of ten; many get every second power, or third.
     factors = (1, 2, 5) if last - first <= 2 else (1, 3) if last - first == 3 else (1,)
     stride = max(1, math.ceil((last - first) / (count + 1)))
-    return [
-        factor * 10.0**power
-        for power in range(first, last + 1, stride)
-        for factor in factors
-        if low * 0.999 <= factor * 10.0**power <= high * 1.001
+    values = [
+        float(f"{factor}e{power}") for power in range(first, last + 1, stride) for factor in factors
     ]
+    return [value for value in values if low * 0.999 <= value <= high * 1.001]
 
 
 def figure(

@@ -1,0 +1,181 @@
+"""The page says what the evaluation says, needs nothing beside it, and escapes what it is given."""
+
+import re
+import time
+import xml.etree.ElementTree as ElementTree
+
+import pytest
+import torch
+
+from tellapart.evaluation import evaluate_logits, most_confused, roc_curves, surest_mistakes
+from tellapart.report import render_report
+from tellapart.report.wording import NO_BREAK_SPACE
+
+HOSTILE = "<script>alert('x')</script> & \"quoted\""
+
+
+def inputs(num_pictures=400, names=("ant", "bee", "cat"), margin=1.5):
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.randint(len(names), (num_pictures,), generator=generator)
+    logits = torch.randn(num_pictures, len(names), generator=generator)
+    logits[torch.arange(num_pictures), labels] += margin
+    shape = (num_pictures, 1, 28, 28)
+    images = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
+    mistakes = [(m, images[m.index]) for m in surest_mistakes(logits, labels, 24)]
+    history = [
+        {
+            "epoch": epoch,
+            "train_loss": 1 / epoch,
+            "train_accuracy": 1 - 0.3 / epoch,
+            "validation_loss": 1.1 / epoch,
+            "validation_accuracy": 0.9 - 0.2 / epoch,
+            "seconds": 2.5,
+        }
+        for epoch in (1.0, 2.0, 3.0)
+    ]
+    return {
+        "title": "lenet5 on insects",
+        "evaluation": evaluate_logits(logits, labels, names),
+        "roc": roc_curves(logits, labels),
+        "mistakes": mistakes,
+        "history": history,
+        "recipe": {"name": "quick", "training": {"num_epochs": 3}},
+        "environment": {"torch": "2.13.0"},
+        "data": {"fingerprint": "abc"},
+    }
+
+
+def parsed(page):
+    """The whole page as XML: it is written so that both kinds of parser read the same."""
+    assert page.startswith("<!doctype html>\n")
+    return ElementTree.fromstring(page.removeprefix("<!doctype html>\n"))
+
+
+def said(page):
+    body = parsed(page).find("body")
+    return " ".join("".join(body.itertext()).replace(NO_BREAK_SPACE, " ").split())
+
+
+def section(page, name):
+    return next(part for part in parsed(page).iter("section") if part.get("id") == name)
+
+
+def test_the_headline_is_the_evaluation_in_words():
+    given = inputs()
+    evaluation = given["evaluation"]
+    low, high = evaluation.accuracy_interval
+    text = said(render_report(**given))
+    wrong = 400 - evaluation.num_correct
+    assert f"{evaluation.num_correct} of 400 pictures named rightly, {wrong} wrongly" in text
+    assert f"between {100 * low:.1f} % and {100 * high:.1f} %" in text
+    assert f"{100 * evaluation.accuracy:.1f} %" in text
+    commonest = max(row.support for row in evaluation.per_class)
+    assert f"commonest class would give {commonest / 4:.1f} %" in text
+    assert f"Mean F1{evaluation.macro_f1:.4f}" in text
+    assert f"Mean AUC{evaluation.macro_auc:.4f}" in text
+    assert f"{100 * evaluation.expected_calibration_error:.2f} %" in text
+
+
+def test_every_section_is_there_with_a_heading_and_every_chart_with_a_name():
+    page = render_report(**inputs())
+    names = [part.get("id") for part in parsed(page).iter("section")]
+    assert names == ["learning", "confusions", "roc-curves", "calibration", "mistakes", "classes",
+                     "origin"]  # fmt: skip
+    charts = list(parsed(page).iter("{http://www.w3.org/2000/svg}svg"))
+    assert len(charts) == 5
+    identifiers = [part.get("id") for part in parsed(page).iter() if part.get("id")]
+    assert len(identifiers) == len(set(identifiers))
+    for chart in charts:
+        assert chart.get("role") == "img"
+        assert set(chart.get("aria-labelledby").split()) <= set(identifiers)
+
+
+def test_the_confused_pairs_and_the_mistakes_are_the_evaluations():
+    given = inputs()
+    page = render_report(**given)
+    pairs = ["".join(item.itertext()) for item in section(page, "confusions").iter("li")]
+    names = given["evaluation"].class_names
+    assert len(pairs) == 6
+    for item, pair in zip(pairs, most_confused(given["evaluation"], 10), strict=True):
+        assert item.startswith(f"{names[pair.label]} taken for {names[pair.prediction]}")
+        assert f"{pair.num_pictures} of " in item
+    figures = list(section(page, "mistakes").iter("figure"))
+    assert len(figures) == 24
+    mistake = given["mistakes"][0][0]
+    caption = "".join(figures[0].itertext()).replace(NO_BREAK_SPACE, " ")
+    shown = f"{names[mistake.prediction]} {100 * mistake.probability:.1f} %"
+    assert caption == f"{shown}true: {names[mistake.label]}"
+    assert figures[0].find("img").get("class") == "pixels"
+
+
+def test_the_page_needs_no_network_and_runs_no_script():
+    page = render_report(**inputs())
+    outside = page.replace('xmlns="http://www.w3.org/2000/svg"', "")
+    outside = re.sub(r"data:image/png;base64,[A-Za-z0-9+/=]+", "", outside)
+    reaching = re.search(r"https?:|//[a-z]|@import|url\(|<script|<link|\son\w+=", outside)
+    assert reaching is None
+    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
+    assert sources
+    assert all(source.startswith("data:image/png;base64,") for source in sources)
+
+
+def test_whatever_is_given_is_escaped_everywhere():
+    given = inputs(names=(HOSTILE, "bee", "<img src=x onerror=y>"))
+    page = render_report(
+        **given
+        | {"title": HOSTILE, "recipe": {HOSTILE: {HOSTILE: HOSTILE}}, "data": {"path": HOSTILE}}
+        | {"environment": {HOSTILE: HOSTILE}}
+    )
+    assert "<script" not in page
+    assert "<img src=x" not in page
+    assert said(page).count(HOSTILE) > 10
+    assert parsed(page).find("head/title").text.startswith(HOSTILE)
+
+
+def test_the_same_input_gives_the_same_bytes():
+    assert render_report(**inputs()) == render_report(**inputs())
+
+
+def test_what_was_not_given_has_no_section():
+    page = render_report(title="bare", evaluation=inputs()["evaluation"])
+    names = [part.get("id") for part in parsed(page).iter("section")]
+    assert names == ["confusions", "calibration", "classes"]
+
+
+def test_training_without_validation_is_told_without_it():
+    given = inputs()
+    for row in given["history"]:
+        row["validation_loss"] = row["validation_accuracy"] = None
+    text = said(render_report(**given))
+    assert "Trained for 3 epochs in 7.5 s. Loss should fall" in text
+    assert "the best validation accuracy was 83.33 % after epoch 3" in said(
+        render_report(**inputs())
+    )
+
+
+def test_a_perfect_classifier_has_no_mistakes_and_the_page_says_so():
+    text = said(render_report(**inputs(margin=30.0)))
+    assert "400 of 400 pictures named rightly, 0 wrongly" in text
+    assert "100.0 %" in text
+    assert "None: all were right." in text
+    assert "No picture was taken for another class." in text
+
+
+@pytest.mark.parametrize("num_classes", [2, 10, 120])
+def test_any_number_of_classes_gives_a_page(num_classes):
+    names = [f"class {index}" for index in range(num_classes)]
+    page = render_report(**inputs(1500, names))
+    rows = list(section(page, "classes").iter("tr"))
+    assert len(rows) == num_classes + 3
+
+
+def test_a_page_about_ten_thousand_pictures_is_written_in_the_blink_of_an_eye():
+    given = inputs(10_000, [str(digit) for digit in range(10)], margin=6.0)
+    render_report(**given)
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        render_report(**given)
+        times.append(time.process_time() - start)
+    # About 10 ms on one core; the bound only catches a change of kind.
+    assert min(times) < 0.1
