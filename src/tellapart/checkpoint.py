@@ -155,6 +155,8 @@ def _empty_classifier(header: Mapping[str, Any]) -> Classifier:
     class_names = _entries(header, "class_names", str)
     if not 2 <= len(class_names) <= _MOST_CLASSES or len(set(class_names)) != len(class_names):
         raise ClassifierFileError("header: class_names must be at least 2 different names")
+    if any("\ud800" <= letter <= "\udfff" for name in class_names for letter in name):
+        raise ClassifierFileError("header: class_names must be text, not half a character")
     sizes = _entries(header, "picture_shape", int)
     if len(sizes) != 3 or not all(1 <= size <= _LONGEST_SIDE for size in sizes):
         raise ClassifierFileError(f"header: picture_shape must be 3 positive sizes, got {sizes}")
@@ -182,9 +184,13 @@ def _normalization(header: Mapping[str, Any]) -> Normalization:
     deviation = _entries(table, "deviation", (int, float))
     if len(mean) != len(deviation) or not mean:
         raise ClassifierFileError("header: mean and deviation must have one number per channel")
-    if not all(math.isfinite(x) for x in mean + deviation) or min(deviation) <= 0:
+    # JSON knows whole numbers of any length; a comparison bears them, math.isfinite does not.
+    if not all(abs(x) < math.inf for x in mean) or not all(0 < x < math.inf for x in deviation):
         raise ClassifierFileError("header: mean must be finite and deviation above 0")
-    return Normalization(tuple(map(float, mean)), tuple(map(float, deviation)))
+    try:
+        return Normalization(tuple(map(float, mean)), tuple(map(float, deviation)))
+    except OverflowError:
+        raise ClassifierFileError("header: mean and deviation must fit a float") from None
 
 
 def _entries(table: Mapping[str, Any], key: str, kind: Any) -> list[Any]:

@@ -117,6 +117,67 @@ class DataRecipe(_Section):
 
 
 @dataclass(frozen=True)
+class AugmentationRecipe(_Section):
+    """How training pictures are varied, each time they are seen; nothing by default."""
+
+    shift_pixels: float = _setting(0.0, "moved by up to this in each direction", minimum=0)
+    turn_degrees: float = _setting(
+        0.0, "turned by up to this to either side", minimum=0, maximum=180
+    )
+    scale: float = _setting(0.0, "grown or shrunk by up to this share", minimum=0, maximum=4)
+    stretch: float = _setting(
+        0.0, "one side against the other, by up to this share", minimum=0, maximum=4
+    )
+    shear: float = _setting(0.0, "slanted by up to this, sideways per upwards", minimum=0)
+    elastic_pixels: float = _setting(0.0, "deviation of a smooth random displacement", minimum=0)
+    fill: Literal["edge", "black", "mirror"] = _setting(
+        "edge", "what comes in from outside the picture"
+    )
+    flip_horizontal: float = _setting(
+        0.0, "probability; changes what letters and digits mean", minimum=0, maximum=1
+    )
+    flip_vertical: float = _setting(
+        0.0, "probability; changes what letters and digits mean", minimum=0, maximum=1
+    )
+    erase_probability: float = _setting(
+        0.0, "a rectangle is blanked this often", minimum=0, maximum=1
+    )
+    erase_share: float = _setting(0.25, "largest part of the picture it takes", above=0, maximum=1)
+    mixup_alpha: float = _setting(
+        0.0, "blend pairs, with a share from Beta(alpha, alpha); 0 is off", minimum=0
+    )
+    cutmix_alpha: float = _setting(
+        0.0, "paste pairs, with a share from Beta(alpha, alpha); 0 is off", minimum=0
+    )
+
+    @property
+    def is_geometric(self) -> bool:
+        """Whether pixels move."""
+        return any(
+            (
+                self.shift_pixels,
+                self.turn_degrees,
+                self.scale,
+                self.stretch,
+                self.shear,
+                self.elastic_pixels,
+                self.flips,
+            )
+        )
+
+    @property
+    def flips(self) -> bool:
+        """Whether pictures are mirrored."""
+        return bool(self.flip_horizontal or self.flip_vertical)
+
+    @property
+    def is_active(self) -> bool:
+        """Whether anything is varied at all."""
+        others = (self.erase_probability, self.mixup_alpha, self.cutmix_alpha)
+        return self.is_geometric or any(others)
+
+
+@dataclass(frozen=True)
 class TrainingRecipe(_Section):
     """How long and in what portions the network is trained, and on what loss."""
 
@@ -196,6 +257,31 @@ class ScheduleRecipe(_Section):
 
 
 @dataclass(frozen=True)
+class AveragingRecipe(_Section):
+    """A running average of the weights, and of the norms' statistics, that training ends on."""
+
+    decay: float = _setting(
+        0.0,
+        "share of the average that a step keeps, e.g. 0.998; 0 averages nothing",
+        minimum=0,
+        below=1,
+    )
+
+
+@dataclass(frozen=True)
+class DistillationRecipe(_Section):
+    """Learning from a trained classifier's probabilities as well as from labels."""
+
+    teacher: str = _setting("", "a run or a classifier file; empty is none")
+    weight: float = _setting(
+        0.7, "share of the loss that comes from the teacher", above=0, maximum=1
+    )
+    temperature: float = _setting(
+        2.0, "logits are divided by this on both sides, which softens them", above=0
+    )
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that decides a training run but the pictures themselves.
 
@@ -207,9 +293,12 @@ class Recipe:
     description: str = ""
     model: ModelRecipe = field(default_factory=ModelRecipe)
     data: DataRecipe = field(default_factory=DataRecipe)
+    augmentation: AugmentationRecipe = field(default_factory=AugmentationRecipe)
     training: TrainingRecipe = field(default_factory=TrainingRecipe)
     optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
     schedule: ScheduleRecipe = field(default_factory=ScheduleRecipe)
+    averaging: AveragingRecipe = field(default_factory=AveragingRecipe)
+    distillation: DistillationRecipe = field(default_factory=DistillationRecipe)
 
     def __post_init__(self) -> None:
         for entry in ("name", "description"):
@@ -267,9 +356,12 @@ class Recipe:
 _SECTION_TYPES: dict[str, type[Any]] = {
     "model": ModelRecipe,
     "data": DataRecipe,
+    "augmentation": AugmentationRecipe,
     "training": TrainingRecipe,
     "optimizer": OptimizerRecipe,
     "schedule": ScheduleRecipe,
+    "averaging": AveragingRecipe,
+    "distillation": DistillationRecipe,
 }
 SECTIONS = tuple(_SECTION_TYPES)
 

@@ -6,12 +6,19 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tellapart.errors import TellapartError
 
+if TYPE_CHECKING:
+    from cyclopts import CycloptsError
+
 _DONE, _OUR_FAULT, _WRONG_REQUEST, _INTERRUPTED = 0, 1, 2, 130
 # What the file system refuses is the person's to mend, as any wrong request is.
-_REFUSALS = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}
+_REFUSALS = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
+}
 
 
 def main() -> None:
@@ -38,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
         )
         sys.stdout.flush()
     except CycloptsError as error:
-        return _refuse(f"{_one_line(str(error))}; see `tellapart --help`")
+        return _refuse(_usage_error(error))
     except TellapartError as error:
         return _refuse(str(error))
     except BrokenPipeError:
@@ -49,8 +56,9 @@ def run(arguments: Sequence[str]) -> int:
         if error.errno not in _REFUSALS:
             raise
         return _refuse(f"{error.strerror}: {error.filename or 'while reading or writing'}")
-    except KeyboardInterrupt:
-        print("tellapart: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as interrupt:
+        notes = getattr(interrupt, "__notes__", [])
+        print("; ".join(["tellapart: interrupted", *notes]), file=sys.stderr)
         return _INTERRUPTED
     return code if isinstance(code, int) else _DONE
 
@@ -60,5 +68,12 @@ def _refuse(message: str) -> int:
     return _WRONG_REQUEST
 
 
-def _one_line(message: str) -> str:
-    return " ".join(message.split()).rstrip(".")
+def _usage_error(error: CycloptsError) -> str:
+    """What the parser says, on one line, and the help of the command it was about."""
+    from cyclopts import UnusedCliTokensError
+
+    message = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, UnusedCliTokensError):
+        message = f"cannot make sense of {' '.join(map(repr, error.unused_tokens or ()))}"
+    command = " ".join(["tellapart", *(error.command_chain or ())])
+    return f"{message}{' See' if message.endswith('?') else '; see'} `{command} --help`"

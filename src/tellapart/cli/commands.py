@@ -60,8 +60,8 @@ def train(
         Say what would be done, and stop.
     """
     from tellapart.cli.progress import ConsoleWatcher
-    from tellapart.cli.tables import print_evaluation, print_plan
-    from tellapart.workflow.training import make_plan
+    from tellapart.cli.tables import counted, print_evaluation, print_plan
+    from tellapart.workflow.training import make_plan, make_trainer
     from tellapart.workflow.training import train as run_training
 
     if dry_run:
@@ -78,23 +78,25 @@ def train(
             data_dir=data_dir,
             device=device,
         )
+        make_trainer(plan)  # refuses what cannot be trained
         if json:
             _print_json(plan.to_json())
         else:
             print_plan(plan)
         return 0
-    result = run_training(
-        data,
-        recipe=recipe,
-        settings=settings,
-        seed=seed,
-        out=out,
-        resume=resume,
-        data_dir=data_dir,
-        device=device,
-        threads=threads,
-        watcher=ConsoleWatcher(),
-    )
+    with ConsoleWatcher() as watcher:
+        result = run_training(
+            data,
+            recipe=recipe,
+            settings=settings,
+            seed=seed,
+            out=out,
+            resume=resume,
+            data_dir=data_dir,
+            device=device,
+            threads=threads,
+            watcher=watcher,
+        )
     if json:
         _print_json(result.to_json())
         return 0
@@ -103,7 +105,7 @@ def train(
     else:
         print_evaluation(result.test, f"{result.data}, test split")
         print(f"report    {result.run / 'report.html'}")
-    print(f"trained   {result.num_epochs} epochs in {result.train_seconds:.1f} s")
+    print(f"trained   {counted(result.num_epochs, 'epoch')} in {result.train_seconds:.1f} s")
     print(f"run       {result.run}")
     return 0
 
@@ -135,15 +137,16 @@ def evaluate(
     from tellapart.cli.tables import print_evaluation
     from tellapart.workflow.evaluating import evaluate as run_evaluation
 
-    result = run_evaluation(
-        run,
-        data,
-        split=split,
-        data_dir=data_dir,
-        device=device,
-        threads=threads,
-        watcher=ConsoleWatcher(),
-    )
+    with ConsoleWatcher() as watcher:
+        result = run_evaluation(
+            run,
+            data,
+            split=split,
+            data_dir=data_dir,
+            device=device,
+            threads=threads,
+            watcher=watcher,
+        )
     if json:
         _print_json(result.to_json())
         return 0
@@ -209,17 +212,18 @@ def reproduce(
     from tellapart.cli.tables import print_reproduction
     from tellapart.workflow.reproducing import reproduce as run_reproduction
 
-    results = run_reproduction(
-        recipes,
-        data=data,
-        settings=settings,
-        seed=seed,
-        out=out,
-        data_dir=data_dir,
-        device=device,
-        threads=threads,
-        watcher=ConsoleWatcher(),
-    )
+    with ConsoleWatcher() as watcher:
+        results = run_reproduction(
+            recipes,
+            data=data,
+            settings=settings,
+            seed=seed,
+            out=out,
+            data_dir=data_dir,
+            device=device,
+            threads=threads,
+            watcher=watcher,
+        )
     if json:
         rows = [
             {"claim": c.claim, "reference_accuracy": c.reference_accuracy, **result.to_json()}
@@ -266,8 +270,7 @@ def fetch(name: str, /, *, data_dir: DataDir = None, json: Json = False) -> int:
     from tellapart.cli.progress import ConsoleWatcher
     from tellapart.data.sources import fetch as fetch_files
 
-    watcher = ConsoleWatcher()
-    with watcher:
+    with ConsoleWatcher() as watcher:
         paths = fetch_files(
             name,
             data_dir=data_dir,
@@ -314,7 +317,7 @@ def show(recipe: str = "small-data", /, *, settings: Settings = (), json: Json =
 
 
 @recipes_app.command
-def copy(recipe: str, path: Path, /, *, settings: Settings = ()) -> int:
+def copy(recipe: str, path: Path, /, *, settings: Settings = (), json: Json = False) -> int:
     """Write a recipe to a .toml file of your own, to edit and pass to --recipe.
 
     Parameters
@@ -335,7 +338,10 @@ def copy(recipe: str, path: Path, /, *, settings: Settings = ()) -> int:
         raise RunError(f"{path} exists and is left as it is; choose another name")
     copied = dataclasses.replace(load_recipe(recipe).with_settings(settings), name=path.stem)
     write_whole(path, copied.to_toml(explain=True))
-    print(path)
+    if json:
+        _print_json({"recipe": recipe, "path": str(path)})
+    else:
+        print(path)
     return 0
 
 

@@ -28,6 +28,11 @@ def percent(share: float, digits: int = 2) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def counted(number: int, noun: str) -> str:
+    """``1 epoch``, ``12 epochs``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def print_plan(plan: Plan, console: Console | None = None) -> None:
     """What is going to be trained on what."""
     train = plan.train
@@ -62,7 +67,7 @@ def _per_class(train: ImageSet) -> str:
 def _recipe_line(recipe: Recipe) -> str:
     training, optimizer = recipe.training, recipe.optimizer
     return (
-        f"{training.epochs} epochs, batches of {training.batch_size}, {optimizer.name} "
+        f"{counted(training.epochs, 'epoch')}, batches of {training.batch_size}, {optimizer.name} "
         f"at {optimizer.learning_rate:g}, {recipe.schedule.name} schedule, seed {training.seed}"
     )
 

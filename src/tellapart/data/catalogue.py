@@ -52,6 +52,7 @@ class CatalogueEntry:
         provenance: who made it, from what, in one line.
         citation: the paper to cite.
         notes: what a person should know before training on it.
+        shows_signs: whether mirroring changes what a picture means, as it does for digits.
     """
 
     name: str
@@ -63,6 +64,7 @@ class CatalogueEntry:
     provenance: str
     citation: str
     notes: tuple[str, ...] = ()
+    shows_signs: bool = True
 
     @property
     def bundled(self) -> bool:
@@ -176,6 +178,7 @@ _FASHION_MNIST = CatalogueEntry(
         "T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
         "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
     ),
+    shows_signs=False,
     licence="MIT",
     provenance="Zalando Research, from the pictures of Zalando's shop",
     citation=(

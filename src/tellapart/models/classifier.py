@@ -33,7 +33,8 @@ class Classifier(nn.Module):
         normalization: one mean and deviation for all channels, or one per channel.
 
     Raises:
-        ConfigError: where the normalisation has neither one number nor one per channel.
+        ConfigError: where the normalisation has neither one number nor one per channel, or
+            numbers that float32 cannot hold.
     """
 
     scale: torch.Tensor
@@ -68,6 +69,22 @@ class Classifier(nn.Module):
         # from the normalisation in the file's header, so the file does not hold them twice.
         self.register_buffer("scale", (1 / (255 * deviation)).float(), persistent=False)
         self.register_buffer("shift", (-mean / deviation).float(), persistent=False)
+        if not bool((self.scale.isfinite() & self.shift.isfinite()).all()):
+            raise ConfigError(
+                f"normalization must stay finite in float32, got mean {normalization.mean} and "
+                f"deviation {normalization.deviation}; give those of pixels in 0..1"
+            )
+
+    def with_network(self, network: nn.Module) -> Classifier:
+        """The same preprocessing and names around another network; nothing is copied."""
+        return Classifier(
+            network,
+            network_name=self.network_name,
+            arguments=self.arguments,
+            class_names=self.class_names,
+            picture_shape=self.picture_shape,
+            normalization=self.normalization,
+        ).to(self.scale.device)
 
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 (batch, channels, height, width) to float32 of the same shape, channels last.

@@ -9,17 +9,21 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
 from tellapart.checkpoint import optimizer_tensors, restore_optimizer, split_prefix
 from tellapart.config import Recipe
+from tellapart.data.augment import augment
 from tellapart.data.image_set import ImageSet
 from tellapart.errors import ConfigError, DivergedError
 from tellapart.evaluation import predict_logits
 from tellapart.models.classifier import Classifier
 from tellapart.runtime import Runtime, Stopwatch, derived_seed, generator, place
+from tellapart.training.averaging import WeightAverage
 from tellapart.training.early_stopping import EarlyStopping
+from tellapart.training.objective import Objective, require_fit_teacher
 from tellapart.training.optimizer import (
     build_optimizer,
     decayed_weights,
@@ -65,9 +69,10 @@ class Trainer:
         validation: pictures to choose by, or None.
         recipe: what to do.
         runtime: where to do it.
+        teacher: a trained classifier to learn from as well, or None.
 
     Raises:
-        ConfigError: a batch larger than the train split.
+        ConfigError: a batch larger than the train split, or a teacher that does not fit.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class Trainer:
         validation: ImageSet | None,
         recipe: Recipe,
         runtime: Runtime,
+        teacher: Classifier | None = None,
     ) -> None:
         settings = recipe.training
         if settings.batch_size > len(train):
@@ -96,6 +102,11 @@ class Trainer:
             steps_per_epoch=math.ceil(len(train) / settings.batch_size),
             num_epochs=settings.epochs,
         )
+        if teacher is not None:
+            require_fit_teacher(teacher, classifier)
+        self.objective = Objective(settings.label_smoothing, recipe.distillation, teacher, runtime)
+        decay = recipe.averaging.decay
+        self.average = WeightAverage(classifier.network, decay) if decay else None
         self.early_stopping = EarlyStopping(settings.patience)
         self.history: list[EpochReport] = []
 
@@ -103,28 +114,30 @@ class Trainer:
         """Trains epoch after epoch until the recipe, or early stopping, says it is enough.
 
         Raises:
-            DivergedError: a loss that is not finite; the weights are then worth nothing.
+            DivergedError: a loss or a weight that is not finite; what was learned is then lost.
         """
         while not self.is_finished:
             epoch = len(self.history) + 1
             with Stopwatch(self.runtime) as watch:
                 loss, accuracy = self._train_epoch(epoch, on_step)
+            validation_loss, validation_accuracy = self._validate(epoch)
             report = EpochReport(
                 epoch,
                 self.schedule.at(epoch * self.schedule.steps_per_epoch - 1),
                 loss,
                 accuracy,
-                *self._validate(),
+                validation_loss,
+                validation_accuracy,
                 watch.elapsed_seconds,
                 len(self.train) / watch.elapsed_seconds,
             )
-            if report.validation_loss is not None:
-                weights = self.classifier.network.state_dict()
-                self.early_stopping.observe(epoch, report.validation_loss, weights)
+            if validation_loss is not None:
+                weights = self._kept_network().state_dict()
+                self.early_stopping.observe(epoch, validation_loss, weights)
             self.history.append(report)
             yield report
-        if self.early_stopping.best_weights:
-            self.classifier.network.load_state_dict(self.early_stopping.best_weights)
+        best = self.early_stopping.best_weights
+        self.classifier.network.load_state_dict(best or self._kept_network().state_dict())
 
     @property
     def is_finished(self) -> bool:
@@ -132,23 +145,34 @@ class Trainer:
         done = len(self.history)
         return done >= self.recipe.training.epochs or self.early_stopping.says_stop(done)
 
+    def _kept_network(self) -> nn.Module:
+        """The network that is validated and in the end kept: the average where there is one."""
+        return self.average.network if self.average else self.classifier.network
+
     def _train_epoch(self, epoch: int, on_step: StepWatcher | None) -> tuple[float, float]:
         """One pass over the train split; mean loss and accuracy on the way."""
-        settings, smoothing = self.recipe.training, self.recipe.training.label_smoothing
+        settings, device = self.recipe.training, self.runtime.device
         weights, pulled = list(self.classifier.parameters()), decayed_weights(self.classifier)
         order = torch.randperm(len(self.train), generator=generator(settings.seed, "order", epoch))
-        batches = torch.split(order.to(self.runtime.device), settings.batch_size)
+        batches = torch.split(order.to(device), settings.batch_size)
         first_step = (epoch - 1) * len(batches)
-        tally = _Tally(len(batches), self.runtime.device)
+        tally = _Tally(len(batches), device)
+        variation = generator(settings.seed, "augmentation", epoch, device=device)
         self.classifier.train()
-        with _seeded(derived_seed(settings.seed, "dropout", epoch), self.runtime.device):
+        with _seeded(derived_seed(settings.seed, "dropout", epoch), device):
             for number, indices in enumerate(batches):
                 set_learning_rate(self.optimizer, self.schedule.at(first_step + number))
-                images, labels = self.train.images[indices], self.train.labels[indices]
+                images, targets = augment(
+                    self.train.images[indices],
+                    self.train.labels[indices],
+                    self.train.num_classes,
+                    self.recipe.augmentation,
+                    variation,
+                )
                 with self.runtime.autocast():
                     logits = self.classifier(images)
-                loss = cross_entropy(logits.float(), labels, label_smoothing=smoothing)
-                tally.add(number, loss, logits, labels)
+                loss = self.objective(logits.float(), targets, images)
+                tally.add(number, loss, logits, targets)
                 if self.recipe.optimizer.l1:
                     loss = loss + self.recipe.optimizer.l1 * l1_penalty(pulled)
                 self.optimizer.zero_grad(set_to_none=True)
@@ -156,47 +180,60 @@ class Trainer:
                 if settings.gradient_clip_norm:
                     clip_grad_norm_(weights, settings.gradient_clip_norm)
                 self.optimizer.step()
+                if self.average:
+                    self.average.update(self.classifier.network)
                 if number % _STEPS_BETWEEN_LOOKS == 0 or number + 1 == len(batches):
                     self._look(tally, epoch, on_step)
+        # The last step has no loss after it to betray what it did to the weights.
+        if not all(bool(torch.isfinite(weight).all()) for weight in weights):
+            raise self._diverged(f"weights are not finite after epoch {epoch}")
         return tally.mean_loss(), tally.accuracy()
 
     def _look(self, tally: _Tally, epoch: int, on_step: StepWatcher | None) -> None:
         """Stops on a loss that is not finite; tells the watcher how far the epoch is."""
         broken = tally.first_not_finite()
         if broken is not None:
-            raise DivergedError(
-                f"the loss is {tally.losses[broken].item()} in epoch {epoch}, batch {broken + 1}: "
-                f"the steps are most likely too large (learning_rate "
-                f"{self.recipe.optimizer.learning_rate:g}); try --set learning_rate="
-                f"{self.recipe.optimizer.learning_rate / 10:g} or --set gradient_clip_norm=1"
-            )
+            loss = tally.losses[broken].item()
+            raise self._diverged(f"the loss is {loss} in epoch {epoch}, batch {broken + 1}")
         if on_step is not None:
             on_step(tally.num_pictures, len(self.train), tally.mean_loss())
 
-    def _validate(self) -> tuple[float | None, float | None]:
+    def _diverged(self, what: str) -> DivergedError:
+        rate = self.recipe.optimizer.learning_rate
+        return DivergedError(
+            f"{what}: the steps are most likely too large (learning_rate {rate:g}); "
+            f"try --set learning_rate={rate / 10:g} or --set gradient_clip_norm=1"
+        )
+
+    def _validate(self, epoch: int) -> tuple[float | None, float | None]:
         if self.validation is None:
             return None, None
         logits = predict_logits(
-            self.classifier,
+            self.classifier.with_network(self._kept_network()),
             self.validation.images,
             device=self.runtime.device,
             autocast=self.runtime.autocast,
         )
         labels = self.validation.labels.cpu()
+        loss = float(cross_entropy(logits, labels))
+        if not math.isfinite(loss):
+            raise self._diverged(f"the validation loss is {loss} after epoch {epoch}")
         accuracy = (logits.argmax(1) == labels).double().mean()
-        return float(cross_entropy(logits, labels)), float(accuracy)
+        return loss, float(accuracy)
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """All that the next epoch depends on: tensors, and plain values for a JSON header."""
         parts = {
             "weights/": self.classifier.network.state_dict(),
             "best/": self.early_stopping.best_weights,
+            "average/": self.average.network.state_dict() if self.average else {},
             "optimizer/": optimizer_tensors(self.optimizer),
         }
         tensors = {p + name: tensor for p, part in parts.items() for name, tensor in part.items()}
         best = self.early_stopping
         return tensors, {
             "history": [asdict(report) for report in self.history],
+            "average_steps": self.average.num_steps if self.average else 0,
             "best_epoch": best.best_epoch,
             "best_loss": best.best_loss if best.best_epoch else None,
         }
@@ -210,6 +247,9 @@ class Trainer:
         try:
             self.classifier.network.load_state_dict(split_prefix(tensors, "weights/"))
             restore_optimizer(self.optimizer, split_prefix(tensors, "optimizer/"))
+            if self.average:
+                self.average.network.load_state_dict(split_prefix(tensors, "average/"))
+                self.average.num_steps = int(header["average_steps"])
             self.history = [EpochReport(**row) for row in header["history"]]
             self.early_stopping.best_epoch = int(header["best_epoch"])
             if header["best_loss"] is not None:
@@ -235,8 +275,10 @@ class _Tally:
         self._num_checked = 0
 
     def add(
-        self, number: int, loss: torch.Tensor, logits: torch.Tensor, labels: torch.Tensor
+        self, number: int, loss: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor
     ) -> None:
+        # A mixed picture counts as the class that it shows most of.
+        labels = targets if targets.ndim == 1 else targets.argmax(1)
         self.losses[number] = loss.detach()
         self.sizes[number] = len(labels)
         self.hits += (logits.detach().argmax(1) == labels).sum()

@@ -101,7 +101,7 @@ def evaluate(
             f"the data of run {folder.path} has changed since it was trained "
             f"({known.source}); to evaluate on what is there now, give its path as DATA"
         )
-    image_set = _split(data_set, split, folder)
+    image_set = _split(data_set, split, folder if is_own else None)
     _require_same_kind(classifier, image_set, data_set.name)
     if not is_own:
         _warn_of_shared_pictures(known, image_set, watcher)
@@ -162,14 +162,15 @@ def evaluate_and_report(
     return evaluation
 
 
-def _split(data_set: DataSet, split: str, folder: RunFolder) -> ImageSet:
-    """The split asked for; validation and train as the run cut them."""
-    recipe = folder.read_recipe()
-    share, seed = recipe.data.validation_share, recipe.training.seed
-    carved = share and "validation" not in data_set.splits
+def _split(data_set: DataSet, split: str, run: RunFolder | None) -> ImageSet:
+    """The split asked for; of a run's own data, validation and train as the run cut them."""
     if split not in ("train", "validation", "test"):
         raise DataError(f"split must be train, validation or test, got {split!r}")
-    if split == "test" or not carved:
+    if run is None or split == "test" or "validation" in data_set.splits:
+        return data_set.split(split)
+    recipe = run.read_recipe()
+    share, seed = recipe.data.validation_share, recipe.training.seed
+    if not share:
         return data_set.split(split)
     parts = stratified_validation(data_set.split("train"), share, derived_seed(seed, "validation"))
     return parts[split == "validation"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
+import shlex
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ from tellapart.config import (
     recipe_difference,
     recipe_from_mapping,
 )
+from tellapart.data.catalogue import CATALOGUE
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.sources import load_data_set
 from tellapart.data.split import stratified_validation
-from tellapart.errors import RunError
+from tellapart.errors import DataError, RunError
 from tellapart.evaluation import Evaluation
 from tellapart.files import uninterrupted
 from tellapart.models.classifier import Classifier, Normalization, measure_normalization
@@ -37,6 +39,7 @@ from tellapart.runtime import (
 )
 from tellapart.training.trainer import Trainer
 from tellapart.workflow.evaluating import evaluate_and_report
+from tellapart.workflow.predicting import open_classifier
 from tellapart.workflow.watcher import Watcher
 
 DEFAULT_DATA = "mnist-sample"
@@ -58,6 +61,7 @@ class Plan:
     recipe: Recipe
     reason: str
     classifier: Classifier
+    teacher: Classifier | None
     runtime: Runtime
 
     @property
@@ -125,9 +129,7 @@ class TrainingResult:
         """What ``train --json`` prints."""
         interval = self.test_accuracy_interval
         content = {
-            entry.name: getattr(self, entry.name)
-            for entry in dataclasses.fields(self)
-            if entry.name != "test"
+            entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "test"
         }
         return {
             **content,
@@ -168,7 +170,7 @@ def train(
 
     Raises:
         TellapartError: any of its kinds, where the request or its input is wrong.
-        KeyboardInterrupt: after what was being written is whole.
+        KeyboardInterrupt: after what was being written is whole; its note says how to go on.
     """
     started = time.perf_counter()
     watcher = watcher or Watcher()
@@ -184,18 +186,18 @@ def train(
         device=device,
         watcher=watcher,
     )
-    trainer = Trainer(plan.classifier, plan.train, plan.validation, plan.recipe, plan.runtime)
+    trainer = make_trainer(plan)
     if run is None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         run = create_run(Path(out) if out else None, plan.recipe, plan.data, now)
     elif out is not None and Path(out).resolve() != run.path.resolve():
         raise RunError(f"--resume goes on in {run.path} itself; leave out --out {out}")
     watcher.plan(plan)
-    _restore(trainer, run, plan, watcher)
-    run.write_json(run.environment_file, describe_environment(plan.runtime))
-    with watcher:
+    with watcher, _resumable(run):
+        _restore(trainer, run, plan, watcher)
+        run.write_json(run.environment_file, describe_environment(plan.runtime))
         _train_to_the_end(trainer, run, plan, watcher)
-    test = _finish(run, plan)
+        test = _finish(run, plan)
     history = trainer.history
     return TrainingResult(
         run=run.path,
@@ -251,7 +253,13 @@ def make_plan(
             f"{known.fingerprint[:12]} -> {data_set.fingerprint[:12]}; "
             "put the old pictures back, or train a new run"
         )
+    if len(data_set.class_names) < 2:
+        raise DataError(
+            f"{data_set.name} has one class, {data_set.class_names[0]!r}; "
+            "a classifier tells at least 2 apart: add pictures of another class"
+        )
     settled, reason = _settle_recipe(recipe, data_set, run, settings, seed)
+    _warn_of_flips(settled, data_set, watcher or Watcher())
     training, validation = _split(data_set, settled)
     return Plan(
         data=DataReference(
@@ -266,7 +274,19 @@ def make_plan(
         recipe=settled,
         reason=reason,
         classifier=build_classifier(settled, training),
+        teacher=_teacher(settled),
         runtime=choose_runtime(device, settled.training.precision),
+    )
+
+
+def make_trainer(plan: Plan) -> Trainer:
+    """The trainer of a plan; writes nothing.
+
+    Raises:
+        ConfigError: a batch larger than the train split, or a teacher of other classes.
+    """
+    return Trainer(
+        plan.classifier, plan.train, plan.validation, plan.recipe, plan.runtime, plan.teacher
     )
 
 
@@ -286,12 +306,33 @@ def _settle_recipe(
     else:
         name, reason = suggest_recipe(len(data_set.split("train")))
         chosen = load_recipe(name)
-    if seed is not None:
-        settings = [*settings, f"training.seed={seed}"]
     chosen = chosen.with_settings(settings)
+    if seed is not None:
+        chosen = replace(chosen, training=replace(chosen.training, seed=seed))
     if run is not None:
         _require_same_recipe(run.path, "recipe.toml", run.read_recipe(), chosen)
     return chosen, reason
+
+
+def _teacher(recipe: Recipe) -> Classifier | None:
+    teacher = recipe.distillation.teacher
+    return open_classifier(Path(teacher)) if teacher else None
+
+
+def _warn_of_flips(recipe: Recipe, data_set: DataSet, watcher: Watcher) -> None:
+    """A mirrored cat is a cat; a mirrored 2 is no digit at all."""
+    if recipe.augmentation.flips and _shows_signs(data_set):
+        watcher.warn(
+            f"the recipe mirrors pictures, and the classes of {data_set.name} look like digits or "
+            "letters, which mirrored mean something else or nothing; "
+            "set augmentation.flip_horizontal=0 and augmentation.flip_vertical=0"
+        )
+
+
+def _shows_signs(data_set: DataSet) -> bool:
+    """Whether the pictures are of digits or letters, as the catalogue or their names say."""
+    entry = CATALOGUE.get(data_set.name)
+    return entry.shows_signs if entry else all(len(name) == 1 for name in data_set.class_names)
 
 
 def suggest_recipe(num_train: int) -> tuple[str, str]:
@@ -354,25 +395,48 @@ def build_classifier(recipe: Recipe, train_set: ImageSet) -> Classifier:
 
 def _restore(trainer: Trainer, run: RunFolder, plan: Plan, watcher: Watcher) -> None:
     """Puts the trainer where the run was left; a run that was stopped before that starts anew."""
+    _remove_halves(run)
     if not run.state_file.exists():
         return
     tensors, header = load_tensors(run.state_file)
     try:
         saved = recipe_from_mapping(header["recipe"], origin=str(run.state_file))
         fingerprint, threads = header["fingerprint"], header["threads"]
+        precision = header["precision"]
     except (KeyError, TypeError):
         raise RunError(f"{run.state_file} is not a training state; train a new run") from None
     _require_same_recipe(run.path, "of its training state", saved, plan.recipe)
     if fingerprint != plan.data.fingerprint:
         raise RunError(f"the training state of {run.path} belongs to other data; train a new run")
-    if threads != torch.get_num_threads() or header["precision"] != plan.runtime.precision:
+    if threads != torch.get_num_threads() or precision != plan.runtime.precision:
         watcher.warn(
-            f"the run began on {threads} threads in {header['precision']} and goes on on "
+            f"the run began on {threads} threads in {precision} and goes on on "
             f"{torch.get_num_threads()} in {plan.runtime.precision}: sums are added in another "
             "order, so its weights will differ in the last digits"
         )
     trainer.restore(tensors, header)
+    if trainer.history:
+        # A run killed after its last state was saved, but before its last row, has no epoch left
+        # that would write the row.
+        run.write_metrics([asdict(row) for row in trainer.history])
     watcher.note(f"goes on after epoch {len(trainer.history)} of {plan.recipe.training.epochs}")
+
+
+def _remove_halves(run: RunFolder) -> None:
+    """Removes what a kill in the middle of a write left beside the file that was being written."""
+    for half in run.path.glob(".*.part"):
+        with contextlib.suppress(OSError):
+            half.unlink()
+
+
+@contextlib.contextmanager
+def _resumable(run: RunFolder) -> Iterator[None]:
+    """Says on an interrupt how to go on; as a note, so that a notebook shows it too."""
+    try:
+        yield
+    except KeyboardInterrupt as interrupt:
+        interrupt.add_note(f"go on with `tellapart train --resume {shlex.quote(str(run.path))}`")
+        raise
 
 
 def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, watcher: Watcher) -> None:

@@ -1,0 +1,193 @@
+"""Augmentation: pictures varied a batch at a time, on their device, with a generator passed in.
+
+All geometric changes (flip, turn, scale, shear, shift, elastic) become one sampling grid, so that a
+picture is resampled once however many are asked for. What mixes pictures mixes their labels too.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch.nn.functional import affine_grid, grid_sample, interpolate, one_hot
+
+from tellapart.config import AugmentationRecipe
+
+# A displacement is drawn on a coarse lattice of this many nodes a side and interpolated between
+# them: as smooth as blurring noise (Simard et al. 2003, section 2), for a hundredth of the work.
+_ELASTIC_NODES = 5
+
+
+def augment(
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    num_classes: int,
+    recipe: AugmentationRecipe,
+    generator: torch.Generator,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """A varied copy of a batch.
+
+    Args:
+        images: uint8, (batch, channels, height, width).
+        labels: int64, (batch,).
+        num_classes: classes of the data set.
+        recipe: how much of what; nothing by default.
+        generator: on the device of ``images``.
+
+    Returns:
+        uint8 pictures of the same shape, and targets: ``labels`` themselves, or where pictures were
+        mixed float32 (batch, classes) with every label's share, rows summing to 1.
+    """
+    if recipe.is_geometric:
+        images = _resample(images, sampling_grid(images.shape, recipe, generator), recipe.fill)
+    if recipe.erase_probability:
+        images = erase(images, recipe.erase_probability, recipe.erase_share, generator)
+    if recipe.mixup_alpha or recipe.cutmix_alpha:
+        return mix(images, labels, num_classes, recipe, generator)
+    return images, labels
+
+
+def sampling_grid(
+    shape: Sequence[int], recipe: AugmentationRecipe, generator: torch.Generator
+) -> torch.Tensor:
+    """Where each pixel of each new picture is taken from: (batch, height, width, 2), in -1..1.
+
+    The affine part maps new coordinates to old: ``old = R(turn) S(shear) D(scale, flip) new +
+    shift``, in pixels around the centre, so that a turn stays a turn where pictures are not square.
+    """
+    batch, _, height, width = shape
+    device = generator.device
+
+    def uniform(limit: float) -> torch.Tensor:
+        return (torch.rand(batch, generator=generator, device=device) * 2 - 1) * limit
+
+    turn, shear = uniform(math.radians(recipe.turn_degrees)), uniform(recipe.shear)
+    scale_x = torch.exp(uniform(math.log1p(recipe.scale)))
+    # Half of the change is common to both directions, so that pictures grow as well as stretch.
+    scale_y = scale_x * torch.exp(uniform(math.log1p(recipe.stretch)))
+    flip_x = _signs(batch, recipe.flip_horizontal, generator)
+    flip_y = _signs(batch, recipe.flip_vertical, generator)
+    cos, sin = torch.cos(turn), torch.sin(turn)
+    a, b = cos * scale_x * flip_x, (cos * shear - sin) * scale_y * flip_y
+    c, d = sin * scale_x * flip_x, (sin * shear + cos) * scale_y * flip_y
+    aspect = height / width
+    theta = torch.stack(
+        [
+            torch.stack([a, b * aspect, uniform(2 * recipe.shift_pixels / width)], dim=1),
+            torch.stack([c / aspect, d, uniform(2 * recipe.shift_pixels / height)], dim=1),
+        ],
+        dim=1,
+    )  # (batch, 2, 3)
+    grid = affine_grid(theta, [batch, 1, height, width], align_corners=False)
+    if recipe.elastic_pixels:
+        grid = grid + elastic_displacement(shape, recipe.elastic_pixels, generator)
+    return grid
+
+
+def elastic_displacement(
+    shape: Sequence[int], pixels: float, generator: torch.Generator
+) -> torch.Tensor:
+    """A smooth random field (batch, height, width, 2) in grid units, of about ``pixels`` deviation.
+
+    Source: Simard et al., "Best Practices for Convolutional Neural Networks", 2003, section 2.
+    """
+    batch, _, height, width = shape
+    nodes = torch.randn(
+        batch, 2, _ELASTIC_NODES, _ELASTIC_NODES, generator=generator, device=generator.device
+    )
+    unit = torch.tensor([2 / width, 2 / height], device=generator.device).view(1, 2, 1, 1)
+    field = interpolate(nodes * unit, (height, width), mode="bilinear", align_corners=True)
+    return pixels * field.permute(0, 2, 3, 1)
+
+
+def _signs(batch: int, probability: float, generator: torch.Generator) -> torch.Tensor:
+    """-1 with ``probability``, else 1."""
+    if not probability:
+        return torch.ones(batch, device=generator.device)
+    drawn = torch.rand(batch, generator=generator, device=generator.device)
+    return 1 - 2 * (drawn < probability).float()
+
+
+def _resample(images: torch.Tensor, grid: torch.Tensor, fill: str) -> torch.Tensor:
+    padding = {"edge": "border", "black": "zeros", "mirror": "reflection"}[fill]
+    sampled = grid_sample(
+        images.float(), grid, mode="bilinear", padding_mode=padding, align_corners=False
+    )
+    return sampled.round_().to(torch.uint8)
+
+
+def erase(
+    images: torch.Tensor, probability: float, share: float, generator: torch.Generator
+) -> torch.Tensor:
+    """Blanks a rectangle of at most ``share`` of the area with the picture's own mean.
+
+    Source: DeVries and Taylor, "Improved Regularization with Cutout", 2017.
+    """
+    batch, _, height, width = images.shape
+    device = generator.device
+    drawn = torch.rand(batch, generator=generator, device=device) < probability
+    inside = _rectangles(batch, height, width, share, generator) & drawn.view(-1, 1, 1, 1)
+    mean = images.float().mean((2, 3), keepdim=True).round().to(torch.uint8)
+    return torch.where(inside, mean, images)
+
+
+def _rectangles(
+    batch: int, height: int, width: int, share: float, generator: torch.Generator
+) -> torch.Tensor:
+    """True inside one random rectangle per picture: (batch, 1, height, width).
+
+    Sides are drawn so that the area is at most ``share`` of the picture's; the whole rectangle
+    lies inside the picture.
+    """
+    device = generator.device
+    side = torch.rand(4, batch, generator=generator, device=device)
+    tall, wide = (side[0] * share**0.5 * height).ceil(), (side[1] * share**0.5 * width).ceil()
+    top, left = (side[2] * (height - tall + 1)).floor(), (side[3] * (width - wide + 1)).floor()
+    rows = torch.arange(height, device=device).view(1, -1)
+    columns = torch.arange(width, device=device).view(1, -1)
+    in_rows = (rows >= top[:, None]) & (rows < (top + tall)[:, None])
+    in_columns = (columns >= left[:, None]) & (columns < (left + wide)[:, None])
+    inside: torch.Tensor = (in_rows[:, :, None] & in_columns[:, None, :])[:, None]
+    return inside
+
+
+def mix(
+    images: torch.Tensor,
+    labels: torch.Tensor,
+    num_classes: int,
+    recipe: AugmentationRecipe,
+    generator: torch.Generator,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mixes every picture with another one of the batch, and its label in the same share.
+
+    Mixup blends (Zhang et al. 2017, section 2), CutMix pastes a rectangle (Yun et al. 2019); where
+    both are asked for, a coin is thrown per batch. CutMix's share is counted in pixels after the
+    rectangle was cut, not taken from the draw.
+    """
+    device = generator.device
+    partner = torch.randperm(len(images), generator=generator, device=device)
+    coin = torch.rand((), generator=generator, device=device)
+    if recipe.mixup_alpha and (not recipe.cutmix_alpha or coin < 0.5):
+        kept = _beta(recipe.mixup_alpha, len(images), generator)
+        weight = kept.view(-1, 1, 1, 1)
+        mixed = images.float() * weight + images[partner].float() * (1 - weight)
+        mixed = mixed.round_().to(torch.uint8)
+    else:
+        cut = float(1 - _beta(recipe.cutmix_alpha, 1, generator)[0])
+        _, _, height, width = images.shape
+        inside = _rectangles(len(images), height, width, cut, generator)
+        mixed = torch.where(inside, images[partner], images)
+        kept = 1 - inside.float().mean((1, 2, 3))
+    ours, theirs = (one_hot(part, num_classes).float() for part in (labels, labels[partner]))
+    return mixed, kept[:, None] * ours + (1 - kept[:, None]) * theirs
+
+
+def _beta(alpha: float, count: int, generator: torch.Generator) -> torch.Tensor:
+    """Draws from Beta(alpha, alpha): the share of one of two equal gamma variables in their sum.
+
+    torch's own Beta takes no generator; its gamma sampler does, on every device.
+    """
+    shape = torch.full((2, count), alpha, device=generator.device)
+    drawn: torch.Tensor = torch._standard_gamma(shape, generator=generator)
+    return drawn[0] / drawn.sum(0).clamp_min(torch.finfo(drawn.dtype).tiny)
