@@ -103,6 +103,21 @@ def read_results(name: str) -> dict[str, Any]:
     return content
 
 
+def fill_block(document: Path, name: str, block: str) -> None:
+    """Replaces what stands between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``.
+
+    Raises:
+        DataError: where the document does not hold each mark once, in order.
+    """
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    text = document.read_text("utf-8")
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
+        raise DataError(f"{document} must hold {begin} and, after it, {end}, once each")
+    before, _, rest = text.partition(begin)
+    after = rest.partition(end)[2]
+    write_whole(document, f"{before}{begin}\n{block}\n{end}{after}")
+
+
 def _relative(script: Path) -> str:
     resolved = script.resolve()
     return str(resolved.relative_to(ROOT)) if resolved.is_relative_to(ROOT) else script.name

@@ -26,7 +26,7 @@ from typing import Any
 
 import tellapart
 import tutorial_loop
-from protocol import Spread, describe_run, spread, write_results
+from protocol import ROOT, Spread, describe_run, fill_block, spread, write_results
 from tellapart.errors import TellapartError
 from tellapart.runtime import choose_runtime
 
@@ -86,6 +86,26 @@ def table(runs: dict[str, list[dict[str, Any]]], ratio: float) -> str:
     return "\n".join(lines)
 
 
+def lines(results: dict[str, Any]) -> dict[str, str]:
+    """The comparison in a paragraph, for each README by its file name."""
+    seconds = {side: Spread(**results[side]["seconds_per_epoch"]) for side in SIDES}
+    accuracy = {side: Spread(**results[side]["test_accuracy_percent"]) for side in SIDES}
+    ours, theirs = seconds[TELLAPART].to_text(1), seconds[LOOP].to_text(1)
+    good, others = accuracy[TELLAPART].to_text(2), accuracy[LOOP].to_text(2)
+    n, ratio, machine = seconds[LOOP].n, results["ratio_per_epoch"], results["environment"]
+    where = f"{machine['processor']}, {machine['threads']}"
+    how = f"torch {machine['torch']}, `{machine['command']}`"
+    return {
+        "README.md": f"The tutorials' first network, trained as its article says on all of MNIST: "
+        f"**{ours} s** an epoch here, {theirs} s in the tutorials' own loop (a dataset object, a "
+        f"DataLoader, a transform per picture), **{ratio:.1f} times** as fast, at {good} % against "
+        f"{others} % test accuracy (mean ± deviation, {n} seeds; {where} threads, {how}).",
+        "README.zh-CN.md": f"教程的第一个网络，按文章的设置在完整 MNIST 上训练：这里每轮 **{ours} 秒**，"
+        f"教程自己的循环（Dataset 对象、DataLoader、逐张变换）每轮 {theirs} 秒，快 **{ratio:.1f} 倍**；"
+        f"测试准确率 {good} % 对 {others} %（均值 ± 标准差，{n} 个随机种子；{where} 线程，{how}）。",
+    }
+
+
 def main() -> int:
     arguments = parse_arguments()
     try:
@@ -104,6 +124,8 @@ def main() -> int:
     }
     conditions = describe_run(choose_runtime())
     payload = {"recipe": RECIPE, "ratio_per_epoch": ratio, **summaries, "environment": conditions}
+    for document, line in lines(payload).items():
+        fill_block(ROOT / document, "tutorial-speed", line)
     print(table(runs, ratio))
     print(f"written to {write_results('tutorial_speed', payload)}", file=sys.stderr)
     return 0

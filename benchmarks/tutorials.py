@@ -17,14 +17,12 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from protocol import ROOT, describe_run, read_results, spread, write_results
-from tellapart.errors import DataError, TellapartError
-from tellapart.files import write_whole
+from protocol import ROOT, describe_run, fill_block, read_results, spread, write_results
+from tellapart.errors import TellapartError
 from tellapart.runtime import choose_runtime
 from tellapart.workflow.reproducing import CLAIMS, reproduce
 
 DOCUMENT = ROOT / "docs" / "tutorials.md"
-BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
 
 def measure(num_seeds: int, data_dir: Path | None) -> dict[str, list[dict[str, Any]]]:
@@ -78,19 +76,6 @@ def conditions(environment: dict[str, Any]) -> str:
     )
 
 
-def fill_block(text: str, block: str) -> str:
-    """``text`` with everything between the two marks replaced by ``block``.
-
-    Raises:
-        DataError: where the text does not hold each mark once, in order.
-    """
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(BEGIN) > text.index(END):
-        raise DataError(f"{DOCUMENT} must hold {BEGIN} and, after it, {END}, once each")
-    before, _, rest = text.partition(BEGIN)
-    after = rest.partition(END)[2]
-    return f"{before}{BEGIN}\n{block}\n{END}{after}"
-
-
 def main() -> int:
     arguments = parse_arguments()
     try:
@@ -99,7 +84,7 @@ def main() -> int:
             conditions_now = describe_run(choose_runtime())
             write_results("tutorials", {"recipes": runs, "environment": conditions_now})
         block = results_block(read_results("tutorials"))
-        write_whole(DOCUMENT, fill_block(DOCUMENT.read_text("utf-8"), block))
+        fill_block(DOCUMENT, "results", block)
     except TellapartError as error:
         print(error, file=sys.stderr)
         return 2

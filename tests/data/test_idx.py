@@ -5,7 +5,6 @@ import hashlib
 import os
 import struct
 import tempfile
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -159,10 +158,12 @@ def test_a_claim_within_the_limit_takes_no_memory(tmp_path, pack):
 
 def test_a_bomb_behind_the_last_byte_is_not_unpacked(tmp_path):
     path = save(tmp_path, gzip.compress(idx_bytes(LABELS) + bytes(2**28), 1))
-    start = time.process_time()
+    tracemalloc.start()
     with pytest.raises(DataError, match="goes on at offset 11"):
         read_idx(path, expect="labels")
-    assert time.process_time() - start < 0.1  # all of it takes about 0.5 s
+    peak_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak_bytes < 4 * 2**20
 
 
 def test_a_pair_must_have_one_label_per_image(tmp_path):
@@ -221,12 +222,10 @@ def test_truncated_at_any_byte_is_refused(tmp_path, packed):
             read_idx(save(tmp_path, content[:length]), expect="images")
 
 
-def test_full_mnist_reads_fast():
+def test_full_mnist_is_read_and_digested_in_one_pass():
     if not os.environ.get("TELLAPART_DATA"):
         pytest.skip("needs TELLAPART_DATA with mnist/")
     path = Path(os.environ["TELLAPART_DATA"], "mnist", "train-images-idx3-ubyte.gz")
-    start = time.process_time()
     file = read_idx(path, expect="images")
-    assert time.process_time() - start < 1.0  # 0.2 s where this was written
     assert file.array.shape == (60_000, 28, 28)
     assert file.sha256.startswith("ba891046e6505d7a")
