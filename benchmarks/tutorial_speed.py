@@ -100,9 +100,10 @@ def lines(results: dict[str, Any]) -> dict[str, str]:
         f"**{ours} s** an epoch here, {theirs} s in the tutorials' own loop (a dataset object, a "
         f"DataLoader, a transform per picture), **{ratio:.1f} times** as fast, at {good} % against "
         f"{others} % test accuracy (mean ± deviation, {n} seeds; {where} threads, {how}).",
-        "README.zh-CN.md": f"教程的第一个网络，按文章的设置在完整 MNIST 上训练：这里每轮 **{ours} 秒**，"
-        f"教程自己的循环（Dataset 对象、DataLoader、逐张变换）每轮 {theirs} 秒，快 **{ratio:.1f} 倍**；"
-        f"测试准确率 {good} % 对 {others} %（均值 ± 标准差，{n} 个随机种子；{where} 线程，{how}）。",
+        "README.zh-CN.md": f"教程的第一个网络，按文章的设置在完整 MNIST 上训练：这里每轮 "
+        f"**{ours} 秒**，教程自己的循环（Dataset 对象、DataLoader、逐张变换）每轮 {theirs} 秒，"
+        f"快 **{ratio:.1f} 倍**；测试准确率 {good} % 对 {others} %"
+        f"（均值 ± 标准差，{n} 个随机种子；{where} 线程，{how}）。",
     }
 
 

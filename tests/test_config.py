@@ -78,7 +78,7 @@ def recipes(draw):
     data, optimizer = parts["data"], parts["optimizer"]
     if not data["mean"] or len(data["mean"]) != len(data["deviation"]):
         data |= {"normalization": "measured", "mean": (), "deviation": ()}
-    elif data["mean"]:
+    else:
         data["normalization"] = "given"
     if not data["validation_share"]:
         parts["training"]["patience"] = 0
@@ -342,9 +342,7 @@ def test_settings_take_lists_of_numbers(text):
     recipe = Recipe().with_settings(
         ["normalization=given", f"mean={text}", f"data.deviation={text}"]
     )
-    assert recipe.data == DataRecipe(
-        normalization="given", mean=(0.5, 0.25), deviation=(0.5, 0.25)
-    )
+    assert recipe.data == DataRecipe(normalization="given", mean=(0.5, 0.25), deviation=(0.5, 0.25))
 
 
 def test_settings_hold_together_not_one_after_another():

@@ -27,7 +27,7 @@ ALLOWED = {
     *("float16", "bfloat16", "float32", "float64", "int64", "bool"),
     *("channels_last", "contiguous_format", "inf", "no_grad"),
     *("empty", "zeros", "zeros_like", "ones_like", "full_like", "rand"),
-    *("cat", "split", "unflatten", "where", "maximum", "einsum", "var_mean", "fft"),
+    *("cat", "stack", "split", "unflatten", "where", "maximum", "bmm", "einsum", "fft"),
     *("is_autocast_enabled", "get_autocast_dtype"),
 }
 #: Everything torch.nn.functional offers is forbidden as a method of a tensor too.

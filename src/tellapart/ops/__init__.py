@@ -3,8 +3,8 @@
 Nothing here uses ``torch.nn``. Every operation says its formula, and its backward pass is
 written out with its derivation, not left to autograd (it is differentiable once: asking for a
 second derivative is refused by torch). Reading order: ``windows``, ``convolution_forms``,
-``convolution``, ``matrix_product``, ``fourier``, ``transposed_convolution``, ``pooling``,
-``activation``, ``linear``, ``loss``, ``normalization``, ``dropout``.
+``convolution``, ``matrix_product``, ``depthwise``, ``fourier``, ``transposed_convolution``,
+``pooling``, ``activation``, ``linear``, ``loss``, ``normalization``, ``dropout``.
 """
 
 from tellapart.ops.activation import leaky_relu, log_softmax, relu, sigmoid, softmax, tanh

@@ -40,6 +40,7 @@ from tellapart.ops.arguments import (
     lowered_by_autocast,
 )
 from tellapart.ops.convolution_forms import Form, Loops, Windows
+from tellapart.ops.depthwise import Depthwise
 from tellapart.ops.fourier import Fourier
 from tellapart.ops.matrix_product import MatrixProduct
 from tellapart.ops.operation import Operation
@@ -53,6 +54,7 @@ _FORMS: dict[str, Form] = {
     "matrix": MatrixProduct(),
     "fourier": Fourier(),
 }
+_DEPTHWISE = Depthwise()
 
 
 class _Turn(Operation):
@@ -135,7 +137,8 @@ def conv2d(
         groups: channels and outputs fall into this many groups that do not see each other.
         flip: turn the kernel by 180 degrees: mathematical convolution. Networks do not.
         form: how it is computed, forwards and backwards: ``"matrix"`` to work with,
-            ``"fourier"`` for large kernels, ``"windows"`` and ``"loops"`` to read.
+            ``"fourier"`` for large kernels, ``"windows"`` and ``"loops"`` to read. A depthwise
+            ``"matrix"`` is done tap by tap.
 
     Returns:
         (batch, outputs, places_h, places_w), with places as in :meth:`Window.places`. Under
@@ -163,7 +166,7 @@ def conv2d(
     window = Window.of((weight.shape[2], weight.shape[3]), stride, padding, dilation)
     window.places(images.shape[2], images.shape[3])  # refuses a window that does not fit
     kernel = _Turn.call(weight) if flip else weight
-    return _Convolution.call(images, kernel, bias, window, groups, form_named(form))
+    return _Convolution.call(images, kernel, bias, window, groups, form_named(form, weight, groups))
 
 
 def checked_operands(
@@ -193,8 +196,10 @@ def check_groups(groups: int, channels: int, outputs: int) -> None:
         )
 
 
-def form_named(name: str) -> Form:
-    """The form called ``name``; ConfigError where there is none."""
+def form_named(name: str, weight: torch.Tensor, groups: int) -> Form:
+    """The form called ``name`` for this weight; ConfigError where there is none."""
     if name not in _FORMS:
         raise ConfigError(f"form must be one of {', '.join(_FORMS)}, got {name!r}")
+    if name == "matrix" and groups > 1 and weight.shape[1] == 1:
+        return _DEPTHWISE
     return _FORMS[name]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from tellapart.ops.arguments import accumulation_dtype
-from tellapart.ops.windows import Window, add_windows, sliding_windows
+from tellapart.ops.windows import Window, accumulate_windows, sliding_windows
 
 
 class MatrixProduct:
@@ -26,16 +26,19 @@ class MatrixProduct:
         self, images: torch.Tensor, weight: torch.Tensor, window: Window, groups: int
     ) -> torch.Tensor:
         """rows @ kernel."""
-        outputs = len(weight)
+        batch, outputs = len(images), len(weight)
         places = window.places(images.shape[2], images.shape[3])
         kernel = _kernel_matrix(weight, groups)
-        pictures = self._pictures_per_slab(images, places, window)
         images = images.contiguous(memory_format=torch.channels_last)
-        products = []
-        for slab in torch.split(images, pictures):
-            by_group = _rows(slab, window, groups) @ kernel  # (groups, slab * places, outputs / g)
-            products.append(by_group.transpose(0, 1).reshape(len(slab), *places, outputs))
-        return torch.cat(products).permute(0, 3, 1, 2)
+        results = images.new_empty(batch, *places, outputs)
+        pictures = self._pictures_per_slab(images, places, window)
+        for slab, result in zip(
+            torch.split(images, pictures), torch.split(results, pictures), strict=True
+        ):
+            rows = _rows(slab, window, groups)
+            by_place = result.view(rows.shape[1], groups, outputs // groups)
+            torch.bmm(rows, kernel, out=by_place.transpose(0, 1))
+        return results.permute(0, 3, 1, 2)
 
     def image_gradient(
         self,
@@ -48,14 +51,21 @@ class MatrixProduct:
         """gradient @ kernel.T gives the rows' gradients, which are added back as windows."""
         places, channels = gradient.shape[2:], weight.shape[1]
         kernel = _kernel_matrix(weight, groups).transpose(1, 2)
-        images = []
-        like = gradient.new_empty(0, channels * groups)
-        for slab in torch.split(gradient, self._pictures_per_slab(like, places, window)):
+        images = torch.empty(
+            (len(gradient), channels * groups, *image_size),
+            dtype=accumulation_dtype(gradient.dtype),
+            device=gradient.device,
+            memory_format=torch.channels_last,
+        ).zero_()
+        pictures = self._pictures_per_slab(images, places, window)
+        for slab, total in zip(
+            torch.split(gradient, pictures), torch.split(images, pictures), strict=True
+        ):
             rows = _places_matrix(slab, groups) @ kernel
             windows = rows.view(groups, len(slab), *places, *window.size, channels)
             windows = windows.permute(1, 0, 6, 2, 3, 4, 5).flatten(1, 2)
-            images.append(add_windows(windows, *image_size, window))
-        return torch.cat(images)
+            accumulate_windows(total, windows, window)
+        return images.to(gradient.dtype)
 
     def weight_gradient(
         self, gradient: torch.Tensor, images: torch.Tensor, window: Window, groups: int

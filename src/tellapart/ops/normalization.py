@@ -181,15 +181,23 @@ def _batch_statistics(
             "images must hold more than one value per channel to train batch_norm, "
             f"got {tuple(images.shape)}; use a larger batch, or training=False"
         )
-    over = (0, *range(2, images.ndim))
-    wide = images.to(accumulation_dtype(images.dtype))
-    variance, mean = torch.var_mean(wide, over, correction=0)
+    mean, variance = (
+        statistic.flatten() for statistic in _statistics(images, (0, *range(2, images.ndim)))
+    )
     if running_mean is not None:
         running_mean.lerp_(mean.to(running_mean.dtype), momentum)
     if running_var is not None:
         unbiased = variance * (count / (count - 1))
         running_var.lerp_(unbiased.to(running_var.dtype), momentum)
     return mean, variance
+
+
+def _statistics(values: torch.Tensor, over: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean and biased variance, in the type to add up in; the dimensions are kept with length 1."""
+    wide = values.to(accumulation_dtype(values.dtype))
+    mean = wide.mean(over, keepdim=True)
+    # From the centred values: mean(x^2) - mean(x)^2 would cancel its digits far from zero.
+    return mean, (wide - mean).square().mean(over, keepdim=True)
 
 
 def layer_norm(
@@ -233,7 +241,6 @@ def layer_norm(
     check_shape(bias, tuple(normalized_shape), subject="bias")
     over = tuple(range(-rank, 0))
     with torch.no_grad():
-        wide = features.to(accumulation_dtype(features.dtype))
-        variance, mean = torch.var_mean(wide, over, correction=0, keepdim=True)
+        mean, variance = _statistics(features, over)
         inverse_deviation = (variance + eps).rsqrt()
     return _Normalization.call(features, weight, bias, mean, inverse_deviation, over)

@@ -55,7 +55,7 @@ class _MaxPooling(Operation):
         for u, v in window.offsets:
             wins = (windows[..., u, v] == largest) & undecided
             undecided &= ~wins
-            targets[..., u, v] += torch.where(wins, gradient, 0.0)
+            targets[..., u, v] += gradient * wins
         return crop_images(to_padded, window.padding).to(gradient.dtype), None
 
 

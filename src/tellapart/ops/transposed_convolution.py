@@ -139,7 +139,7 @@ def conv_transpose2d(
     extra = pair(output_padding, subject="output_padding", at_least=0)
     _check_output_size(images, window, extra)
     return _TransposedConvolution.call(
-        images, weight, bias, window, extra, groups, form_named(form)
+        images, weight, bias, window, extra, groups, form_named(form, weight, groups)
     )
 
 

@@ -169,11 +169,16 @@ def add_windows(windows: torch.Tensor, height: int, width: int, window: Window) 
         device=windows.device,
         memory_format=torch.channels_last if channels_lie_last else torch.contiguous_format,
     ).zero_()
+    accumulate_windows(total, windows, window)
+    return total.to(windows.dtype)
+
+
+def accumulate_windows(total: torch.Tensor, windows: torch.Tensor, window: Window) -> None:
+    """Add every window's pixels onto ``total``, (batch, channels, height, width), in place."""
     targets = sliding_windows(total, window)
     # Pixel by pixel of the window, not place by place: few large additions, and none overlaps.
     for u, v in window.offsets:
         targets[..., u, v] += windows[..., u, v]
-    return total.to(windows.dtype)
 
 
 def pad_images(images: torch.Tensor, padding: tuple[int, int], value: float = 0.0) -> torch.Tensor:

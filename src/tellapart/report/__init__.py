@@ -2,13 +2,12 @@
 
 ::
 
-    markup         elements of HTML and SVG, escaped once and only once
     wording        numbers as a reader wants them
-    svg            scales, ticks, axes, lines
     learning, confusion, roc, reliability    a chart each
     tables         scores by class, nested settings
-    pictures       tensors as PNG data addresses
     html           the page; page.css beside it is its style
+
+What it is written with is in `tellapart.page`.
 """
 
 from tellapart.report.html import render_report

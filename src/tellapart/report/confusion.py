@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tellapart.evaluation import Evaluation
-from tellapart.report import svg, wording
-from tellapart.report.markup import Markup, element
+from tellapart.page import svg
+from tellapart.page.markup import Markup, element
+from tellapart.report import wording
 
 NUM_CLASSES_BESIDE_TEXT = 12
 WIDE_WIDTH = 760

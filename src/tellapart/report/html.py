@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from typing import Any
 
 from torch import Tensor
 
 from tellapart.evaluation import Evaluation, Mistake, most_confused
 from tellapart.metrics import RocCurve
+from tellapart.page.document import document, packaged_text
+from tellapart.page.markup import Markup, element
+from tellapart.page.pictures import png_address
 from tellapart.report import learning, wording
 from tellapart.report.confusion import NUM_CLASSES_BESIDE_TEXT, confusion_heat_map
-from tellapart.report.markup import Markup, element
-from tellapart.report.pictures import png_address
 from tellapart.report.reliability import reliability_diagram
 from tellapart.report.roc import roc_chart, uses_logarithmic_axis
 from tellapart.report.tables import class_table, entries
@@ -58,17 +58,11 @@ def render_report(
         _classes(evaluation),
         _origin({"Data": data or {}, "Recipe": recipe or {}, "Environment": environment or {}}),
     ]
-    style = Markup(files("tellapart.report").joinpath("page.css").read_text(encoding="utf-8"))
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("meta", name="color-scheme", content="light dark"),
-        element("title", f"{title} · {_accuracy(evaluation)} · tellapart"),
-        element("style", style),
+    return document(
+        f"{title} · {_accuracy(evaluation)} · tellapart",
+        element("main", *sections),
+        styles=[packaged_text("tellapart.report", "page.css")],
     )
-    body = element("body", element("main", *sections))
-    return "<!doctype html>\n" + element("html", head, body, lang="en") + "\n"
 
 
 def _card(name: str, heading: str, *children: str, note: str = "") -> Markup:

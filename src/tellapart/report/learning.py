@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from tellapart.report import svg, wording
-from tellapart.report.markup import Markup, element
-from tellapart.report.svg import Scale
+from tellapart.page import svg
+from tellapart.page.markup import Markup, element
+from tellapart.page.svg import Scale
+from tellapart.report import wording
 
 HistoryRow = Mapping[str, float | None]
 

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 
 from tellapart.metrics import ReliabilityBin, wilson_interval
-from tellapart.report import svg, wording
-from tellapart.report.markup import Markup, element
-from tellapart.report.svg import Scale
+from tellapart.page import svg
+from tellapart.page.markup import Markup, element
+from tellapart.page.svg import Scale
+from tellapart.report import wording
 
 
 def reliability_diagram(bins: Sequence[ReliabilityBin]) -> Markup:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Sequence
 
 from tellapart.metrics import RocCurve
-from tellapart.report import svg, wording
-from tellapart.report.markup import Markup, element
-from tellapart.report.svg import Scale
+from tellapart.page import svg
+from tellapart.page.markup import Markup, element
+from tellapart.page.svg import Scale
+from tellapart.report import wording
 
 NUM_CURVES_NAMED = 4
 # Better than this, curves on linear axes cannot be told from the frame's corner.

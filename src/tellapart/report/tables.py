@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tellapart.evaluation import Evaluation
+from tellapart.page.markup import Markup, element, join
 from tellapart.report import wording
-from tellapart.report.markup import Markup, element, join
 
 
 def class_table(evaluation: Evaluation) -> Markup:

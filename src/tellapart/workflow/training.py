@@ -35,6 +35,7 @@ from tellapart.runtime import (
     choose_runtime,
     derived_seed,
     describe_environment,
+    keep_freed_memory,
     set_threads,
 )
 from tellapart.training.trainer import Trainer
@@ -175,6 +176,7 @@ def train(
     started = time.perf_counter()
     watcher = watcher or Watcher()
     set_threads(threads)
+    keep_freed_memory()
     run = open_run(Path(resume)) if resume else None
     plan = make_plan(
         data,

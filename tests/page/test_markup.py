@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.report.markup import Markup, element, join
+from tellapart.page.markup import Markup, element, join
 
 
 def test_text_is_escaped_and_markup_is_not():

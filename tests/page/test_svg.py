@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.report import svg
-from tellapart.report.svg import Scale
+from tellapart.page import svg
+from tellapart.page.svg import Scale
 
 
 def test_a_linear_scale_maps_its_ends_and_holds_values_inside():

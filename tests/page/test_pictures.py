@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from tellapart.errors import ShapeError
-from tellapart.report.pictures import png_address
+from tellapart.page.pictures import png_address
 
 
 def decoded(address):

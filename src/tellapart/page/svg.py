@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from tellapart.report.markup import Markup, element
+from tellapart.page.markup import Markup, element
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 WIDTH = 440  # a chart's, near that of its card on a wide screen, so that text keeps its size there

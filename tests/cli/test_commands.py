@@ -1,0 +1,271 @@
+"""Every command: what it prints, what it prints with --json, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tellapart.config import load_recipe, recipe_names
+from tellapart.data.catalogue import CATALOGUE
+from tellapart.data.sources import load_data_set
+from tellapart.run_folder import RunFolder
+
+QUICK = ("--set", "epochs=1", "--set", "model.network=single-conv", "--threads", "1")
+
+
+def test_train_prints_the_figures_and_where_the_run_is(tellapart):
+    outcome = tellapart("train", *QUICK)
+    assert outcome.code == 0
+    run = RunFolder(Path("runs/mnist-sample-small-data-1"))
+    content = json.loads(run.evaluation_file.read_text("utf-8"))
+    lines = outcome.out.splitlines()
+    assert lines[0].startswith("mnist-sample, test split")
+    assert f"accuracy  {100 * content['accuracy']:.2f} % (95 % interval " in outcome.out
+    assert f"report    {run.report_file}" in lines
+    assert re.fullmatch(r"trained   1 epoch in \d+\.\d s", lines[-2])
+    assert lines[-1] == f"run       {run.path}"
+    progress = outcome.err.splitlines()
+    assert progress[0] == "data      mnist-sample: train 4,000 · test 1,000"
+    assert "          10 classes, 400 each; 28x28 grey" in progress
+    assert "recipe    small-data (chosen: 4,000 training pictures are few: " in outcome.err
+    assert "          1 epoch, batches of 64, adamw at 0.004, one-cycle" in outcome.err
+    assert "network   single-conv, 13,610 parameters" in progress
+    assert re.fullmatch(r"epoch 1/1  loss \d\.\d{4}  train \d+\.\d\d %  \d+\.\d s", progress[-1])
+
+
+def test_train_json_is_one_object_with_all_that_a_script_needs(tellapart):
+    outcome = tellapart("train", *QUICK, "--seed", "3", "--out", "here", "--json")
+    content = outcome.json
+    assert outcome.code == 0
+    assert content["run"] == "here"
+    assert (content["data"], content["recipe"]) == ("mnist-sample", "small-data")
+    assert (content["seed"], content["num_epochs"]) == (3, 1)
+    assert content["num_parameters"] == 13610
+    assert 0 < content["train_seconds"] < content["total_seconds"]
+    assert content["validation_accuracy"] is None
+    low, high = content["test_accuracy_interval"]
+    assert 0.8 < low < content["test_accuracy"] < high < 1
+    assert content["device"] in ("cpu", "cuda", "mps")
+    assert content["precision"] in ("fp32", "bf16")
+    assert len(content["weights_sha256"]) == 64
+    evaluation = json.loads(Path("here/evaluation.json").read_text("utf-8"))
+    assert content["test_loss"] == evaluation["loss"]
+
+
+def test_the_seed_decides_the_weights(tellapart, digits):
+    def weights(*arguments):
+        return tellapart("train", digits, *QUICK, *arguments, "--json").json["weights_sha256"]
+
+    assert weights() == weights("--seed", "0") != weights("--seed", "1")
+    assert sorted(path.name for path in Path("runs").iterdir()) == [
+        f"digits-small-data-{number}" for number in (1, 2, 3)
+    ]
+
+
+def test_train_with_validation_reports_it(tellapart, digits):
+    outcome = tellapart("train", digits, *QUICK, "--set", "validation_share=0.25", "--json")
+    assert 0 <= outcome.json["validation_accuracy"] <= 1
+    assert re.search(r"validation loss \d\.\d{4}  validation \d+\.\d\d %", outcome.err)
+
+
+def test_train_without_a_test_split(tellapart, digits):
+    folder = Path(shutil.copytree(digits, "no-test"))
+    for file in folder.glob("t10k-*"):
+        file.unlink()
+    outcome = tellapart("train", folder, *QUICK)
+    assert outcome.code == 0
+    assert outcome.out.startswith("no-test has no test split, so there is no test accuracy\n")
+    content = tellapart("train", folder, *QUICK, "--json").json
+    assert content["test_accuracy"] is content["test_accuracy_interval"] is None
+
+
+def test_dry_run_says_what_would_be_done_and_writes_nothing(tellapart):
+    outcome = tellapart("train", "--dry-run", "--recipe", "tutorial-lenet")
+    assert outcome.code == 0
+    assert outcome.err == ""
+    assert "recipe    tutorial-lenet\n" in outcome.out
+    assert "network   lenet, 61,706 parameters" in outcome.out
+    content = tellapart("train", "--dry-run", "--set", "validation_share=0.1", "--json").json
+    assert content["recipe"] == "small-data"
+    assert content["num_pictures"] == {"train": 3600, "validation": 400, "test": 1000}
+    assert content["picture_shape"] == [1, 28, 28]
+    assert not any(Path().iterdir())
+
+
+def test_dry_run_refuses_what_train_refuses(refused):
+    message = refused("train", "--dry-run", "--set", "batch_size=4001")
+    assert message.startswith("batch_size 4001 is larger than the train split (4000 pictures)")
+
+
+def test_dry_run_of_a_resume(tellapart, trained):
+    before = {path: path.read_bytes() for path in trained.iterdir()}
+    outcome = tellapart("train", "--resume", trained, "--dry-run", "--json")
+    assert outcome.json["network"] == "single-conv"
+    assert {path: path.read_bytes() for path in trained.iterdir()} == before
+
+
+def test_resume_of_a_finished_run_gives_the_same_again(tellapart, digits):
+    first = tellapart("train", digits, *QUICK, "--out", "run", "--json").json
+    outcome = tellapart("train", "--resume", "run", "--threads", "1", "--json")
+    again = outcome.json
+    assert "goes on after epoch 1 of 1" in outcome.err
+    assert {**again, "total_seconds": 0} == {**first, "total_seconds": 0}
+
+
+def test_evaluate(tellapart, trained, tmp_path, monkeypatch):
+    run = shutil.copytree(trained, tmp_path / "run")
+    expected = json.loads((run / "evaluation.json").read_text("utf-8"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    outcome = tellapart("evaluate", "../run", "--threads", "1", "--json")
+    assert outcome.code == 0
+    assert outcome.err == ""
+    content = outcome.json
+    assert content["accuracy_interval"][0] < content["accuracy"] < content["accuracy_interval"][1]
+    assert {"loss", "macro_f1", "macro_auc", "expected_calibration_error"} < content.keys()
+    assert len(content["confusion_matrix"]) == len(content["per_class"]) == 10
+    assert {name: content[name] for name in expected} == expected
+    assert content["report"] == "../run/report.html"
+    printed = tellapart("evaluate", "../run", "--threads", "1")
+    assert printed.out.startswith("mnist-sample, test split")
+    assert printed.out.endswith("report    ../run/report.html\n")
+    assert not any(Path().iterdir())
+
+
+def test_evaluate_on_other_data(tellapart, trained, digits, tmp_path):
+    run = shutil.copytree(trained, tmp_path / "run")
+    before = (run / "evaluation.json").read_bytes()
+    outcome = tellapart("evaluate", run, digits, "--split", "train", "--threads", "1", "--json")
+    assert outcome.code == 0
+    assert outcome.json["report"] == str(run / "evaluations/digits-train/report.html")
+    assert outcome.err == (
+        "warning: 400 of these 400 pictures are in the train split of mnist-sample: "
+        "the classifier has seen them, and the accuracy says little\n"
+    )
+    assert (run / "evaluation.json").read_bytes() == before
+
+
+@pytest.fixture
+def pictures():
+    images = load_data_set("mnist-sample").split("test").images
+    Path("scans").mkdir()
+    for index in (0, 500):
+        Image.fromarray(images[index, 0].numpy()).save(f"scans/{index}.png")
+
+
+def test_predict(tellapart, trained, pictures):
+    outcome = tellapart("predict", trained, "scans", "--threads", "1")
+    assert outcome.code == 0
+    assert outcome.err == ""
+    header, *rows = outcome.out.splitlines()
+    assert header.split() == ["class", "probability", "runner-up", "probability", "file"]
+    assert [row.split()[-1] for row in rows] == ["scans/0.png", "scans/500.png"]
+    content = tellapart("predict", trained, "scans/*.png", "--threads", "1", "--json").json
+    assert content["run"] == str(trained)
+    for row, entry in zip(rows, content["predictions"], strict=True):
+        assert row.split()[0] == entry["label"]
+        assert f"{100 * entry['probability']:.2f} %" in row
+        assert entry["error"] is None
+
+
+def test_predict_with_a_classifier_file(tellapart, trained, pictures):
+    by_run = tellapart("predict", trained, "scans", "--json").json
+    by_file = tellapart("predict", trained / "model.safetensors", "scans", "--json").json
+    assert by_file["predictions"] == by_run["predictions"]
+
+
+def test_predict_answers_the_readable_and_names_the_others(tellapart, trained, pictures):
+    Path("scans/100.png").write_text("dear", "utf-8")
+    outcome = tellapart("predict", trained, "scans")
+    assert outcome.code == 2
+    assert len(outcome.out.splitlines()) == 3
+    assert outcome.err.startswith("tellapart: scans/100.png: not a picture in a format that is")
+    assert outcome.err.endswith("1 of 3 files could not be read\n")
+    outcome = tellapart("predict", trained, "scans", "--json")
+    assert outcome.code == 2
+    assert [bool(entry["error"]) for entry in outcome.json["predictions"]] == [False, True, False]
+
+
+def test_a_long_path_is_printed_whole(tellapart, trained, pictures):
+    path = Path("/".join(["a rather long name of a folder [with brackets]"] * 4)) / "0.png"
+    path.parent.mkdir(parents=True)
+    shutil.copy("scans/0.png", path)
+    assert str(path) in tellapart("predict", trained, path).out
+
+
+def test_data_list(tellapart):
+    outcome = tellapart("data", "list")
+    assert outcome.code == 0
+    for name in CATALOGUE:
+        assert re.search(rf"^{name} ", outcome.out, re.MULTILINE)
+    rows = tellapart("data", "list", "--json").json["data_sets"]
+    assert [row["name"] for row in rows] == list(CATALOGUE)
+    assert rows[0]["download_bytes"] == 0
+    assert rows[0]["classes"] == list("0123456789")
+
+
+def test_data_fetch_of_the_bundled_set_needs_no_network(tellapart):
+    outcome = tellapart("data", "fetch", "mnist-sample")
+    assert outcome.code == 0
+    paths = outcome.out.splitlines()
+    assert len(paths) == 4
+    assert all(Path(path).is_file() for path in paths)
+    content = tellapart("data", "fetch", "mnist-sample", "--json").json
+    assert content == {"name": "mnist-sample", "files": paths}
+    assert not any(Path().iterdir())
+
+
+def test_recipes_list(tellapart):
+    outcome = tellapart("recipes", "list")
+    assert outcome.code == 0
+    for name in recipe_names():
+        assert re.search(rf"^{name} ", outcome.out, re.MULTILINE)
+    recipes = tellapart("recipes", "list", "--json").json["recipes"]
+    assert [recipe["name"] for recipe in recipes] == list(recipe_names())
+    assert all(recipe["description"] for recipe in recipes)
+
+
+def test_recipes_show(tellapart):
+    outcome = tellapart("recipes", "show", "tutorial-lenet", "--set", "epochs=77")
+    assert outcome.code == 0
+    assert "# passes over the train split\nepochs = 77\n" in outcome.out
+    content = tellapart("recipes", "show", "--json").json
+    assert content == json.loads(json.dumps(load_recipe("small-data").to_mapping()))
+
+
+def test_a_copied_recipe_trains(tellapart, digits):
+    outcome = tellapart("recipes", "copy", "tutorial-lenet", "mine.toml", "--set", "epochs=1")
+    assert (outcome.code, outcome.out) == (0, "mine.toml\n")
+    result = tellapart("train", digits, "--recipe", "mine.toml", "--threads", "1", "--json").json
+    assert (result["recipe"], result["num_epochs"]) == ("mine", 1)
+    assert result["run"] == "runs/digits-mine-1"
+    copied = tellapart("recipes", "copy", "mine.toml", "yours.toml", "--json")
+    assert copied.json == {"recipe": "mine.toml", "path": "yours.toml"}
+
+
+def test_a_copy_overwrites_nothing(refused):
+    Path("mine.toml").write_text("dear", "utf-8")
+    message = refused("recipes", "copy", "standard", "mine.toml")
+    assert message == "mine.toml exists and is left as it is; choose another name"
+    assert Path("mine.toml").read_text("utf-8") == "dear"
+    assert refused("recipes", "copy", "standard", "mine.txt").startswith("a recipe file ends in")
+
+
+def test_reproduce(tellapart):
+    common = ("reproduce", "tutorial-lenet", "--data", "mnist-sample", "--set", "epochs=1")
+    outcome = tellapart(*common, "--threads", "1", "--json")
+    assert outcome.code == 0
+    [row] = outcome.json["results"]
+    assert row["recipe"] == "tutorial-lenet"
+    assert row["run"] == "runs/mnist-sample-tutorial-lenet-1"
+    assert {"claim", "reference_accuracy", "test_accuracy_interval"} < row.keys()
+    printed = tellapart(*common, "--threads", "1", "--out", "all")
+    assert printed.code == 0
+    assert Path("all/tutorial-lenet/report.html").exists()
+    accuracy = f"{100 * row['test_accuracy']:.2f} %"
+    assert re.search(rf"^tutorial-lenet +none .*{accuracy} \(", printed.out, re.MULTILINE)

@@ -1,0 +1,140 @@
+"""A classifier normalises as it says, refuses other pictures, and measures as numpy does."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tellapart.data.sources import load_data_set
+from tellapart.errors import ConfigError, ShapeError
+from tellapart.models.classifier import Classifier, Normalization, measure_normalization
+
+
+def make(mean=(0.1, 0.5, 0.9), deviation=(0.2, 0.3, 0.4), channels=3, network=None):
+    return Classifier(
+        network or nn.Flatten(),
+        network_name="none",
+        arguments={"width": 2},
+        class_names=("a", "b"),
+        picture_shape=(channels, 4, 5),
+        normalization=Normalization(mean, deviation),
+    )
+
+
+def pictures(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+
+
+@pytest.mark.parametrize(
+    ("mean", "deviation"),
+    [
+        ((0.1307,), (0.3081,)),
+        ((0.0,), (1.0,)),
+        ((0.5,), (0.5,)),
+        ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    ],
+)
+def test_normalisation_is_the_formula(mean, deviation):
+    images = torch.arange(256, dtype=torch.uint8).repeat(3).reshape(3, 1, 16, 16)
+    images = images.expand(3, 3, 16, 16)
+    ours = make(mean, deviation).normalize(images)
+    by_channel = [np.array(values).reshape(1, -1, 1, 1) for values in (mean, deviation)]
+    wanted = (images.numpy().astype(np.float64) / 255 - by_channel[0]) / by_channel[1]
+    assert ours.dtype == torch.float32
+    assert np.abs(ours.numpy() - wanted).max() < 1e-6
+
+
+def test_normalised_pictures_lie_channels_last():
+    assert make().normalize(pictures(2, 3, 4, 5)).is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_classifier_is_normalisation_and_network():
+    classifier = make(network=nn.Sequential(nn.Flatten(), nn.Linear(60, 2)))
+    images = pictures(2, 3, 4, 5)
+    assert torch.equal(classifier(images), classifier.network(classifier.normalize(images)))
+
+
+@pytest.mark.parametrize(
+    ("images", "ending"),
+    [
+        (pictures(2, 1, 4, 5), "got torch.uint8 (2, 1, 4, 5)"),
+        (pictures(3, 4, 5), "got torch.uint8 (3, 4, 5); for one image pass images[None]"),
+        (pictures(4, 5), "got torch.uint8 (4, 5)"),
+        (torch.rand(2, 3, 4, 5), "got torch.float32 (2, 3, 4, 5)"),
+        (pictures(2, 3, 4, 5).long(), "got torch.int64 (2, 3, 4, 5)"),
+    ],
+)
+def test_other_pictures_are_refused(images, ending):
+    with pytest.raises(ShapeError) as caught:
+        make()(images)
+    assert str(caught.value) == f"images must be uint8 (batch, 3, height, width), {ending}"
+
+
+def test_normalisation_for_other_channels_is_refused():
+    with pytest.raises(ConfigError) as caught:
+        make((0.1, 0.2), (1.0, 1.0))
+    assert str(caught.value) == "normalization needs 1 mean or 3, one per channel, got 2"
+    with pytest.raises(ConfigError, match="needs 1 mean or 1, one per channel, got 3"):
+        make(channels=1)
+
+
+@pytest.mark.parametrize(("mean", "deviation"), [(0.0, 1e-42), (1e300, 1.0), (1e20, 1e-20)])
+def test_normalisation_that_float32_cannot_hold_is_refused(mean, deviation):
+    with pytest.raises(ConfigError, match="normalization must stay finite in float32"):
+        make((mean,), (deviation,))
+
+
+def test_the_file_holds_the_normalisation_once():
+    classifier = make(network=nn.Sequential(nn.Flatten(), nn.Linear(60, 2)))
+    assert set(classifier.state_dict()) == {"network.1.weight", "network.1.bias"}
+    assert {name for name, _ in classifier.named_buffers()} == {"scale", "shift"}
+
+
+def test_arguments_are_a_copy():
+    arguments = {"width": 2}
+    classifier = Classifier(
+        nn.Flatten(),
+        network_name="none",
+        arguments=arguments,
+        class_names=("a", "b"),
+        picture_shape=(1, 2, 2),
+        normalization=Normalization((0.0,), (1.0,)),
+    )
+    arguments["width"] = 3
+    assert classifier.arguments == {"width": 2}
+
+
+def test_measured_normalisation_is_numpys():
+    images = pictures(50, 3, 7, 9)
+    images[:, 1] //= 4
+    measured = measure_normalization(images)
+    pixels = images.numpy().astype(np.float64) / 255
+    assert np.allclose(measured.mean, pixels.mean((0, 2, 3)), rtol=1e-12, atol=0)
+    assert np.allclose(measured.deviation, pixels.std((0, 2, 3)), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("value", [0, 7, 255])
+def test_a_channel_that_never_changes_is_shifted_and_not_divided(value):
+    images = pictures(13, 2, 3, 3)
+    images[:, 1] = value
+    measured = measure_normalization(images)
+    assert measured.deviation[1] == 1.0
+    normalised = make(measured.mean, measured.deviation, channels=2).normalize(images)
+    assert normalised[:, 1].abs().max() < 1e-6
+
+
+def test_measured_pictures_have_mean_0_and_deviation_1():
+    images = pictures(40, 2, 6, 6)
+    measured = measure_normalization(images)
+    normalised = make(measured.mean, measured.deviation, channels=2).normalize(images).double()
+    assert normalised.mean((0, 2, 3)).abs().max() < 1e-6
+    assert (normalised.var((0, 2, 3), correction=0).sqrt() - 1).abs().max() < 1e-6
+
+
+def test_the_numbers_of_the_articles_are_those_of_mnist(data_dir):
+    measured = measure_normalization(
+        load_data_set("mnist", data_dir=data_dir).split("train").images
+    )
+    assert round(measured.mean[0], 4) == 0.1307
+    assert round(measured.deviation[0], 4) == 0.3081

@@ -1,0 +1,111 @@
+"""The loss is the formula of its docstring, and a teacher that does not fit is refused."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from tellapart.config import DistillationRecipe
+from tellapart.errors import ConfigError
+from tellapart.models.classifier import Classifier, Normalization
+from tellapart.runtime import Runtime
+from tellapart.training.objective import Objective, require_fit_teacher
+
+FP32 = Runtime(torch.device("cpu"), "fp32")
+
+
+def make(names=("a", "b", "c"), shape=(1, 2, 2)):
+    torch.manual_seed(0)
+    pixels = shape[0] * shape[1] * shape[2]
+    network = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(pixels, len(names)))
+    return Classifier(
+        network,
+        network_name="none",
+        arguments={},
+        class_names=names,
+        picture_shape=shape,
+        normalization=Normalization((0.0,), (1.0,)),
+    )
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn(5, 3, generator=generator)
+    images = torch.randint(0, 256, (5, 1, 2, 2), generator=generator, dtype=torch.uint8)
+    return logits, torch.tensor([0, 1, 2, 1, 0]), images
+
+
+def probabilities(logits):
+    rows = [[math.exp(x) for x in row] for row in logits.tolist()]
+    return [[x / sum(row) for x in row] for row in rows]
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_without_a_teacher_it_is_the_smoothed_cross_entropy(batch, smoothing):
+    logits, labels, images = batch
+    wanted = 0.0
+    for row, label in zip(probabilities(logits), labels.tolist(), strict=True):
+        for index, probability in enumerate(row):
+            target = smoothing / 3 + (1 - smoothing) * (index == label)
+            wanted -= target * math.log(probability) / 5
+    loss = Objective(smoothing, DistillationRecipe(), None, FP32)(logits, labels, images)
+    assert loss.item() == pytest.approx(wanted, rel=1e-6)
+
+
+def test_targets_may_be_shares():
+    logits = torch.tensor([[0.0, 1.0, -1.0]])
+    shares = torch.tensor([[0.25, 0.75, 0.0]])
+    (row,) = probabilities(logits)
+    loss = Objective(0.0, DistillationRecipe(), None, FP32)(logits, shares, None)
+    assert loss.item() == pytest.approx(-0.25 * math.log(row[0]) - 0.75 * math.log(row[1]))
+
+
+@pytest.mark.parametrize(("weight", "temperature"), [(0.7, 2.0), (1.0, 1.0), (0.3, 5.0)])
+def test_a_teacher_mixes_in_its_probabilities(batch, weight, temperature):
+    logits, labels, images = batch
+    teacher = make()
+    recipe = DistillationRecipe(weight=weight, temperature=temperature)
+    loss = Objective(0.0, recipe, teacher, FP32)(logits, labels, images)
+    ours = probabilities(logits / temperature)
+    theirs = probabilities(teacher.eval()(images) / temperature)
+    divergence = sum(
+        p * math.log(p / q)
+        for mine, his in zip(ours, theirs, strict=True)
+        for q, p in zip(mine, his, strict=True)
+    )
+    labelled = sum(
+        -math.log(row[label])
+        for row, label in zip(probabilities(logits), labels.tolist(), strict=True)
+    )
+    wanted = (1 - weight) * labelled / 5 + weight * temperature**2 * divergence / 5
+    assert loss.item() == pytest.approx(wanted, rel=1e-5)
+
+
+def test_the_teacher_is_not_taught_and_does_not_drop(batch):
+    logits, labels, images = batch
+    teacher = make().train()
+    objective = Objective(0.0, DistillationRecipe(), teacher, FP32)
+    leaf = logits.clone().requires_grad_()
+    first = objective(leaf, labels, images)
+    first.backward()
+    assert leaf.grad is not None
+    assert all(weight.grad is None for weight in teacher.parameters())
+    assert torch.equal(first, objective(leaf, labels, images))
+
+
+def test_a_student_that_says_what_the_teacher_says_has_no_divergence(batch):
+    _, labels, images = batch
+    teacher = make()
+    logits = teacher.eval()(images)
+    loss = Objective(0.0, DistillationRecipe(weight=1.0), teacher, FP32)(logits, labels, images)
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+
+
+def test_a_teacher_that_does_not_fit_is_refused():
+    with pytest.raises(ConfigError, match="the teacher knows other classes"):
+        require_fit_teacher(make(("a", "c", "b")), make())
+    with pytest.raises(ConfigError, match="the teacher takes pictures of"):
+        require_fit_teacher(make(shape=(1, 2, 3)), make())
+    require_fit_teacher(make(), make())

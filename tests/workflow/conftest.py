@@ -1,0 +1,166 @@
+"""Small data, a run that is trained once, and trainings that die in a process of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tellapart.checkpoint import load_tensors
+from tellapart.data.idx import write_idx
+from tellapart.data.image_set import ImageSet
+from tellapart.data.sources import load_data_set
+from tellapart.run_folder import RunFolder
+from tellapart.workflow.training import TrainingResult, train
+from tellapart.workflow.watcher import Watcher
+
+DOOMED = Path(__file__).with_name("doomed_training.py")
+
+
+@pytest.fixture(autouse=True)
+def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A working directory of its own, no data of this machine, and threads as they were."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TELLAPART_DATA", raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def write_split(folder: Path, prefix: str, pictures: ImageSet) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = pictures.labels.numpy().astype(np.uint8)
+    write_idx(folder / f"{prefix}-images-idx3-ubyte", pictures.images[:, 0].numpy())
+    write_idx(folder / f"{prefix}-labels-idx1-ubyte", labels)
+
+
+def every(pictures: ImageSet, step: int, first: int = 0) -> ImageSet:
+    """Every ``step``-th picture; the sample is sorted by class, so each class is in it."""
+    return pictures.select(torch.arange(first, len(pictures), step))
+
+
+MakeDigits = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def make_digits() -> MakeDigits:
+    """Writes a folder of IDX files: 400 digits to learn from and 100 to test on."""
+    sample = load_data_set("mnist-sample")
+
+    def make(folder: Path, *, first: int = 0, test_of: str = "test") -> Path:
+        write_split(folder, "train", every(sample.split("train"), 10, first))
+        step = {"test": 10, "train": 40}[test_of]
+        write_split(folder, "t10k", every(sample.split(test_of), step, first))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory, make_digits: MakeDigits) -> Path:
+    return make_digits(tmp_path_factory.mktemp("data") / "digits")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    """One epoch on mnist-sample; whoever changes the run's files works on a copy."""
+    return train(
+        settings=["epochs=1", "model.network=single-conv"],
+        out=tmp_path_factory.mktemp("runs") / "sample",
+        threads=1,
+    )
+
+
+class InterruptAfter(Watcher):
+    """Presses Ctrl-C when epoch ``epoch`` is over; at 0, before the first one."""
+
+    def __init__(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def plan(self, plan: Any) -> None:  # noqa: ARG002
+        if self._epoch == 0:
+            raise KeyboardInterrupt
+
+    def epoch(self, report: Any, num_epochs: int) -> None:  # noqa: ARG002
+        if report.epoch == self._epoch:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture
+def interrupt_after() -> type[InterruptAfter]:
+    return InterruptAfter
+
+
+def saved_epochs(run: Path) -> int:
+    """How many epochs the training state holds."""
+    state = RunFolder(run).state_file
+    return len(load_tensors(state)[1]["history"]) if state.exists() else 0
+
+
+@pytest.fixture
+def epochs_saved_in() -> Callable[[Path], int]:
+    return saved_epochs
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """Starts trainings in processes that can be killed without harm to this one.
+
+    They are forked from a server that has torch imported and nothing computed yet, which takes
+    milliseconds where a fresh interpreter takes seconds.
+    """
+
+    context: Any
+
+    def start(self, **arguments: Any) -> BaseProcess:
+        """``train(**arguments)``; with ``die_at_sync=n`` it dies in its n-th sync to the disk."""
+        process: BaseProcess = self.context.Process(
+            target=runpy.run_path,
+            args=(str(DOOMED),),
+            kwargs={"init_globals": {"ARGUMENTS": arguments}},
+        )
+        process.start()
+        return process
+
+
+@pytest.fixture(scope="session")
+def workshop() -> Workshop:
+    if os.name != "posix":
+        pytest.skip("needs fork and SIGKILL, which only POSIX has")
+    context = multiprocessing.get_context("forkserver")
+    # The second is what torch's optimisers import on their first step: a second for each process.
+    context.set_forkserver_preload(["tellapart.workflow.training", "torch._dynamo"])
+    return Workshop(context)
+
+
+@pytest.fixture
+def require_same_run() -> Callable[[TrainingResult, TrainingResult], None]:
+    return _require_same_run
+
+
+def _require_same_run(result: TrainingResult, reference: TrainingResult) -> None:
+    """Same weights and figures, a row per epoch, and no half of a file left behind."""
+    assert result.weights_sha256 == reference.weights_sha256
+    assert result.num_epochs == reference.num_epochs
+    assert result.validation_accuracy == reference.validation_accuracy
+    ours, theirs = RunFolder(result.run), RunFolder(reference.run)
+    assert _without_times(ours.read_metrics()) == _without_times(theirs.read_metrics())
+    assert [row["epoch"] for row in ours.read_metrics()] == list(range(1, result.num_epochs + 1))
+    assert ours.evaluation_file.read_bytes() == theirs.evaluation_file.read_bytes()
+    names = {path.name for path in theirs.path.iterdir()}
+    assert {path.name for path in ours.path.iterdir()} == names
+
+
+def _without_times(rows: Sequence[dict[str, float | None]]) -> list[dict[str, float | None]]:
+    timed = {"seconds", "pictures_per_second"}
+    return [{name: cell for name, cell in row.items() if name not in timed} for row in rows]
