@@ -142,6 +142,16 @@ def test_a_loaded_classifier_outlives_its_file(path):
     assert torch.equal(loaded(pictures()), wanted)
 
 
+def test_a_file_written_over_in_place_does_not_change_what_was_loaded_from_it(path):
+    save_classifier(path, make(), {})
+    loaded = load_classifier(path)
+    wanted = loaded(pictures())
+    size = path.stat().st_size
+    with path.open("r+b") as file:  # no rename: the very bytes that were read
+        file.write(bytes(size))
+    assert torch.equal(loaded(pictures()), wanted)
+
+
 def test_the_hash_tells_values_names_types_and_shapes_apart_but_not_layouts():
     tensor = torch.arange(16.0).reshape(1, 4, 2, 2)
     other = [
@@ -269,7 +279,7 @@ def test_a_header_that_is_no_json_object_is_refused(path, text):
         ("picture_shape", [True, 8, 8], "picture_shape is missing or of the wrong type"),
         ("picture_shape", [1, 8.0, 8], "picture_shape is missing or of the wrong type"),
         ("picture_shape", [1, 10**9, 10**9], "picture_shape must be 3 positive sizes"),
-        ("picture_shape", [65_536, 65_536, 65_536], "normalization needs 1 mean or 65536|tensor"),
+        ("picture_shape", [65_536, 65_536, 65_536], "normalization must have one mean|tensor"),
         ("picture_shape", [1, 1, 1], "cannot take pictures of (channels, height, width) (1, 1, 1)"),
         (
             "picture_shape",
@@ -280,7 +290,7 @@ def test_a_header_that_is_no_json_object_is_refused(path, text):
         ("normalization", {"mean": [0.5]}, "deviation is missing or of the wrong type"),
         ("normalization", {"mean": [], "deviation": []}, "one number per channel"),
         ("normalization", {"mean": [0, 0], "deviation": [1]}, "one number per channel"),
-        ("normalization", {"mean": [0, 0], "deviation": [1, 1]}, "needs 1 mean or 1"),
+        ("normalization", {"mean": [0, 0], "deviation": [1, 1]}, "must have one mean and deviation"),
         ("normalization", {"mean": [float("nan")], "deviation": [1]}, "mean must be finite"),
         ("normalization", {"mean": [float("inf")], "deviation": [1]}, "mean must be finite"),
         ("normalization", {"mean": [0], "deviation": [0]}, "deviation above 0"),
@@ -330,7 +340,7 @@ def test_a_small_file_cannot_ask_for_much_memory(path, header, shape):
     [
         (lambda t: t | {"more": torch.ones(1)}, "missing: none; unknown: more"),
         (lambda t: {n: v for n, v in t.items() if n != "output.bias"}, "missing: output.bias"),
-        (lambda t: {}, "missing: block1.first.conv.weight"),
+        (lambda _: {}, "missing: block1.first.conv.weight"),
         (lambda t: t | {"output.bias": torch.ones(3)}, "must be torch.float32 (2,), got torch.fl"),
         (lambda t: t | {"output.bias": torch.ones(2).half()}, "got torch.float16 (2,)"),
         (lambda t: t | {"output.bias": torch.ones(2, dtype=torch.int32)}, "got torch.int32 (2,)"),

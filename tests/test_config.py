@@ -1,12 +1,14 @@
 """A recipe survives its TOML file, refuses what is wrong by name, and the shipped ones stay put."""
 
+import contextlib
 import dataclasses
 import math
 import tomllib
 import typing
+from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.config import (
@@ -53,44 +55,48 @@ def field_values(entry, hint):
     low = limits.get("minimum", limits.get("above", -1e6))
     high = limits.get("maximum", limits.get("below", max(1e6, low)))
     bounds = {"exclude_min": "above" in limits, "exclude_max": "below" in limits}
+    plain = {
+        bool: st.booleans(),
+        int: st.integers(int(low), int(high) - bounds["exclude_max"]),
+        float: st.floats(low, high, **bounds),
+        str: TEXT,
+    }
+    if hint in plain:
+        return plain[hint]
+    inner = typing.get_args(hint)
     if typing.get_origin(hint) is typing.Literal:
-        return st.sampled_from(typing.get_args(hint))
+        return st.sampled_from(inner)
     if typing.get_origin(hint) is tuple:
-        return st.lists(st.floats(low, high, **bounds), max_size=4).map(tuple)
-    if hint is int:
-        return st.integers(int(low), int(high) - bounds["exclude_max"])
-    if hint is float:
-        return st.floats(low, high, **bounds)
-    return {bool: st.booleans(), str: TEXT}.get(hint, st.dictionaries(TEXT, SCALARS, max_size=3))
+        return st.lists(plain[inner[0]], max_size=4).map(tuple)
+    if typing.get_origin(hint) is Mapping:
+        return st.dictionaries(TEXT, SCALARS, max_size=3)
+    return st.one_of(*(plain[kind] for kind in inner))
+
+
+# Settings that hold only together: the draw starts from them or from the defaults.
+TOGETHER = {
+    "data": DataRecipe(
+        validation_share=0.1, normalization="given", mean=(0.1, 0.2), deviation=(0.3, 0.4)
+    ),
+    "optimizer": OptimizerRecipe(name="sgd", momentum=0.9, nesterov=True),
+}
 
 
 @st.composite
 def recipes(draw):
-    """Any recipe; the rules between fields are met by dropping what contradicts."""
-    parts = {}
+    """Any recipe: drawn values are put in one by one, those that break a rule are left out."""
+    recipe = Recipe(draw(TEXT), draw(TEXT))
     for section in SECTIONS:
-        kind = type(getattr(Recipe(), section))
-        hints = typing.get_type_hints(kind)
-        parts[section] = {
-            entry.name: draw(field_values(entry, hints[entry.name]))
-            for entry in dataclasses.fields(kind)
-        }
-    data, optimizer = parts["data"], parts["optimizer"]
-    if not data["mean"] or len(data["mean"]) != len(data["deviation"]):
-        data |= {"normalization": "measured", "mean": (), "deviation": ()}
-    else:
-        data["normalization"] = "given"
-    if not data["validation_share"]:
-        parts["training"]["patience"] = 0
-    if optimizer["name"] != "sgd" or not optimizer["momentum"]:
-        optimizer["nesterov"] = False
-    if optimizer["name"] != "sgd":
-        optimizer["momentum"] = 0.0
-    try:
-        made = {name: type(getattr(Recipe(), name))(**part) for name, part in parts.items()}
-        return Recipe(draw(TEXT), draw(TEXT), **made)
-    except ConfigError:
-        reject()
+        part = getattr(recipe, section)
+        part = draw(st.sampled_from([part, TOGETHER.get(section, part)]))
+        hints = typing.get_type_hints(type(part))
+        for entry in dataclasses.fields(part):
+            value = draw(field_values(entry, hints[entry.name]))
+            with contextlib.suppress(ConfigError):
+                part = dataclasses.replace(part, **{entry.name: value})
+        with contextlib.suppress(ConfigError):
+            recipe = dataclasses.replace(recipe, **{section: part})
+    return recipe
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -473,3 +479,13 @@ def test_a_difference_names_key_and_both_values():
         "training.epochs: 10 -> 3",
         'optimizer.name: "adamw" -> "sgd"',
     ]
+
+
+def test_another_network_begins_with_its_own_defaults():
+    recipe = load_recipe("small-data")
+    assert recipe.model.arguments == {"width": 24}
+    assert recipe.with_settings(["model.network=lenet"]).model.arguments == {}
+    changed = recipe.with_settings(["model.arguments.first=8", "model.network=quick"])
+    assert changed.model.arguments == {"first": 8}
+    same = recipe.with_settings(["model.network=small-residual", "epochs=1"])
+    assert same.model.arguments == {"width": 24}

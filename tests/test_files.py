@@ -103,7 +103,7 @@ def test_file_and_folder_are_both_synced_the_file_first(tmp_path, monkeypatch):
 
 
 def test_a_missing_folder_is_said(tmp_path):
-    with pytest.raises(RunError, match="cannot write .*: No such file or directory"):
+    with pytest.raises(RunError, match=r"cannot write .*: No such file or directory"):
         write_whole(tmp_path / "no" / "file", "x")
 
 
@@ -153,16 +153,21 @@ def test_folders_are_made_with_those_above(tmp_path):
     make_folder(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="cannot make the folder .*file"):
+    with pytest.raises(RunError, match=r"cannot make the folder .*file"):
         make_folder(tmp_path / "file" / "b")
 
 
 def test_ctrl_c_waits_for_the_end_of_the_block():
-    done = False
-    with pytest.raises(KeyboardInterrupt), uninterrupted():
-        signal.raise_signal(signal.SIGINT)
-        done = True
-    assert done
+    done = []
+
+    def work():
+        with uninterrupted():
+            signal.raise_signal(signal.SIGINT)
+            done.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert done == [True]
 
 
 def test_without_ctrl_c_nothing_is_raised_and_the_handler_is_put_back():

@@ -1,4 +1,4 @@
-"""A run folder gives back what was put in, takes no folder that is in use, and says what is wrong."""
+"""A run folder gives back what was put in and takes no folder that is in use."""
 
 import csv
 import json
@@ -72,7 +72,7 @@ def test_a_file_in_the_way_is_said(tmp_path):
 
 
 def test_a_folder_that_may_not_be_written_is_said(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda *arguments: False)
+    monkeypatch.setattr(os, "access", lambda *_: False)
     assert "no permission to write; choose another --out" in refusal(lambda: make(tmp_path / "a"))
 
 

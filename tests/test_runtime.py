@@ -67,7 +67,7 @@ def test_the_second_of_one_gpu_is_refused(monkeypatch):
 
 @pytest.mark.parametrize("fast", [True, False])
 def test_precision_auto_follows_the_hardware(monkeypatch, fast):
-    monkeypatch.setattr(runtime_module, "multiplies_bf16_fast", lambda device: fast)
+    monkeypatch.setattr(runtime_module, "multiplies_bf16_fast", lambda _: fast)
     assert choose_runtime("cpu").precision == ("bf16" if fast else "fp32")
 
 
@@ -83,7 +83,7 @@ def test_precision_auto_follows_the_hardware(monkeypatch, fast):
 )
 def test_a_processor_needs_bf16_instructions_of_its_own(monkeypatch, capability, flags, fast):
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
-    monkeypatch.setattr("pathlib.Path.read_text", lambda self, encoding: flags)
+    monkeypatch.setattr("pathlib.Path.read_text", lambda *_: flags)
     assert multiplies_bf16_fast(CPU) is fast
 
 
@@ -146,9 +146,14 @@ def test_generators_repeat_and_leave_the_global_one_alone():
 def test_a_stopwatch_measures_what_is_inside_also_when_it_fails():
     watch = Stopwatch(FP32)
     assert watch.elapsed_seconds == 0
-    with pytest.raises(ZeroDivisionError), watch:
-        time.sleep(0.01)
-        raise ZeroDivisionError
+
+    def work():
+        with watch:
+            time.sleep(0.01)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
     assert 0.01 <= watch.elapsed_seconds < 5
 
 

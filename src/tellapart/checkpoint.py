@@ -69,7 +69,9 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
                     f"{path} is a safetensors file, but not one that tellapart wrote "
                     f"(its header has no {_KEY!r} entry)"
                 )
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            # A copy: the tensors that come out are windows on the file, and whoever writes over it
+            # would change weights in use, or kill the process where the file became shorter.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise ClassifierFileError(f"{path} does not exist") from None
     except (safetensors.SafetensorError, OSError, ValueError, RuntimeError) as error:
@@ -231,10 +233,15 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tenso
     """An optimiser's memory as named tensors: ``INDEX/KEY``, e.g. ``3/exp_avg``."""
     return {
         f"{index}/{key}": value if isinstance(value, torch.Tensor) else torch.tensor(value)
-        for index, memory in optimizer.state_dict()["state"].items()
-        for key, value in memory.items()
+        for index, weight in enumerate(_weights(optimizer))
+        for key, value in optimizer.state.get(weight, {}).items()
         if value is not None
     }
+
+
+def _weights(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
+    """The weights it moves, in the order that numbers its memory."""
+    return [weight for group in optimizer.param_groups for weight in group["params"]]
 
 
 def restore_optimizer(
@@ -245,7 +252,7 @@ def restore_optimizer(
     Raises:
         ConfigError: tensors of another optimiser or of other weights.
     """
-    weights = [weight for group in optimizer.param_groups for weight in group["params"]]
+    weights = _weights(optimizer)
     state: dict[int, dict[str, torch.Tensor]] = {}
     for name, tensor in tensors.items():
         index, _, key = name.partition("/")
@@ -259,8 +266,8 @@ def restore_optimizer(
             raise _foreign_memory(
                 f"it must hold {', '.join(sorted(wanted))}, got {', '.join(sorted(memory))}"
             )
-    groups = optimizer.state_dict()["param_groups"]
-    optimizer.load_state_dict({"state": state, "param_groups": groups})
+    for number, memory in state.items():
+        optimizer.state[weights[number]] = memory
 
 
 def _laid_out_as(weight: torch.Tensor, name: str, tensor: torch.Tensor) -> torch.Tensor:

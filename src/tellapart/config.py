@@ -82,6 +82,11 @@ class ModelRecipe(_Section):
 
     network: str = _setting("small-residual", "a name from `tellapart.models.zoo`")
     arguments: Mapping[str, Scalar] = _setting({}, "what the network's builder takes, by name")
+    operations: Literal["torch", "from_scratch"] = _setting(
+        "torch",
+        "torch: its own layers; from_scratch: the same function of the same weights, computed by"
+        " `tellapart.ops`",
+    )
 
 
 @dataclass(frozen=True)
@@ -91,10 +96,18 @@ class DataRecipe(_Section):
     validation_share: float = _setting(
         0.0, "part of the train split kept out for choosing; 0 keeps none", minimum=0, below=1
     )
-    normalization: Literal["measured", "given", "none"] = _setting(
+    classes: tuple[str, ...] = _setting(
+        (), "only these, by name, and in the data's own order; empty takes all"
+    )
+    shots: int = _setting(
+        0,
+        "training pictures a class, drawn by the seed from what validation leaves; 0 takes all",
+        minimum=0,
+    )
+    normalization: Literal["measured", "given", "none", "source"] = _setting(
         "measured",
         "measured: the train split's mean and deviation per channel; given: `mean` and"
-        " `deviation`; none: pixels in 0..1 as they are",
+        " `deviation`; none: pixels in 0..1 as they are; source: as what is fine-tuned",
     )
     mean: tuple[float, ...] = _setting((), "per channel, of pixels in 0..1; for `given`")
     deviation: tuple[float, ...] = _setting(
@@ -281,6 +294,82 @@ class DistillationRecipe(_Section):
     )
 
 
+_FREEZING_WORDS = ("head", "all", "gradual")
+
+
+@dataclass(frozen=True)
+class FinetuningRecipe(_Section):
+    """Starting from a trained network instead of from zero, and what of it may change."""
+
+    source: str = _setting(
+        "", "a run, a classifier file, or timm:NAME for one of timm's; empty starts from zero"
+    )
+    weights_file: str = _setting("", "of a timm: source; empty fetches its published weights")
+    freezing: int | str = _setting(
+        "all",
+        "head: only the new layer is trained; all: everything is; a number: so many of the first"
+        " stages are frozen; gradual: stages thaw one by one, the last first",
+        minimum=0,
+    )
+    thawed_share: float = _setting(
+        0.5,
+        "part of the epochs after which the last stage has thawed; for gradual",
+        above=0,
+        maximum=1,
+    )
+    head: Literal["new", "prototype", "source"] = _setting(
+        "new",
+        "how the output layer begins. new: random; prototype: each class's mean feature; source:"
+        " as it was, for the same classes",
+    )
+    norm_statistics: Literal["data", "source"] = _setting(
+        "data", "batch norm's mean and deviation: learned from the data, or kept from the source"
+    )
+    layer_decay: float = _setting(
+        1.0, "a stage's learning rate is this times that of the next one", above=0, maximum=1
+    )
+    l2_sp: float = _setting(
+        0.0,
+        "pulls weights to the source's: this times half their squared distance joins the loss;"
+        " weight_decay then pulls on the output layer only",
+        minimum=0,
+    )
+    lora_rank: int | str = _setting(
+        "none",
+        "trains a change of this rank to each convolution and linear layer, and the output layer,"
+        " and nothing else; none trains the weights themselves",
+        minimum=1,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_word_or_number("freezing", self.freezing, _FREEZING_WORDS)
+        _require_word_or_number("lora_rank", self.lora_rank, ("none",))
+        if self.lora_rank != "none" and self.freezing == "head":
+            raise ConfigError(
+                f"lora_rank {self.lora_rank} changes the stages that freezing 'head' keeps as they "
+                "are; set finetuning.freezing=all, or finetuning.lora_rank=none"
+            )
+        if self.lora_rank != "none" and self.l2_sp:
+            raise ConfigError(
+                "l2_sp pulls weights to the source's, and with LoRA those stay as they are; "
+                "set finetuning.l2_sp=0, or finetuning.lora_rank=none"
+            )
+        if self.weights_file and not self.source.startswith("timm:"):
+            raise ConfigError(
+                f"weights_file belongs to a source timm:NAME, got source {self.source!r}; "
+                "leave it out: a run or a classifier file has its weights in it"
+            )
+
+
+def _require_word_or_number(name: str, value: int | str, words: Sequence[str]) -> None:
+    if isinstance(value, str) and value not in words:
+        raise ConfigError(
+            f"{name} must be {', '.join(words)} or a whole number, got {value!r}"
+            f"{_nearest(value, words)}"
+        )
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides a training run but the pictures themselves.
@@ -299,6 +388,7 @@ class Recipe:
     schedule: ScheduleRecipe = field(default_factory=ScheduleRecipe)
     averaging: AveragingRecipe = field(default_factory=AveragingRecipe)
     distillation: DistillationRecipe = field(default_factory=DistillationRecipe)
+    finetuning: FinetuningRecipe = field(default_factory=FinetuningRecipe)
 
     def __post_init__(self) -> None:
         for entry in ("name", "description"):
@@ -334,12 +424,14 @@ class Recipe:
         """The recipe with ``KEY=VALUE`` settings applied, all at once.
 
         A key is ``section.field``, or the field alone where only one section has it, or a section
-        alone for its ``name`` (``optimizer=sgd``, ``schedule=cosine``).
+        alone for its ``name`` (``optimizer=sgd``, ``schedule=cosine``). Another network begins with
+        its own arguments' defaults: those of the recipe were meant for the one it replaces.
 
         Raises:
             ConfigError: an unknown or ambiguous key, or a value of the wrong type or range.
         """
         tables = self.to_mapping()
+        arguments: dict[str, Scalar] = {}
         for setting in settings:
             key, equals, text = setting.partition("=")
             if not equals:
@@ -347,9 +439,12 @@ class Recipe:
             section, name, argument = _locate(key.strip())
             hint = _hints(section)[name]
             if argument:
-                tables[section][name][argument] = _parse_scalar(text.strip())
+                arguments[argument] = _parse_scalar(text.strip())
             else:
                 tables[section][name] = _parse(f"{section}.{name}", text.strip(), hint)
+        if tables["model"]["network"] == self.model.network:
+            arguments = {**self.model.arguments, **arguments}
+        tables["model"]["arguments"] = arguments
         return recipe_from_mapping(tables, origin="--set")
 
 
@@ -362,6 +457,7 @@ _SECTION_TYPES: dict[str, type[Any]] = {
     "schedule": ScheduleRecipe,
     "averaging": AveragingRecipe,
     "distillation": DistillationRecipe,
+    "finetuning": FinetuningRecipe,
 }
 SECTIONS = tuple(_SECTION_TYPES)
 
@@ -467,7 +563,7 @@ def _typed(key: str, value: Any, hint: Any) -> Any:
         return tuple(_typed(key, entry, get_args(hint)[0]) for entry in value)
     if _is_table(hint) and isinstance(value, Mapping):
         return {str(name): _typed(f"{key}.{name}", entry, Scalar) for name, entry in value.items()}
-    if origin in (Union, types.UnionType) and isinstance(value, get_args(hint)):
+    if origin in (Union, types.UnionType) and type(value) in get_args(hint):
         return value
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     with contextlib.suppress(OverflowError):  # a whole number of more than 308 digits
@@ -483,6 +579,8 @@ def _typed(key: str, value: Any, hint: Any) -> Any:
         str: "text",
         bool: "true or false",
         Scalar: "a number, text, or true or false",
+        int | str: "a word or a whole number",
+        tuple[str, ...]: "a list of names",
     }
     kind = wanted.get(hint, "a list of numbers" if origin is tuple else "a table of plain values")
     raise ConfigError(f"{key} must be {kind}, got {value!r}")

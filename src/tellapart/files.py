@@ -51,6 +51,13 @@ def write_whole(path: Path, content: bytes | str) -> None:
         _sync_folder(path.parent)
 
 
+def expand_home(path: str | Path) -> Path:
+    """``~`` and ``~name`` as the shell means them; a name that nobody has is left as it stands."""
+    with contextlib.suppress(RuntimeError):
+        return Path(path).expanduser()
+    return Path(path)
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

@@ -15,7 +15,7 @@ from typing import Any
 from tellapart.config import Recipe, recipe_from_toml
 from tellapart.data.catalogue import CATALOGUE
 from tellapart.errors import RunError
-from tellapart.files import make_folder, write_whole
+from tellapart.files import expand_home, make_folder, write_whole
 
 _FORMAT = 1
 
@@ -30,11 +30,19 @@ class DataReference:
     data_dir: str | None = None
 
 
+@dataclass(frozen=True)
+class SourceReference:
+    """What a run was fine-tuned from: a path or ``timm:NAME``, and the digest of its weights."""
+
+    source: str
+    weights_sha256: str
+
+
 def source_of(data: str | Path) -> str:
     """What a run writes down to find ``data`` again from anywhere: a name, or an absolute path."""
     if isinstance(data, str) and data in CATALOGUE:
         return data
-    path = Path(data).expanduser()
+    path = expand_home(data)
     return str(path.resolve()) if path.exists() else str(data)
 
 
@@ -68,6 +76,11 @@ class RunFolder:
     def state_file(self) -> Path:
         """What the next epoch depends on."""
         return self.path / "training_state.safetensors"
+
+    @property
+    def start_file(self) -> Path:
+        """What a fine-tuned run began with: the source's weights, fitted to the data."""
+        return self.path / "start.safetensors"
 
     @property
     def classifier_file(self) -> Path:
@@ -139,6 +152,22 @@ class RunFolder:
         except (KeyError, TypeError):
             raise RunError(f"{self.run_file} does not say which data the run used") from None
 
+    def read_source(self) -> SourceReference:
+        """What this run was fine-tuned from.
+
+        Raises:
+            RunError: missing or damaged.
+        """
+        try:
+            reference = SourceReference(**self.read_json(self.run_file)["finetuned_from"])
+            if not all(isinstance(value, str) for value in asdict(reference).values()):
+                raise TypeError
+            return reference
+        except (KeyError, TypeError):
+            raise RunError(
+                f"{self.run_file} does not say what the run was fine-tuned from"
+            ) from None
+
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes ``metrics.csv`` anew; an empty cell is a value that was not measured."""
         text = io.StringIO()
@@ -165,7 +194,13 @@ class RunFolder:
             raise RunError(f"{self.metrics_file} cannot be read: {error}") from None
 
 
-def create_run(path: Path | None, recipe: Recipe, data: DataReference, created: str) -> RunFolder:
+def create_run(
+    path: Path | None,
+    recipe: Recipe,
+    data: DataReference,
+    created: str,
+    source: SourceReference | None = None,
+) -> RunFolder:
     """Makes a new run folder with its recipe and its data reference.
 
     Args:
@@ -173,6 +208,7 @@ def create_run(path: Path | None, recipe: Recipe, data: DataReference, created: 
         recipe: written out whole.
         data: where the pictures come from.
         created: the moment, ISO 8601.
+        source: what it is fine-tuned from, or None.
 
     Raises:
         RunError: a folder that holds something already, or cannot be made.
@@ -180,7 +216,8 @@ def create_run(path: Path | None, recipe: Recipe, data: DataReference, created: 
     folder = _new_folder(path) if path else _next_folder(f"{data.name}-{recipe.name}")
     run = RunFolder(folder)
     write_whole(run.recipe_file, recipe.to_toml(explain=True))
-    run.write_json(run.run_file, {"format": _FORMAT, "created": created, "data": asdict(data)})
+    content = {"format": _FORMAT, "created": created, "data": asdict(data)}
+    run.write_json(run.run_file, content | ({"finetuned_from": asdict(source)} if source else {}))
     return run
 
 
@@ -228,8 +265,10 @@ def open_run(path: Path) -> RunFolder:
         RunError: a folder that is no run.
     """
     run = RunFolder(path)
-    if not path.is_dir():
+    if not path.exists():
         raise RunError(f"run {path} does not exist; a run is the folder that training prints")
+    if not path.is_dir():
+        raise RunError(f"{path} is a file; a run is the folder that training prints")
     if not run.run_file.exists() or not run.recipe_file.exists():
         raise RunError(
             f"{path} is not a run: it has no {run.run_file.name} and {run.recipe_file.name}; "

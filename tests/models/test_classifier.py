@@ -74,8 +74,11 @@ def test_other_pictures_are_refused(images, ending):
 def test_normalisation_for_other_channels_is_refused():
     with pytest.raises(ConfigError) as caught:
         make((0.1, 0.2), (1.0, 1.0))
-    assert str(caught.value) == "normalization needs 1 mean or 3, one per channel, got 2"
-    with pytest.raises(ConfigError, match="needs 1 mean or 1, one per channel, got 3"):
+    assert str(caught.value) == (
+        "normalization must have one mean and deviation for all channels, "
+        "or one for each of the 3; got 2"
+    )
+    with pytest.raises(ConfigError, match="one for each of the 1; got 3"):
         make(channels=1)
 
 

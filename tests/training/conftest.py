@@ -27,7 +27,7 @@ def make_images(count, seed, *, channels=3, side=16):
 
 
 def make_trainer(settings=(), *, train=None, validation=None, precision="fp32", teacher=None):
-    """A trainer on 23 pictures (batches of 5 leave a last one of 3) and its untrained classifier."""
+    """A trainer on 23 pictures: batches of 5 leave a last one of 3."""
     train = train or make_images(23, seed=1)
     defaults = ["network=lenet", "epochs=3", "batch_size=5", "validation_share=0.1"]
     recipe = Recipe().with_settings([*defaults, *settings])

@@ -93,8 +93,10 @@ def test_steps_equal_torchs_plain_ones(recipe, layout):
     theirs = copy.deepcopy(ours)
     optimizers = build_optimizer(recipe, ours), plain_optimizer(recipe, theirs)
     for step in range(3):
+        set_learning_rate(optimizers[0], 0.01 / (step + 1))
+        for group in optimizers[1].param_groups:
+            group["lr"] = 0.01 / (step + 1)
         for network, optimizer in zip((ours, theirs), optimizers, strict=True):
-            set_learning_rate(optimizer, 0.01 / (step + 1))
             backward(network, step)
             optimizer.step()
     for (name, weight), wanted in zip(ours.named_parameters(), theirs.parameters(), strict=True):
@@ -114,6 +116,33 @@ def test_the_rate_is_set_for_every_group():
     assert len(optimizer.param_groups) == 2
     set_learning_rate(optimizer, 0.125)
     assert [group["lr"] for group in optimizer.param_groups] == [0.125, 0.125]
+
+
+def test_a_weight_named_with_a_factor_moves_at_that_part_of_the_rate():
+    network = make_network()
+    plain, slowed = copy.deepcopy(network), copy.deepcopy(network)
+    recipe = OptimizerRecipe(name="sgd", weight_decay=0.1)
+    factors = {"output.weight": 0.5, "output.bias": 0.5}
+    for learner, named in ((plain, None), (slowed, factors)):
+        optimizer = build_optimizer(recipe, learner, named)
+        set_learning_rate(optimizer, 0.1)
+        backward(learner, 0)
+        optimizer.step()
+    for name, start in network.named_parameters():
+        step, slow_step = (n.get_parameter(name) - start for n in (plain, slowed))
+        assert torch.allclose(slow_step, factors.get(name, 1.0) * step, atol=1e-7), name
+
+
+def test_a_weight_named_as_undecayed_is_left_alone_by_decay():
+    network = make_network()
+    optimizer = build_optimizer(OptimizerRecipe(weight_decay=0.1), network, None, ["output.weight"])
+    decays = {
+        id(weight): group["weight_decay"]
+        for group in optimizer.param_groups
+        for weight in group["params"]
+    }
+    assert decays[id(network.output.weight)] == 0.0
+    assert decays[id(network.stem.conv.weight)] == 0.1
 
 
 def test_the_l1_penalty_is_the_sum_of_absolute_weights_and_its_gradient_their_sign():

@@ -1,6 +1,7 @@
 """A schedule's curve goes through the points that its recipe names."""
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -33,7 +34,7 @@ def test_cosine_goes_from_the_highest_to_the_last_rate(final):
     assert curve[40] == pytest.approx(0.1 * (1 + final) / 2)
     assert curve[20] == pytest.approx(0.1 * (final + (1 - final) * (1 + math.sqrt(0.5)) / 2))
     assert curve[80] == pytest.approx(0.1 * final, abs=1e-15)
-    assert all(later <= earlier for earlier, later in zip(curve, curve[1:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(curve))
 
 
 def test_cosine_takes_its_last_step_above_the_last_rate():
@@ -50,9 +51,9 @@ def test_one_cycle_rises_then_falls():
     assert curve[80] == pytest.approx(0.1 * 0.01)
     assert max(curve) == curve[20]
     rising, falling = curve[:21], curve[20:]
-    assert all(a < b for a, b in zip(rising, rising[1:], strict=False))
-    assert all(a > b for a, b in zip(falling, falling[1:], strict=False))
-    differences = [b - a for a, b in zip(rising, rising[1:], strict=False)]
+    assert all(a < b for a, b in pairwise(rising))
+    assert all(a > b for a, b in pairwise(falling))
+    differences = [b - a for a, b in pairwise(rising)]
     assert max(differences) == pytest.approx(min(differences))  # a straight line up
 
 

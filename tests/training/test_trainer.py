@@ -120,6 +120,15 @@ def test_dropout_is_on_in_every_epoch_and_off_in_validation(make):
     assert modes == (training + validation) * 3
 
 
+def test_a_classifier_that_arrives_or_is_put_in_evaluation_mode_trains_all_the_same(make):
+    wanted, trainer = (make.trainer(["network=dropout", "epochs=2"]) for _ in range(2))
+    list(wanted.epochs())
+    trainer.classifier.eval()
+    for _ in trainer.epochs():
+        trainer.classifier.eval()
+    assert final_hash(trainer) == final_hash(wanted)
+
+
 def test_validation_uses_and_leaves_the_statistics_of_training(make):
     settings = ["network=small-residual", "epochs=2"]
     validated = make.trainer(settings, validation=make.images(7, seed=2))
@@ -173,8 +182,9 @@ def test_a_report_carries_the_last_rate_and_the_speed(make):
 def test_every_step_has_the_rate_of_its_schedule(make, name):
     trainer = make.trainer([*SGD, f"schedule={name}", "step_epochs=1", "epochs=2"])
     used = []
-    trainer.optimizer.register_step_pre_hook(
-        lambda optimizer, *_: used.append({group["lr"] for group in optimizer.param_groups})
+    # Looked at in the forward pass, after which nothing moves the rate until the step is taken.
+    trainer.classifier.register_forward_hook(
+        lambda *_: used.append({group["lr"] for group in trainer.optimizer.param_groups})
     )
     list(trainer.epochs())
     assert used == [{trainer.schedule.at(step)} for step in range(10)]
@@ -481,7 +491,7 @@ def test_bf16_computes_in_bfloat16_and_keeps_weights_in_float32(make):
     trainer = make.trainer(["epochs=1"], precision="bf16")
     kinds = set()
     trainer.classifier.network.output.register_forward_hook(
-        lambda module, inputs, out: kinds.add(out.dtype)
+        lambda *arguments: kinds.add(arguments[2].dtype)
     )
     (report,) = trainer.epochs()
     assert kinds == {torch.bfloat16}

@@ -40,14 +40,25 @@ EARLY_STOPPING = (
     "schedule=constant",
     "label_smoothing=0",
 )
+VARIED = (
+    "epochs=3",
+    "batch_size=50",
+    "model.network=lenet",
+    "averaging.decay=0.9",
+    "augmentation.shift_pixels=2",
+    "augmentation.turn_degrees=10",
+    "augmentation.mixup_alpha=0.3",
+)
 # Between them: memory of every optimiser, kernels that are laid out channels last, the batch
-# statistics of norms, dropout's generator, schedules, and the best weights of early stopping.
+# statistics of norms, dropout's generator, schedules, the best weights of early stopping, the
+# average of the weights, and what augmentation draws.
 RECIPES = {
     "plain": PLAIN,
     "dropout": ("epochs=2", "batch_size=100", "model.network=dropout", "optimizer=adam"),
     "residual": ("epochs=2", "batch_size=100", "schedule=cosine"),
     "momentum": NESTEROV,
     "early stopping": EARLY_STOPPING,
+    "varied": VARIED,
 }
 
 

@@ -355,7 +355,7 @@ def test_the_data_is_found_again_in_the_same_data_dir():
 
 @pytest.mark.slow
 def test_the_default_recipe_on_the_default_data():
-    result = train(threads=2)
+    result = train(threads=1)
     assert result.data == "mnist-sample"
     assert result.test_accuracy >= 0.97
     pictures = load_data_set("mnist-sample").split("test")

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json as json_format
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from tellapart import __version__
+from tellapart.cli.json_output import print_json
 from tellapart.cli.options import DataDir, Device, Json, Seed, Settings, Threads
+from tellapart.cli.show import show_app
 from tellapart.errors import ConfigError, RunError
 
 app = App(
@@ -26,6 +27,7 @@ data_app = App(name="data", help="Data sets: what there is, and fetching it.")
 recipes_app = App(name="recipes", help="Recipes: what there is, what is in it, a copy to edit.")
 app.command(data_app)
 app.command(recipes_app)
+app.command(show_app)
 
 
 @app.command
@@ -80,7 +82,7 @@ def train(
         )
         make_trainer(plan)  # refuses what cannot be trained
         if json:
-            _print_json(plan.to_json())
+            print_json(plan.to_json())
         else:
             print_plan(plan)
         return 0
@@ -98,7 +100,7 @@ def train(
             watcher=watcher,
         )
     if json:
-        _print_json(result.to_json())
+        print_json(result.to_json())
         return 0
     if result.test is None:
         print(f"{result.data} has no test split, so there is no test accuracy")
@@ -148,7 +150,7 @@ def evaluate(
             watcher=watcher,
         )
     if json:
-        _print_json(result.to_json())
+        print_json(result.to_json())
         return 0
     print_evaluation(result.evaluation, f"{result.data}, {result.split} split")
     print(f"report    {result.report}")
@@ -178,7 +180,7 @@ def predict(
 
     predictions = run_prediction(run, pictures, device=device, threads=threads)
     if json:
-        _print_json({"run": str(run), "predictions": [entry.to_json() for entry in predictions]})
+        print_json({"run": str(run), "predictions": [entry.to_json() for entry in predictions]})
     else:
         print_predictions(predictions)
     # The readable files are answered first; then the exit code says that not all were.
@@ -229,7 +231,7 @@ def reproduce(
             {"claim": c.claim, "reference_accuracy": c.reference_accuracy, **result.to_json()}
             for c, result in results
         ]
-        _print_json({"data": data, "seed": seed, "results": rows})
+        print_json({"data": data, "seed": seed, "results": rows})
     else:
         print_reproduction(results)
     return 0
@@ -252,7 +254,7 @@ def list_data(*, json: Json = False) -> int:
             }
             for entry in CATALOGUE.values()
         ]
-        _print_json({"data_sets": rows})
+        print_json({"data_sets": rows})
     else:
         print_catalogue(CATALOGUE.values())
     return 0
@@ -277,7 +279,7 @@ def fetch(name: str, /, *, data_dir: DataDir = None, json: Json = False) -> int:
             progress=lambda done, total: watcher.download(name, done, total),
         )
     if json:
-        _print_json({"name": name, "files": [str(path) for path in paths]})
+        print_json({"name": name, "files": [str(path) for path in paths]})
     else:
         print("\n".join(map(str, paths)))
     return 0
@@ -291,7 +293,7 @@ def list_recipes(*, json: Json = False) -> int:
 
     recipes = [load_recipe(name) for name in recipe_names()]
     if json:
-        _print_json({"recipes": [recipe.to_mapping() for recipe in recipes]})
+        print_json({"recipes": [recipe.to_mapping() for recipe in recipes]})
     else:
         print_recipes(recipes)
     return 0
@@ -310,7 +312,7 @@ def show(recipe: str = "small-data", /, *, settings: Settings = (), json: Json =
 
     shown = load_recipe(recipe).with_settings(settings)
     if json:
-        _print_json(shown.to_mapping())
+        print_json(shown.to_mapping())
     else:
         print(shown.to_toml(explain=True), end="")
     return 0
@@ -339,11 +341,7 @@ def copy(recipe: str, path: Path, /, *, settings: Settings = (), json: Json = Fa
     copied = dataclasses.replace(load_recipe(recipe).with_settings(settings), name=path.stem)
     write_whole(path, copied.to_toml(explain=True))
     if json:
-        _print_json({"recipe": recipe, "path": str(path)})
+        print_json({"recipe": recipe, "path": str(path)})
     else:
         print(path)
     return 0
-
-
-def _print_json(content: dict[str, Any]) -> None:
-    print(json_format.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))

@@ -38,7 +38,8 @@ class ConsoleWatcher(Watcher):
         share = done_bytes / total if total else 0.0
         if share >= self._plain_share + _PLAIN_DOWNLOAD_STEP or done_bytes == total:
             self._plain_share = share
-            self._console.print(f"fetching {name}: {done_bytes / 1e6:.1f} of {total / 1e6:.1f} MB")
+            line = f"fetching {name}: {done_bytes / 1e6:.1f} of {total / 1e6:.1f} MB"
+            self._console.print(line, markup=False, soft_wrap=True)
 
     def plan(self, plan: Plan) -> None:
         """The summary before training."""
@@ -70,7 +71,7 @@ class ConsoleWatcher(Watcher):
     def note(self, text: str) -> None:
         """A line."""
         self._stop()
-        self._console.print(text, soft_wrap=True)
+        self._console.print(text, markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """A line that stands out."""
@@ -83,7 +84,7 @@ class ConsoleWatcher(Watcher):
     def _bar(self, description: str, done: int, total: int) -> None:
         if self._progress is None:
             self._progress = Progress(
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 TextColumn("{task.percentage:>3.0f} %"),
                 TimeRemainingColumn(),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tellapart.evaluation import Evaluation
     from tellapart.workflow.predicting import Prediction
     from tellapart.workflow.reproducing import Claim
+    from tellapart.workflow.showing import ShownNetwork
     from tellapart.workflow.training import Plan, TrainingResult
 
 # More classes than this, and only the worst are listed; report.html has them all.
@@ -78,7 +79,10 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
 
     console = _stdout()
     low, high = evaluation.accuracy_interval
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    heading = Text(title, style="table.title")
+    table = Table(
+        title=heading, title_justify="left", box=None, pad_edge=False, header_style="bold"
+    )
     for column in ("class", "pictures", "precision", "recall", "F1", "AUC"):
         table.add_column(column, justify="left" if column == "class" else "right")
     rows = sorted(evaluation.per_class, key=lambda row: row.f1)
@@ -183,6 +187,22 @@ def print_recipes(recipes: Iterable[Recipe]) -> None:
     for recipe in recipes:
         table.add_row(recipe.name, recipe.description)
     _stdout().print(table)
+
+
+def print_network(shown: ShownNetwork) -> None:
+    """A row per layer in the order in which they run, and what the network costs in all."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("layer", "kind", "settings"):
+        table.add_column(column, no_wrap=True)
+    for column in ("output shape", "parameters", "multiply-adds"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for layer in shown.layers:
+        shape = " x ".join(map(str, layer.output_shape))
+        costs = (f"{n:,}" if n else "-" for n in (layer.num_parameters, layer.multiply_adds))
+        table.add_row(Text(layer.name), layer.kind, layer.detail, shape, *costs)
+    totals = (f"{shown.num_parameters:,}", f"{shown.multiply_adds:,}")
+    table.add_row(Text("total", style="bold"), "", "", "", *totals)
+    _stdout(wide=True).print(table)
 
 
 def _number(value: float | None) -> str:

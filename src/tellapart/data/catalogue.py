@@ -92,7 +92,7 @@ def name_hint(name: str) -> str:
     """The nearest name in the catalogue, where one is near, and the list of all."""
     near = difflib.get_close_matches(name.lower(), CATALOGUE, n=1, cutoff=0.5)
     guess = f"did you mean {near[0]!r}? " if near else ""
-    return f"{guess}The catalogue has: {', '.join(CATALOGUE)}"
+    return f"{guess}the catalogue has: {', '.join(CATALOGUE)}"
 
 
 def _files(

@@ -37,6 +37,7 @@ from tellapart.data.idx import (
 from tellapart.data.idx_folder import find_idx_file, fingerprint, image_sets, load_idx_folder
 from tellapart.data.image_set import DataSet
 from tellapart.errors import DataError
+from tellapart.files import expand_home
 
 # What gzip puts on top of content that it cannot compress.
 _GZIP_SLACK_BYTES = 2**16
@@ -64,7 +65,7 @@ def load_data_set(
     """
     if isinstance(source, str) and source in CATALOGUE:
         return _load_entry(CATALOGUE[source], data_dir, allow_download, progress)
-    folder = Path(source).expanduser()
+    folder = expand_home(source)
     try:
         is_folder, is_there = folder.is_dir(), folder.exists()
     except OSError as error:
@@ -100,7 +101,7 @@ def fetch(
     entry = catalogue_entry(name)
     if entry.bundled:
         return list(_bundled_paths(entry))
-    folders = (data_dir.expanduser() / name,) if data_dir else search_folders(name)
+    folders = (expand_home(data_dir) / name,) if data_dir else search_folders(name)
     present = {file: find_idx_file(file.name, folders) for file in entry.files}
     for file, path in present.items():
         if path is not None:
@@ -117,7 +118,7 @@ def search_folders(name: str, data_dir: Path | None = None) -> tuple[Path, ...]:
         *([Path(from_environment)] if from_environment else []),
         platformdirs.user_cache_path("tellapart") / "data",
     ]
-    return tuple(root.expanduser() / name for root in roots)
+    return tuple(expand_home(root) / name for root in roots)
 
 
 def _load_entry(
@@ -126,7 +127,7 @@ def _load_entry(
     allow_download: bool,
     progress: Progress | None,
 ) -> DataSet:
-    if data_dir is not None and not data_dir.expanduser().is_dir():
+    if data_dir is not None and not expand_home(data_dir).is_dir():
         raise DataError(f"the data folder {data_dir} does not exist; make it or leave it out")
     if entry.bundled:
         paths = dict(zip(entry.files, _bundled_paths(entry), strict=True))

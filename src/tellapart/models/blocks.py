@@ -1,11 +1,24 @@
-"""Pieces that several networks are built of."""
+"""Pieces that several networks are built of.
+
+Costs are said per layer, with c channels in, o channels out and p places (pixels of the output);
+:func:`tellapart.models.cost.count_multiply_adds` counts them on a real network.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import torch
 from torch import nn
+from torch.nn import functional
+
+
+class Layer(Protocol):
+    """What makes one layer of a block: a convolution of some kind, a norm and perhaps a ReLU."""
+
+    def __call__(self, in_channels: int, out_channels: int, *, relu: bool = True) -> nn.Module:
+        """A layer that keeps height and width; without ``relu`` it ends on the norm."""
 
 
 def named(**layers: nn.Module) -> nn.Sequential:
@@ -32,21 +45,51 @@ def features_shape(layers: nn.Module, picture_shape: Sequence[int]) -> tuple[int
 
 
 def conv_norm_relu(
-    in_channels: int, out_channels: int, kernel_size: int = 3, *, stride: int = 1
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int = 3,
+    *,
+    stride: int = 1,
+    groups: int = 1,
+    relu: bool = True,
 ) -> nn.Sequential:
-    """Convolution, batch normalisation, ReLU; the size stays where the stride is 1."""
+    """Convolution, batch normalisation, ReLU; the size stays where the stride is 1.
+
+    Cost with a 3x3 kernel and one group: 9co + 2o parameters, 9cop multiply-adds.
+    """
+    # The norm that follows subtracts any bias again, so the convolution has none.
+    conv = nn.Conv2d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=stride,
+        padding=kernel_size // 2,
+        groups=groups,
+        bias=False,
+    )
+    return _with_norm(conv, out_channels, relu=relu)
+
+
+def _with_norm(conv: nn.Module, channels: int, *, relu: bool) -> nn.Sequential:
+    row = named(conv=conv, norm=nn.BatchNorm2d(channels))
+    if relu:
+        row.add_module("relu", nn.ReLU())
+    return row
+
+
+def separable_conv(
+    in_channels: int, out_channels: int, *, stride: int = 1, relu: bool = True
+) -> nn.Sequential:
+    """A 3x3 convolution in two steps: across the places of each channel, then across channels.
+
+    Both are followed by batch normalisation and ReLU; ``relu`` is about the second.
+    Cost: 9c + co + 2c + 2o parameters, (9c + co)p multiply-adds: 1/o + 1/9 of the convolution's.
+
+    Source: Howard et al., "MobileNets", 2017, arXiv:1704.04861, sections 3.1 and 3.2.
+    """
     return named(
-        # The norm that follows subtracts any bias again, so the convolution has none.
-        conv=nn.Conv2d(
-            in_channels,
-            out_channels,
-            kernel_size,
-            stride=stride,
-            padding=kernel_size // 2,
-            bias=False,
-        ),
-        norm=nn.BatchNorm2d(out_channels),
-        relu=nn.ReLU(),
+        depthwise=conv_norm_relu(in_channels, in_channels, stride=stride, groups=in_channels),
+        pointwise=conv_norm_relu(in_channels, out_channels, 1, relu=relu),
     )
 
 
@@ -69,44 +112,180 @@ def _channels_last(gradient: torch.Tensor) -> torch.Tensor:
 
 
 class Dropout(nn.Dropout):
-    """``nn.Dropout`` whose noise is cut from whole random words, ten times faster on a processor.
+    """``nn.Dropout`` with noise cut from whole random words: ten times faster on a processor."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Any shape to the same shape."""
+        if self.training and cuts_noise(features, self.p):
+            return features * cut_noise(features, self.p)
+        return super().forward(features)
+
+
+def cuts_noise(features: torch.Tensor, probability: float) -> bool:
+    """Whether :func:`cut_noise` can draw for these: on a processor, and not all or nothing."""
+    return features.device.type == "cpu" and 0 < round(probability * 65_536) < 65_536
+
+
+def cut_noise(features: torch.Tensor, probability: float) -> torch.Tensor:
+    """0 where an element is dropped, else what it is multiplied by; laid out as ``features``.
 
     One 64-bit draw decides four elements, 16 bits each, so the probability is rounded to the next
     1/65536; kept elements are divided by the share that is really kept, so the mean is exact.
     """
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Any shape to the same shape."""
-        num_dropped = round(self.p * 65_536)
-        on_processor = features.device.type == "cpu"
-        if not (self.training and on_processor and 0 < num_dropped < 65_536):
-            return super().forward(features)
-        words = torch.empty((features.numel() + 3) // 4, dtype=torch.int64)
-        # From the lowest number on and without an upper end: all 64 bits are random.
-        halves = words.random_(-(2**63), None).view(torch.int16)[: features.numel()]
-        noise = (halves >= num_dropped - 32_768).to(features.dtype)
-        noise.mul_(65_536 / (65_536 - num_dropped))
-        # The noise takes the layout of the features, so that the product runs straight through.
-        layout = torch.empty_like(features).stride()
-        return features * noise.as_strided(features.shape, layout)
+    num_dropped = round(probability * 65_536)
+    words = torch.empty((features.numel() + 3) // 4, dtype=torch.int64)
+    # From the lowest number on and without an upper end: all 64 bits are random.
+    halves = words.random_(-(2**63), None).view(torch.int16)[: features.numel()]
+    noise = (halves >= num_dropped - 32_768).to(features.dtype)
+    noise.mul_(65_536 / (65_536 - num_dropped))
+    # The noise takes the layout of the features, so that the product runs straight through.
+    return noise.as_strided(features.shape, torch.empty_like(features).stride())
 
 
 class Residual(nn.Module):
-    """``relu(x + branch(x))``: two 3x3 convolutions with norms, and a way around them.
+    """``relu(x + second(first(x)))``: two layers, and a way around them.
+
+    Args:
+        channels: of what comes in and of what goes out.
+        layer: makes the two; the second has no ReLU of its own.
 
     Source: He et al., "Deep Residual Learning for Image Recognition", 2015, section 3.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, layer: Layer = conv_norm_relu) -> None:
         super().__init__()
-        self.first = conv_norm_relu(channels, channels)
-        self.second = named(
-            conv=nn.Conv2d(channels, channels, 3, padding=1, bias=False),
-            norm=nn.BatchNorm2d(channels),
-        )
+        self.first = layer(channels, channels)
+        self.second = layer(channels, channels, relu=False)
         self.relu = nn.ReLU()
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) to the same shape."""
         out: torch.Tensor = self.relu(features + self.second(self.first(features)))
         return out
+
+
+class Ghost(nn.Module):
+    """Half of the channels by a 3x3 convolution, the others each by a 3x3 filter from one of them.
+
+    Many channels of a trained network look like another one, slightly changed: its ghost. Cost,
+    with m = o/2 rounded up: 9cm + 9m + 4m parameters, 9(c + 1)mp multiply-adds, so a little over
+    half the convolution's.
+
+    Args:
+        in_channels: of what comes in.
+        out_channels: of what goes out; of an odd number the last ghost is left out.
+        relu: whether both halves end on a ReLU or on their norm.
+
+    Source: Han et al., "GhostNet", 2020, arXiv:1911.11907, section 3.1, with s = 2 and d = 3.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, *, relu: bool = True) -> None:
+        super().__init__()
+        num_primary = (out_channels + 1) // 2
+        self.out_channels = out_channels
+        self.primary = conv_norm_relu(in_channels, num_primary, relu=relu)
+        self.cheap = conv_norm_relu(num_primary, num_primary, groups=num_primary, relu=relu)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(batch, in_channels, height, width) to (batch, out_channels, height, width)."""
+        primary = self.primary(features)
+        return torch.cat((primary, self.cheap(primary)), 1)[:, : self.out_channels]
+
+
+def _scores(channels: int, num_scores: int, reduction: int) -> nn.Sequential:
+    """Pictures to ``num_scores`` numbers each, from the channels' means over all places."""
+    num_hidden = max(1, channels // reduction)
+    return named(
+        mean=nn.AdaptiveAvgPool2d(1),
+        flatten=Flatten(),
+        squeeze=nn.Linear(channels, num_hidden),
+        relu=nn.ReLU(),
+        excite=nn.Linear(num_hidden, num_scores),
+    )
+
+
+class SqueezeExcitation(nn.Module):
+    """Multiplies each channel by a number in 0..1 that is chosen by all channels' means.
+
+    Cost with h = c/reduction: 2ch + h + c parameters, 2ch multiply-adds.
+
+    Args:
+        channels: of what comes in and of what goes out.
+        reduction: channels per hidden unit. The paper's 16 is for layers of 256 channels and more;
+            of 64 it would leave 4 units.
+
+    Source: Hu et al., "Squeeze-and-Excitation Networks", 2018, arXiv:1709.01507, section 3.
+    """
+
+    def __init__(self, channels: int, *, reduction: int = 4) -> None:
+        super().__init__()
+        self.scores = _scores(channels, channels, reduction)
+        self.gate = nn.Sigmoid()
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to the same shape."""
+        gates: torch.Tensor = self.gate(self.scores(features))  # (batch, channels)
+        return features * gates[:, :, None, None]
+
+
+class DynamicConvolution(nn.Module):
+    """A 3x3 convolution whose kernel is, for each picture, another mean of ``num_kernels``.
+
+    Cost with K kernels and h = c/4: 9Kco + ch + h + hK + K parameters; 9cop multiply-adds for the
+    convolution, 9Kco to mix its kernel and ch + hK to choose the mixture.
+
+    Args:
+        in_channels: of what comes in.
+        out_channels: of what goes out.
+        num_kernels: that are mixed.
+        temperature: scores are divided by it before the softmax. High, every kernel has a share in
+            every picture and so learns; the paper lets it fall from 30 to 1 in the first ten
+            epochs, here it stays.
+
+    Source: Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", 2020,
+    arXiv:1912.03458, section 3.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, *, num_kernels: int = 4, temperature: float = 4.0
+    ) -> None:
+        super().__init__()
+        self.num_kernels, self.temperature = num_kernels, temperature
+        # One above the other, (num_kernels * outputs, channels, 3, 3), drawn as a convolution's
+        # are: five dimensions could not be laid out channels last.
+        stacked = nn.Conv2d(in_channels, num_kernels * out_channels, 3, bias=False)
+        self.kernels = stacked.weight
+        self.scores = _scores(in_channels, num_kernels, reduction=4)
+        self.share = nn.Softmax(1)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(batch, in_channels, height, width) to (batch, out_channels, height, width)."""
+        shares = self.shares(features)
+        if torch.compiler.is_exporting():
+            return self._mix_outputs(features, shares)
+        # (batch, K) @ (K, outputs * channels * 9)
+        kernels = shares @ self.kernels.reshape(self.num_kernels, -1)
+        # One picture to each group: a convolution has one kernel per output, not per picture.
+        outputs = functional.conv2d(
+            features.reshape(1, -1, *features.shape[2:]),
+            kernels.view(-1, *self.kernels.shape[1:]),
+            padding=1,
+            groups=len(features),
+        )
+        return outputs.view(len(features), -1, *features.shape[2:])
+
+    def shares(self, features: torch.Tensor) -> torch.Tensor:
+        """Each kernel's part in the mixture: (batch, num_kernels), rows that add up to 1."""
+        shares: torch.Tensor = self.share(self.scores(features) / self.temperature)
+        return shares
+
+    def _mix_outputs(self, features: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+        """The same by linearity, for formats in which groups cannot follow the batch's size."""
+        outputs = functional.conv2d(features, self.kernels, padding=1)
+        by_kernel = torch.unflatten(outputs, 1, (self.num_kernels, -1))  # (batch, K, outputs, h, w)
+        return (by_kernel * shares[:, :, None, None, None]).sum(1)
+
+
+def dynamic_conv(in_channels: int, out_channels: int, *, relu: bool = True) -> nn.Sequential:
+    """:class:`DynamicConvolution`, batch normalisation, ReLU."""
+    return _with_norm(DynamicConvolution(in_channels, out_channels), out_channels, relu=relu)

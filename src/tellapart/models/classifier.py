@@ -54,8 +54,8 @@ class Classifier(nn.Module):
         channels = picture_shape[0]
         if len(normalization.mean) not in (1, channels):
             raise ConfigError(
-                f"normalization needs 1 mean or {channels}, one per channel, "
-                f"got {len(normalization.mean)}"
+                f"normalization must have one mean and deviation for all channels, or one for each "
+                f"of the {channels}; got {len(normalization.mean)}"
             )
         self.network = network
         self.network_name = network_name

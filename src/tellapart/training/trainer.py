@@ -23,12 +23,15 @@ from tellapart.models.classifier import Classifier
 from tellapart.runtime import Runtime, Stopwatch, derived_seed, generator, place
 from tellapart.training.averaging import WeightAverage
 from tellapart.training.early_stopping import EarlyStopping
+from tellapart.training.finetuning import FineTuning
 from tellapart.training.objective import Objective, require_fit_teacher
 from tellapart.training.optimizer import (
     build_optimizer,
+    clear_gradients,
     decayed_weights,
     l1_penalty,
     set_learning_rate,
+    take_step,
 )
 from tellapart.training.schedule import Schedule
 
@@ -95,7 +98,13 @@ class Trainer:
         self.validation = validation.to(runtime.device) if validation else None
         self.recipe = recipe
         self.runtime = runtime
-        self.optimizer = build_optimizer(recipe.optimizer, classifier.network)
+        self.finetuning = _finetuning(classifier.network, recipe)
+        self.optimizer = build_optimizer(
+            recipe.optimizer,
+            classifier.network,
+            self.finetuning.rate_factors() if self.finetuning else None,
+            self.finetuning.undecayed() if self.finetuning else (),
+        )
         self.schedule = Schedule(
             recipe.schedule,
             recipe.optimizer.learning_rate,
@@ -138,6 +147,8 @@ class Trainer:
             yield report
         best = self.early_stopping.best_weights
         self.classifier.network.load_state_dict(best or self._kept_network().state_dict())
+        if self.finetuning:
+            self.finetuning.finish()
 
     @property
     def is_finished(self) -> bool:
@@ -149,16 +160,22 @@ class Trainer:
         """The network that is validated and in the end kept: the average where there is one."""
         return self.average.network if self.average else self.classifier.network
 
+    def _num_frozen(self, epoch: int) -> int:
+        """Stages that are frozen in ``epoch``; 0 where nothing is fine-tuned."""
+        return self.finetuning.num_frozen(epoch) if self.finetuning and epoch else 0
+
     def _train_epoch(self, epoch: int, on_step: StepWatcher | None) -> tuple[float, float]:
         """One pass over the train split; mean loss and accuracy on the way."""
         settings, device = self.recipe.training, self.runtime.device
-        weights, pulled = list(self.classifier.parameters()), decayed_weights(self.classifier)
         order = torch.randperm(len(self.train), generator=generator(settings.seed, "order", epoch))
         batches = torch.split(order.to(device), settings.batch_size)
         first_step = (epoch - 1) * len(batches)
         tally = _Tally(len(batches), device)
         variation = generator(settings.seed, "augmentation", epoch, device=device)
         self.classifier.train()
+        if self.finetuning:
+            self.finetuning.begin(epoch)
+        weights, pulled = list(self.classifier.parameters()), decayed_weights(self.classifier)
         with _seeded(derived_seed(settings.seed, "dropout", epoch), device):
             for number, indices in enumerate(batches):
                 set_learning_rate(self.optimizer, self.schedule.at(first_step + number))
@@ -175,11 +192,13 @@ class Trainer:
                 tally.add(number, loss, logits, targets)
                 if self.recipe.optimizer.l1:
                     loss = loss + self.recipe.optimizer.l1 * l1_penalty(pulled)
-                self.optimizer.zero_grad(set_to_none=True)
+                if self.finetuning and self.recipe.finetuning.l2_sp:
+                    loss = loss + self.finetuning.penalty()
+                clear_gradients(weights)
                 loss.backward()  # type: ignore[no-untyped-call]
                 if settings.gradient_clip_norm:
                     clip_grad_norm_(weights, settings.gradient_clip_norm)
-                self.optimizer.step()
+                take_step(self.optimizer)
                 if self.average:
                     self.average.update(self.classifier.network)
                 if number % _STEPS_BETWEEN_LOOKS == 0 or number + 1 == len(batches):
@@ -234,6 +253,7 @@ class Trainer:
         return tensors, {
             "history": [asdict(report) for report in self.history],
             "average_steps": self.average.num_steps if self.average else 0,
+            "num_frozen_stages": self._num_frozen(len(self.history)),
             "best_epoch": best.best_epoch,
             "best_loss": best.best_loss if best.best_epoch else None,
         }
@@ -251,6 +271,8 @@ class Trainer:
                 self.average.network.load_state_dict(split_prefix(tensors, "average/"))
                 self.average.num_steps = int(header["average_steps"])
             self.history = [EpochReport(**row) for row in header["history"]]
+            if header["num_frozen_stages"] != self._num_frozen(len(self.history)):
+                raise ValueError("other stages were frozen")
             self.early_stopping.best_epoch = int(header["best_epoch"])
             if header["best_loss"] is not None:
                 self.early_stopping.best_loss = float(header["best_loss"])
@@ -261,6 +283,14 @@ class Trainer:
         except (RuntimeError, KeyError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigError(f"the training state does not fit this recipe: {reason}") from None
+
+
+def _finetuning(network: nn.Module, recipe: Recipe) -> FineTuning | None:
+    """None where training begins from zero."""
+    if not recipe.finetuning.source:
+        return None
+    settings = recipe.training
+    return FineTuning(network, recipe.finetuning, num_epochs=settings.epochs, seed=settings.seed)
 
 
 class _Tally:

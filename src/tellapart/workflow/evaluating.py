@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.checkpoint import read_classifier
+from tellapart.config import Recipe
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.overlap import count_shared_pictures
+from tellapart.data.selection import select_classes
 from tellapart.data.sources import load_data_set
-from tellapart.data.split import stratified_validation
 from tellapart.errors import DataError, RunError
 from tellapart.evaluation import (
     Evaluation,
@@ -27,10 +28,10 @@ from tellapart.run_folder import DataReference, RunFolder, open_run, source_of
 from tellapart.runtime import (
     Runtime,
     choose_runtime,
-    derived_seed,
     describe_environment,
     set_threads,
 )
+from tellapart.workflow.splits import training_splits
 from tellapart.workflow.watcher import Watcher
 
 _NUM_MISTAKES_SHOWN = 24
@@ -101,10 +102,13 @@ def evaluate(
             f"the data of run {folder.path} has changed since it was trained "
             f"({known.source}); to evaluate on what is there now, give its path as DATA"
         )
-    image_set = _split(data_set, split, folder if is_own else None)
+    recipe = folder.read_recipe()
+    if is_own:
+        data_set = select_classes(data_set, recipe.data.classes)
+    image_set = _split(data_set, split, recipe if is_own else None)
     _require_same_kind(classifier, image_set, data_set.name)
     if not is_own:
-        _warn_of_shared_pictures(known, image_set, watcher)
+        _warn_of_shared_pictures(known, recipe, image_set, watcher)
     is_main = is_own and split == "test"
     runtime = choose_runtime(device, "fp32")
     target = folder.path if is_main else folder.path / "evaluations" / f"{data_set.name}-{split}"
@@ -162,18 +166,16 @@ def evaluate_and_report(
     return evaluation
 
 
-def _split(data_set: DataSet, split: str, run: RunFolder | None) -> ImageSet:
-    """The split asked for; of a run's own data, validation and train as the run cut them."""
+def _split(data_set: DataSet, split: str, recipe: Recipe | None) -> ImageSet:
+    """The split asked for; of a run's own data, validation and train as its recipe cuts them."""
     if split not in ("train", "validation", "test"):
         raise DataError(f"split must be train, validation or test, got {split!r}")
-    if run is None or split == "test" or "validation" in data_set.splits:
+    if recipe is None or split == "test":
         return data_set.split(split)
-    recipe = run.read_recipe()
-    share, seed = recipe.data.validation_share, recipe.training.seed
-    if not share:
-        return data_set.split(split)
-    parts = stratified_validation(data_set.split("train"), share, derived_seed(seed, "validation"))
-    return parts[split == "validation"]
+    training, validation = training_splits(data_set, recipe)
+    if split == "train":
+        return training
+    return validation or data_set.split(split)
 
 
 def _require_same_kind(classifier: Classifier, image_set: ImageSet, name: str) -> None:
@@ -193,14 +195,17 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names[:5]) + (f", ... ({len(names)})" if len(names) > 5 else "")
 
 
-def _warn_of_shared_pictures(known: DataReference, image_set: ImageSet, watcher: Watcher) -> None:
+def _warn_of_shared_pictures(
+    known: DataReference, recipe: Recipe, image_set: ImageSet, watcher: Watcher
+) -> None:
     """Says how many of the pictures the classifier has been trained on."""
     try:
-        trained_on = load_data_set(
+        own = load_data_set(
             known.source,
             data_dir=Path(known.data_dir) if known.data_dir else None,
             allow_download=False,
-        ).split("train")
+        )
+        trained_on, _ = training_splits(select_classes(own, recipe.data.classes), recipe)
     except DataError:
         watcher.warn(
             f"the run's own data ({known.name}) is not to be found, so nobody can say whether "

@@ -22,12 +22,13 @@ from tellapart.config import (
 )
 from tellapart.data.catalogue import CATALOGUE
 from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.selection import select_classes
 from tellapart.data.sources import load_data_set
-from tellapart.data.split import stratified_validation
 from tellapart.errors import DataError, RunError
 from tellapart.evaluation import Evaluation
 from tellapart.files import uninterrupted
 from tellapart.models.classifier import Classifier, Normalization, measure_normalization
+from tellapart.models.from_scratch import from_scratch
 from tellapart.models.zoo import count_parameters, seeded_network
 from tellapart.run_folder import DataReference, RunFolder, create_run, open_run, source_of
 from tellapart.runtime import (
@@ -41,6 +42,15 @@ from tellapart.runtime import (
 from tellapart.training.trainer import Trainer
 from tellapart.workflow.evaluating import evaluate_and_report
 from tellapart.workflow.predicting import open_classifier
+from tellapart.workflow.splits import training_splits
+from tellapart.workflow.starting import (
+    Source,
+    Start,
+    find_source,
+    save_start,
+    start_from,
+    with_source,
+)
 from tellapart.workflow.watcher import Watcher
 
 DEFAULT_DATA = "mnist-sample"
@@ -52,7 +62,8 @@ _FEW_PICTURES = 20_000
 class Plan:
     """What a training run is going to do, settled before anything is written.
 
-    ``reason`` says why this recipe, where nobody asked for one.
+    ``reason`` says why this recipe, where nobody asked for one; ``start`` what the classifier's
+    weights come from, where it is fine-tuned; ``num_parameters`` counts the network's weights.
     """
 
     data: DataReference
@@ -63,12 +74,9 @@ class Plan:
     reason: str
     classifier: Classifier
     teacher: Classifier | None
+    start: Start | None
     runtime: Runtime
-
-    @property
-    def num_parameters(self) -> int:
-        """Numbers that training changes."""
-        return count_parameters(self.classifier)
+    num_parameters: int
 
     def to_json(self) -> dict[str, Any]:
         """What ``--dry-run --json`` prints."""
@@ -85,6 +93,7 @@ class Plan:
             "num_pictures": {name: len(part) for name, part in splits.items() if part is not None},
             "device": str(self.runtime.device),
             "precision": self.runtime.precision,
+            **(self.start.to_json() if self.start else {}),
         }
 
 
@@ -99,7 +108,8 @@ class TrainingResult:
     """What a run came to.
 
     ``train_seconds`` is the training loop alone; ``total_seconds`` everything from the call to
-    ``train`` on. ``test`` is None where the data set has no test split.
+    ``train`` on. ``test`` is None where the data set has no test split, ``start`` where training
+    began from zero.
     """
 
     run: Path
@@ -115,6 +125,7 @@ class TrainingResult:
     device: str
     precision: str
     weights_sha256: str
+    start: Start | None = None
 
     @property
     def test_accuracy(self) -> float | None:
@@ -130,7 +141,9 @@ class TrainingResult:
         """What ``train --json`` prints."""
         interval = self.test_accuracy_interval
         content = {
-            entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "test"
+            entry.name: getattr(self, entry.name)
+            for entry in fields(self)
+            if entry.name not in ("test", "start")
         }
         return {
             **content,
@@ -138,6 +151,7 @@ class TrainingResult:
             "test_accuracy": self.test_accuracy,
             "test_accuracy_interval": list(interval) if interval else None,
             "test_loss": self.test.loss if self.test else None,
+            **(self.start.to_json() if self.start else {}),
         }
 
 
@@ -191,7 +205,10 @@ def train(
     trainer = make_trainer(plan)
     if run is None:
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        run = create_run(Path(out) if out else None, plan.recipe, plan.data, now)
+        reference = plan.start.reference if plan.start else None
+        run = create_run(Path(out) if out else None, plan.recipe, plan.data, now, reference)
+        if plan.start:
+            save_start(run, plan.start)
     elif out is not None and Path(out).resolve() != run.path.resolve():
         raise RunError(f"--resume goes on in {run.path} itself; leave out --out {out}")
     watcher.plan(plan)
@@ -215,6 +232,7 @@ def train(
         device=str(plan.runtime.device),
         precision=plan.runtime.precision,
         weights_sha256=weights_sha256(plan.classifier.network.state_dict()),
+        start=plan.start,
     )
 
 
@@ -255,14 +273,22 @@ def make_plan(
             f"{known.fingerprint[:12]} -> {data_set.fingerprint[:12]}; "
             "put the old pictures back, or train a new run"
         )
+    settled, reason = _settle_recipe(recipe, data_set, run, settings, seed)
+    beginning = find_source(settled, run)
+    if beginning:
+        settled = with_source(settled, beginning)
+    data_set = select_classes(data_set, settled.data.classes)
     if len(data_set.class_names) < 2:
         raise DataError(
             f"{data_set.name} has one class, {data_set.class_names[0]!r}; "
             "a classifier tells at least 2 apart: add pictures of another class"
         )
-    settled, reason = _settle_recipe(recipe, data_set, run, settings, seed)
     _warn_of_flips(settled, data_set, watcher or Watcher())
-    training, validation = _split(data_set, settled)
+    training, validation = training_splits(data_set, settled)
+    if reason:
+        settled = _with_batches_that_fit(settled, len(training))
+    runtime = choose_runtime(device, settled.training.precision)
+    classifier = build_classifier(settled, training, beginning)
     return Plan(
         data=DataReference(
             source,
@@ -275,9 +301,11 @@ def make_plan(
         validation=validation,
         recipe=settled,
         reason=reason,
-        classifier=build_classifier(settled, training),
+        classifier=classifier,
         teacher=_teacher(settled),
-        runtime=choose_runtime(device, settled.training.precision),
+        start=start_from(beginning, classifier, training, settled, runtime) if beginning else None,
+        runtime=runtime,
+        num_parameters=count_parameters(classifier),
     )
 
 
@@ -306,7 +334,7 @@ def _settle_recipe(
     elif run is not None:
         chosen = run.read_recipe()
     else:
-        name, reason = suggest_recipe(len(data_set.split("train")))
+        name, reason = _suggest(data_set, settings)
         chosen = load_recipe(name)
     chosen = chosen.with_settings(settings)
     if seed is not None:
@@ -314,6 +342,29 @@ def _settle_recipe(
     if run is not None:
         _require_same_recipe(run.path, "recipe.toml", run.read_recipe(), chosen)
     return chosen, reason
+
+
+def _suggest(data_set: DataSet, settings: Sequence[str]) -> tuple[str, str]:
+    """A recipe for what of the data set the settings leave to train on, and the reason."""
+    asked = load_recipe("small-data").with_settings(settings)
+    num_train = len(data_set.split("train"))
+    if asked.data.shots:
+        num_classes = len(asked.data.classes or data_set.class_names)
+        num_train = min(num_train, asked.data.shots * num_classes)
+    if asked.finetuning.source:
+        return "finetune", f"{num_train:,} training pictures and a source to start from"
+    return suggest_recipe(num_train)
+
+
+def _with_batches_that_fit(recipe: Recipe, num_train: int) -> Recipe:
+    """The recipe with no larger batches than there are pictures, where it was chosen by itself.
+
+    A size that somebody asked for stays, to be refused.
+    """
+    own = load_recipe(recipe.name).training.batch_size
+    if recipe.training.batch_size != own or own <= num_train:
+        return recipe
+    return replace(recipe, training=replace(recipe.training, batch_size=num_train))
 
 
 def _teacher(recipe: Recipe) -> Classifier | None:
@@ -354,30 +405,28 @@ def _require_same_recipe(run: Path, name: str, ours: Recipe, asked: Recipe) -> N
         )
 
 
-def _split(data_set: DataSet, recipe: Recipe) -> tuple[ImageSet, ImageSet | None]:
-    """Train and validation: the data set's own, or a stratified part of train."""
-    training = data_set.split("train")
-    share = recipe.data.validation_share
-    if not share:
-        return training, None
-    if "validation" in data_set.splits:
-        return training, data_set.split("validation")
-    return stratified_validation(training, share, derived_seed(recipe.training.seed, "validation"))
+def build_classifier(
+    recipe: Recipe, train_set: ImageSet, source: Source | None = None
+) -> Classifier:
+    """The untrained classifier of a recipe: weights from its seed, normalisation as it says.
 
-
-def build_classifier(recipe: Recipe, train_set: ImageSet) -> Classifier:
-    """The untrained classifier of a recipe: weights from its seed, normalisation from train.
+    Args:
+        recipe: names the network and the normalisation.
+        train_set: what it is built for, and what its normalisation is measured on.
+        source: whose normalisation ``source`` means; its weights are not loaded.
 
     Raises:
         ConfigError: a network or normalisation that does not fit the pictures.
     """
     data, model = recipe.data, recipe.model
-    normalization = {
+    normalizations = {
         "measured": lambda: measure_normalization(train_set.images),
         "given": lambda: Normalization(data.mean, data.deviation),
         "none": lambda: Normalization((0.0,), (1.0,)),
-    }[data.normalization]()
+    }
     shape = train_set.picture_shape
+    if source is not None:
+        normalizations["source"] = lambda: source.normalization(shape[0])
     network = seeded_network(
         model.network,
         shape,
@@ -386,12 +435,12 @@ def build_classifier(recipe: Recipe, train_set: ImageSet) -> Classifier:
         derived_seed(recipe.training.seed, "weights"),
     )
     return Classifier(
-        network,
+        from_scratch(network) if model.operations == "from_scratch" else network,
         network_name=model.network,
         arguments=model.arguments,
         class_names=train_set.class_names,
         picture_shape=shape,
-        normalization=normalization,
+        normalization=normalizations[data.normalization](),
     )
 
 
@@ -485,6 +534,7 @@ def _save(run: RunFolder, plan: Plan, evaluation: dict[str, Any]) -> None:
         "data": plan.data.name,
         "fingerprint": plan.data.fingerprint,
         "data_licence": plan.data_set.licence,
+        **({"finetuned_from": asdict(plan.start.reference)} if plan.start else {}),
         "test": {name: evaluation[name] for name in scores if name in evaluation},
         "environment": describe_environment(plan.runtime),
     }

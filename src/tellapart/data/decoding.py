@@ -1,0 +1,200 @@
+"""From a picture file to pixels of a known form.
+
+One rule for every file, so that the same file always gives the same pixels:
+
+1. Of a file with several frames the first is taken, and turned upright as its EXIF tag says.
+2. 16-bit grey is scaled to 8 bits (65535 becomes 255). Transparent parts show white paper.
+   Palette, CMYK and other colours become RGB; for one channel, RGB becomes grey by ITU-R 601,
+   0.299 R + 0.587 G + 0.114 B. Floating-point pixels are refused: they have no agreed white.
+3. It is resized, its aspect kept, until it just fits into the frame (``pad``) or just covers it
+   (``crop``): enlarged bicubically; shrunk to less than half by the mean over areas, to more with a
+   Hamming window, because areas of one pixel here and two there would be uneven. A JPEG is decoded
+   at 1/2, 1/4 or 1/8 where that is still large enough. A picture that fits keeps its values.
+4. It is centred. What ``crop`` has too much of is cut off evenly; what ``pad`` leaves free is
+   filled, per channel, with the median of the picture's outermost pixels: paper goes on as paper,
+   and night as night.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from tellapart.data.preparation import Frame
+from tellapart.errors import DataError
+
+MAX_PIXELS = 100_000_000
+"""A picture with more pixels than this (300 MB as RGB) is refused before it is decoded."""
+
+# Named, because Pillow would otherwise hand a file to whatever its first bytes ask for, such as
+# PostScript, which runs as a program.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""The formats that are read, by Pillow's names."""
+
+_ORIENTATION_TAG = 0x0112
+# What undoes each orientation of the EXIF standard; 1 is upright.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_QUARTER_TURNS = (5, 6, 7, 8)
+_SMALLEST_AREA_SHRINKING = 2.0
+
+Pixels = NDArray[np.uint8]
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Silences Pillow's warnings; entered once around many threads, because filters are global.
+
+    It warns of large pictures, which are refused here, and of odd metadata, which change no pixel.
+    """
+    Image.init()  # not left to whichever thread comes first
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def decode(path: Path, frame: Frame) -> Pixels:
+    """The picture in a file, as the module's rule says; called inside `quiet_pillow`.
+
+    Returns:
+        uint8, (height, width, channels), 0 is black and 255 is white.
+
+    Raises:
+        DataError: where the file is missing, empty, too large, or no picture that can be read.
+    """
+    try:
+        if not path.is_file():
+            raise DataError(f"{path}: no such file; check the path")
+        with Image.open(path, formats=FORMATS) as image:
+            _require_decodable_size(path, image.size)
+            return _framed(_upright(path, image, frame), frame)
+    except DataError:
+        raise
+    except UnidentifiedImageError as error:
+        raise DataError(f"{path}: {_why_no_picture(path)}") from error
+    except Image.DecompressionBombError as error:
+        raise DataError(f"{path}: {_too_large('more')}") from error
+    # Pillow's decoders raise about ten kinds of exception on damaged files.
+    except Exception as error:
+        if isinstance(error, OSError) and error.strerror:  # the system's, not a decoder's
+            raise DataError(f"{path}: cannot be read: {error.strerror}") from error
+        raise DataError(
+            f"{path}: cannot be decoded: {str(error) or type(error).__name__}; "
+            "the file is damaged: copy it again"
+        ) from error
+
+
+def reason_of(path: Path, error: DataError) -> str:
+    """What `decode` says of a file, without the file's name before it."""
+    return str(error).removeprefix(f"{path}: ")
+
+
+def _upright(path: Path, image: Image.Image, frame: Frame) -> Image.Image:
+    """The picture upright, in the frame's mode, resized to fit or cover the frame."""
+    orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+    turned = orientation in _QUARTER_TURNS
+    box = (frame.height, frame.width) if turned else (frame.width, frame.height)
+    size = _resized(image.size, box, frame)
+    # At least as large as what is needed, never smaller.
+    image.draft(frame.mode, size)
+    resized = _resize(_convert(path, image, frame.mode), size)
+    # Last, where there are fewest pixels to move.
+    return resized.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else resized
+
+
+def _resized(size: tuple[int, int], box: tuple[int, int], frame: Frame) -> tuple[int, int]:
+    """The size of the whole picture, resized to fit into ``box`` or to cover it."""
+    choose = min if frame.fit == "pad" else max
+    scale = choose(box[0] / size[0], box[1] / size[1])
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
+
+
+def _resize(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    if size == image.size:
+        return image
+    factor = min(image.width / size[0], image.height / size[1])
+    if factor < 1:
+        filtering = Image.Resampling.BICUBIC
+    elif factor < _SMALLEST_AREA_SHRINKING:
+        filtering = Image.Resampling.HAMMING
+    else:
+        filtering = Image.Resampling.BOX
+    return image.resize(size, filtering)
+
+
+def _framed(image: Image.Image, frame: Frame) -> Pixels:
+    """The picture in the middle of the frame: cut where it is larger, filled where it is not."""
+    pixels = np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, frame.channels)
+    rows, columns, _ = pixels.shape
+    if (rows, columns) == (frame.height, frame.width):
+        return pixels
+    top, left = max(0, rows - frame.height) // 2, max(0, columns - frame.width) // 2
+    pixels = pixels[top : top + frame.height, left : left + frame.width]
+    rows, columns, _ = pixels.shape
+    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    canvas = np.empty((frame.height, frame.width, frame.channels), dtype=np.uint8)
+    canvas[:] = np.median(border, axis=0).round().astype(np.uint8)
+    top, left = (frame.height - rows) // 2, (frame.width - columns) // 2
+    canvas[top : top + rows, left : left + columns] = pixels
+    return canvas
+
+
+def _require_decodable_size(path: Path, size: tuple[int, int]) -> None:
+    width, height = size
+    if width * height > MAX_PIXELS:
+        raise DataError(f"{path}: {_too_large(f'{width}x{height} = {width * height}')}")
+
+
+def _too_large(pixels: str) -> str:
+    return f"at most {MAX_PIXELS} pixels are decoded, it has {pixels}; make it smaller first"
+
+
+def _why_no_picture(path: Path) -> str:
+    with path.open("rb") as file:
+        start = file.read(512).lstrip()
+    if not start:
+        return "the file is empty; copy it again"
+    if start[:1] == b"<":
+        return "it holds HTML or XML, not a picture, whatever its name says; download it again"
+    return f"not a picture in a format that is read: {', '.join(FORMATS)}"
+
+
+def _convert(path: Path, image: Image.Image, mode: str) -> Image.Image:
+    if image.mode == "F":
+        raise DataError(
+            f"{path}: has floating-point pixels, which have no agreed white; "
+            "save it with 8 or 16 bits"
+        )
+    if image.mode.startswith("I"):
+        return _from_16_bits(path, image).convert(mode)
+    if image.has_transparency_data:
+        layer = image.convert("RGBA")
+        paper = Image.new("RGBA", layer.size, "white")
+        image = Image.alpha_composite(paper, layer).convert("RGB")
+    if image.mode in ("1", "L"):
+        return image.convert(mode)
+    return image.convert("RGB").convert(mode)
+
+
+def _from_16_bits(path: Path, image: Image.Image) -> Image.Image:
+    values = np.asarray(image).astype(np.int64)
+    if values.min() < 0 or values.max() > 65535:
+        raise DataError(
+            f"{path}: its values must fit into 16 bits, got {values.min()}..{values.max()}; "
+            "save it with 8 or 16 bits"
+        )
+    # 65535 / 257 is 255; adding half of 257 rounds to the nearest.
+    return Image.fromarray(((values + 128) // 257).astype(np.uint8))

@@ -1,0 +1,82 @@
+"""Less than all of a data set: some of its classes, or a few pictures of each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+
+from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.errors import DataError
+
+
+def select_classes(data_set: DataSet, names: Sequence[str]) -> DataSet:
+    """The data set with these classes alone, in every split, numbered anew in its own order.
+
+    The fingerprint stays: it says where the pictures come from, and the recipe which were taken.
+
+    Args:
+        data_set: what to take from.
+        names: the classes to keep; none keeps all.
+
+    Raises:
+        DataError: a name that is no class.
+    """
+    if not names:
+        return data_set
+    known = data_set.class_names
+    for name in names:
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else "it has: " + ", ".join(known[:20])
+            raise DataError(f"{data_set.name} has no class {name!r} (data.classes); {hint}")
+    kept = tuple(name for name in known if name in names)
+    note = f"{len(kept)} of {len(known)} classes are taken: {', '.join(kept)}."
+    return replace(
+        data_set,
+        splits={split: _of_classes(part, kept) for split, part in data_set.splits.items()},
+        notes=(*data_set.notes, note),
+    )
+
+
+def _of_classes(part: ImageSet, kept: tuple[str, ...]) -> ImageSet:
+    numbers = torch.full((part.num_classes,), -1, dtype=torch.int64, device=part.labels.device)
+    for number, name in enumerate(kept):
+        numbers[part.class_names.index(name)] = number
+    labels = numbers[part.labels]
+    wanted = labels >= 0
+    return ImageSet(part.images[wanted], labels[wanted], kept)
+
+
+def few_shots(train: ImageSet, shots: int, seed: int) -> ImageSet:
+    """``shots`` pictures of each class, drawn at random, in the order of ``train``.
+
+    A larger draw from the same seed holds every smaller one.
+
+    Args:
+        train: what to draw from.
+        shots: pictures a class, at least 1.
+        seed: the same seed draws the same pictures.
+
+    Raises:
+        DataError: a class with fewer pictures.
+    """
+    too_few = [
+        f"{name!r} has {count}"
+        for name, count in zip(train.class_names, train.class_counts(), strict=True)
+        if count < shots
+    ]
+    if too_few:
+        listed = ", ".join(too_few[:5]) + (", ..." if len(too_few) > 5 else "")
+        raise DataError(
+            f"{shots} shots ask for {shots} training pictures a class, and class {listed}; "
+            "set data.shots to at most that"
+        )
+    generator = torch.Generator().manual_seed(seed)
+    labels = train.labels.cpu()
+    shuffled = torch.randperm(len(labels), generator=generator)
+    by_class = [shuffled[labels[shuffled] == label] for label in range(train.num_classes)]
+    drawn = torch.cat([members[:shots] for members in by_class]).sort().values
+    return train.select(drawn.to(train.labels.device))

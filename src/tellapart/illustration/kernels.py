@@ -1,0 +1,152 @@
+"""Kernels that have a name, and kernels written as numbers."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+
+import torch
+
+from tellapart.errors import ConfigError
+from tellapart.illustration.texts import Said, said
+
+_HOW = "numbers are written row by row, as in '1,0,-1; 2,0,-2; 1,0,-1'"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel of one channel with what it is called and what it does.
+
+    Args:
+        name: what a person types.
+        weight: float32, (height, width).
+        title: its name on the page.
+        meaning: what it answers to, in a sentence.
+    """
+
+    name: str
+    weight: torch.Tensor
+    title: Said
+    meaning: Said
+
+
+def kernel_named(text: str) -> Kernel:
+    """The kernel that ``text`` names or writes out: rows parted by ``;``, numbers by ``,``.
+
+    Example:
+        >>> kernel_named("1,0,-1").weight
+        tensor([[ 1.,  0., -1.]])
+
+    Raises:
+        ConfigError: a word that is no kernel, rows of different lengths, or numbers that
+            float32 cannot hold.
+    """
+    if text in KERNELS:
+        return KERNELS[text]
+    rows = [row for row in re.split(r"[;\n]", text) if row.strip()]
+    try:
+        numbers = [[float(number) for number in re.split(r"[,\s]+", row.strip())] for row in rows]
+    except ValueError:
+        raise ConfigError(_no_kernel(text)) from None
+    if not numbers:
+        raise ConfigError(f"the kernel is empty; {_HOW}")
+    if len({len(row) for row in numbers}) > 1:
+        lengths = ", ".join(str(len(row)) for row in numbers)
+        raise ConfigError(f"the rows of a kernel must be equally long, got {lengths}; {_HOW}")
+    weight = torch.tensor(numbers, dtype=torch.float64).float()
+    if not bool(weight.isfinite().all()):
+        raise ConfigError(f"the numbers of a kernel must be finite in float32, got {text!r}")
+    meaning = said("The kernel that you wrote.", "您写的卷积核。")
+    return Kernel("yours", weight, said("yours", "您的核"), meaning)
+
+
+def _no_kernel(text: str) -> str:
+    if not re.search(r"[a-zA-Z]{2}", text):
+        return f"kernel {text!r} is not made of numbers; {_HOW}"
+    near = difflib.get_close_matches(text, KERNELS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(KERNELS)};"
+    return f"no kernel is called {text!r}; {hint} Or write numbers, or RUN:LAYER"
+
+
+def _kernel(name: str, rows: list[list[float]], title: Said, meaning: Said) -> Kernel:
+    return Kernel(name, torch.tensor(rows, dtype=torch.float32), title, meaning)
+
+
+TUTORIAL = "tutorial"
+DEFAULT = "vertical-edges"
+
+_ALL = (
+    _kernel(
+        DEFAULT,
+        [[1, 0, -1], [2, 0, -2], [1, 0, -1]],
+        said("vertical edges", "竖直边缘"),
+        said(
+            "Left minus right: blue where the picture gets darker to the right, orange where it "
+            "gets brighter, nothing where it stays the same. (Sobel)",
+            "左减右：向右变暗处为蓝，向右变亮处为橙，不变处为零。（Sobel 算子）",
+        ),
+    ),
+    _kernel(
+        "horizontal-edges",
+        [[1, 2, 1], [0, 0, 0], [-1, -2, -1]],
+        said("horizontal edges", "水平边缘"),
+        said(
+            "Above minus below: blue along the lower rim of a bright stroke, orange along its "
+            "upper rim. (Sobel)",
+            "上减下：亮笔画的下沿为蓝，上沿为橙。（Sobel 算子）",
+        ),
+    ),
+    _kernel(
+        "edges",
+        [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],
+        said("edges, all ways", "各方向边缘"),
+        said(
+            "Each pixel against its eight neighbours: the weights add up to 0, so an even area "
+            "gives 0. (Laplacian)",
+            "每个像素与它的八个邻居相比：权重之和为 0，所以均匀处得 0。（拉普拉斯算子）",
+        ),
+    ),
+    _kernel(
+        "blur",
+        [[0.0625, 0.125, 0.0625], [0.125, 0.25, 0.125], [0.0625, 0.125, 0.0625]],
+        said("blur", "模糊"),
+        said(
+            "A weighted mean of the neighbourhood: the weights are sixteenths and add up to 1.",
+            "邻域的加权平均：权重都是十六分之几，和为 1。",
+        ),
+    ),
+    _kernel(
+        "sharpen",
+        [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
+        said("sharpen", "锐化"),
+        said(
+            "The picture plus its edges: the weights add up to 1, so even areas keep their grey.",
+            "图片加上它的边缘：权重之和为 1，均匀处的灰度不变。",
+        ),
+    ),
+    _kernel(
+        # conv1, the fourth of eight, of: tellapart train mnist-sample --set model.network=
+        # single-conv --set epochs=5, with seed 0; rounded to hundredths.
+        "learned",
+        [[-0.27, -0.36, -0.26], [-0.09, 0.20, -0.18], [0.31, 0.29, 0.35]],
+        said("learned", "学到的核"),
+        said(
+            "Nobody wrote this one: a network learned it from 4,000 digits. It has become a "
+            "finder of upper rims: dark above, bright below.",
+            "没有人写过这个核：它是网络从 4,000 个数字中学到的，成了“上沿探测器”：上暗下亮。",
+        ),
+    ),
+    _kernel(
+        TUTORIAL,
+        [[1, 1], [1, 1]],
+        said("worked example", "教程例题"),
+        said(
+            "The example of the tutorials, small enough to do by hand: the numbers 1 to 9 and a "
+            "kernel of ones. Every result is the sum of four neighbours.",
+            "教程里的例题，小到可以手算：数字 1 到 9，全 1 的核。每个结果是四个相邻数之和。",
+        ),
+    ),
+)
+
+KERNELS = {kernel.name: kernel for kernel in _ALL}

@@ -1,0 +1,133 @@
+"""The layers of a network in the order in which they run: shapes, parameters, multiply-adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer at work on one picture.
+
+    Args:
+        name: as the network calls it, with the blocks around it: ``block1.first.conv``.
+        kind: its class.
+        detail: what decides its work, as ``3x3, padding 1``; empty where nothing does.
+        output_shape: (channels, height, width), or (numbers,) after the flatten.
+        num_parameters: how many numbers training can change.
+        multiply_adds: for one picture; counted for convolutions and linear layers.
+        output: what it gave for the picture, of that shape.
+    """
+
+    name: str
+    kind: str
+    detail: str
+    output_shape: tuple[int, ...]
+    num_parameters: int
+    multiply_adds: int
+    output: Tensor
+
+    def to_json(self) -> dict[str, Any]:
+        """As ``show network --json`` lists it."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "detail": self.detail,
+            "output_shape": list(self.output_shape),
+            "parameters": self.num_parameters,
+            "multiply_adds": self.multiply_adds,
+        }
+
+
+def trace_network(network: nn.Module, picture: Tensor) -> list[Layer]:
+    """Runs a network once in evaluation mode and notes what every layer gives.
+
+    A layer is a module with nothing inside it, or with weights of its own; one that runs twice
+    is listed twice, its parameters once. Additions between layers, as around a residual block,
+    are no layer.
+
+    Args:
+        network: takes (batch, channels, height, width).
+        picture: float32, (channels, height, width), normalised as the network wants it.
+    """
+    layers: list[Layer] = []
+    counted: set[int] = set()
+
+    def note(name: str, module: nn.Module, output: Tensor) -> None:
+        own = [weight for weight in module.parameters() if id(weight) not in counted]
+        counted.update(id(weight) for weight in own)
+        layers.append(
+            Layer(
+                name=name,
+                kind=type(module).__name__,
+                detail=_detail(module),
+                output_shape=tuple(output.shape[1:]),
+                num_parameters=sum(weight.numel() for weight in own if weight.requires_grad),
+                multiply_adds=_multiply_adds(module, output.shape),
+                output=output[0].detach().clone().contiguous(),
+            )
+        )
+
+    hooks = [
+        module.register_forward_hook(
+            lambda module, _, output, name=name: note(name, module, output)
+        )
+        for name, module in network.named_modules()
+        if not list(module.children()) or list(module.parameters(recurse=False))
+    ]
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            network(picture[None])
+    finally:
+        network.train(was_training)
+        for hook in hooks:
+            hook.remove()
+    return layers
+
+
+def _multiply_adds(module: nn.Module, output_shape: torch.Size) -> int:
+    if isinstance(module, nn.Conv2d):
+        # Every number of the output is one inner product over the kernel and its group's channels.
+        return prod(output_shape[1:]) * prod(module.weight.shape[1:])
+    if isinstance(module, nn.Linear):
+        return prod(output_shape[1:]) * module.in_features
+    return 0
+
+
+def _detail(module: nn.Module) -> str:
+    """The settings that decide a layer's work, where they are not the usual ones."""
+    parts: list[str] = []
+    if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
+        parts.append(_by(module.kernel_size))
+        usual = module.kernel_size if not isinstance(module, nn.Conv2d) else 1
+        if _by(module.stride) != _by(usual):
+            parts.append(f"stride {_step(module.stride)}")
+        if _by(module.padding) != "0x0":
+            parts.append(f"padding {_step(module.padding)}")
+        if _by(getattr(module, "dilation", 1)) != "1x1":
+            parts.append(f"dilation {_step(getattr(module, 'dilation', 1))}")
+    if isinstance(module, nn.Conv2d) and module.groups > 1:
+        parts.append(f"{module.groups} groups")
+    if isinstance(module, nn.Dropout | nn.Dropout2d):
+        parts.append(f"p = {module.p:g}, off when evaluating")
+    return ", ".join(parts)
+
+
+def _step(value: Any) -> str:
+    """One number where both directions agree."""
+    down, _, across = _by(value).partition("x")
+    return down if down == across else _by(value)
+
+
+def _by(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    down, across = value if isinstance(value, tuple) else (value, value)
+    return f"{down}x{across}"

@@ -1,0 +1,207 @@
+"""The page of a network: its layers as a picture, and a picture on its way through them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tellapart import ops
+from tellapart.illustration.arrays import embedded, packed
+from tellapart.illustration.diagram import network_diagram
+from tellapart.illustration.layers import Layer
+from tellapart.illustration.player import header
+from tellapart.illustration.texts import TEXTS, Said, spoken
+from tellapart.page.document import document, packaged_text
+from tellapart.page.markup import Markup, element
+from tellapart.page.pictures import png_address
+
+MOST_MAPS = 32
+LARGEST_MAP_PIXELS = 64
+MOST_CLASSES = 12
+
+_PACKAGE = "tellapart.illustration"
+
+
+def render_network(
+    title: str,
+    layers: Sequence[Layer],
+    class_names: Sequence[str],
+    picture: Tensor | None = None,
+    caption: Said | None = None,
+) -> str:
+    """One self-contained page about one network.
+
+    Args:
+        title: what the network is.
+        layers: from `trace_network`; the last one gives the logits.
+        class_names: what the logits mean.
+        picture: uint8 (channels, height, width), the one that ``layers`` were traced with; None
+            shows the layers without feature maps.
+        caption: where the picture comes from.
+    """
+    aside = [_picture(picture, caption), _answers(layers[-1].output, class_names), _lens()]
+    way = element(
+        "section",
+        spoken("h2", "layers"),
+        spoken("p", "how-network" if picture is not None else "no-picture", class_="note"),
+        element("ol", *_rows(layers, picture is not None), class_="layers"),
+        class_="card",
+    )
+    main = element(
+        "main",
+        header("tellapart show network", element("h1", title), "network-lead"),
+        _totals(layers),
+        element("section", element("div", network_diagram(layers), class_="scroll"), class_="card"),
+        element(
+            "div", way, *([element("aside", *aside)] if picture is not None else []), class_="way"
+        ),
+        class_="network",
+    )
+    content = {"texts": TEXTS, "layers": _maps(layers) if picture is not None else []}
+    return document(
+        f"{title} · tellapart",
+        main,
+        embedded(content),
+        styles=[packaged_text(_PACKAGE, "style.css")],
+        scripts=[packaged_text(_PACKAGE, name) for name in ("shared.js", "network.js")],
+    )
+
+
+def shape_text(shape: Sequence[int]) -> str:
+    """``32 × 26 × 26``."""
+    return " × ".join(map(str, shape))
+
+
+def _totals(layers: Sequence[Layer]) -> Markup:
+    tiles = [
+        ("layers-count", len(layers)),
+        ("parameters", sum(layer.num_parameters for layer in layers)),
+        ("multiply-adds", sum(layer.multiply_adds for layer in layers)),
+    ]
+    return element(
+        "dl",
+        *(element("div", spoken("dt", name), element("dd", f"{n:,}")) for name, n in tiles),
+        class_="tiles",
+    )
+
+
+def _rows(layers: Sequence[Layer], with_maps: bool) -> list[Markup]:
+    total = max(1, sum(layer.multiply_adds for layer in layers))
+    rows = []
+    for index, layer in enumerate(layers):
+        share = 100 * layer.multiply_adds / total
+        facts = element(
+            "p",
+            element("span", shape_text(layer.output_shape), class_="shape"),
+            _fact(layer.num_parameters, "parameters"),
+            _fact(layer.multiply_adds, "multiply-adds"),
+            class_="facts",
+        )
+        bar = element("span", class_="bar", style=f"width:{share:.1f}%", data_label="total-share")
+        maps = [element("div", class_="maps", data_layer=index)] if with_maps else []
+        kind = element("span", layer.kind, class_="kind")
+        detail = [element("span", layer.detail, class_="detail")] if layer.detail else []
+        rows.append(
+            element(
+                "li",
+                element("h3", layer.name, kind, *detail),
+                facts,
+                bar,
+                *maps,
+                id=f"layer-{index}",
+            )
+        )
+    return rows
+
+
+def _fact(number: int, name: str) -> Markup:
+    if not number:
+        return Markup()
+    return element("span", element("b", f"{number:,}"), " ", spoken("span", name))
+
+
+def _maps(layers: Sequence[Layer]) -> list[dict[str, Any]]:
+    """What the script draws: per layer at most 32 maps as bytes of one scale, and their ranges."""
+    written = []
+    for layer in layers:
+        output = layer.output.float()
+        maps = output if output.ndim == 3 else output.reshape(-1, 1, 1)
+        shown = maps[:MOST_MAPS]
+        small = _small(shown)
+        scale = max(float(small.abs().max()), 1e-12)
+        flat = shown.flatten(1)
+        figures = torch.stack([flat.amin(1), flat.amax(1), flat.mean(1)], 1)
+        written.append(
+            {
+                "name": layer.name,
+                "maps": packed((small / scale * 127).round().to(torch.int8)),
+                "figures": packed(figures),
+                "more": len(maps) - len(shown),
+            }
+        )
+    return written
+
+
+def _small(maps: Tensor) -> Tensor:
+    """Maps with at most 64 pixels each way, by the mean over areas."""
+    factor = -(-max(maps.shape[1:]) // LARGEST_MAP_PIXELS)
+    return maps if factor == 1 else ops.avg_pool2d(maps[None], factor)[0]
+
+
+def _picture(picture: Tensor | None, caption: Said | None) -> Markup:
+    if picture is None:
+        return Markup()
+    words = caption or {}
+    image = element("img", src=png_address(picture), alt="", class_="pixels")
+    note = element("figcaption", words.get("en", ""), data_zh=words.get("zh"))
+    return element(
+        "section", spoken("h2", "picture"), element("figure", image, note), class_="card picture"
+    )
+
+
+def _answers(logits: Tensor, class_names: Sequence[str]) -> Markup:
+    """The likeliest classes with their probabilities, in the classes' own order."""
+    probabilities = ops.softmax(logits.double())
+    top = probabilities.topk(min(MOST_CLASSES, len(class_names))).indices
+    best = int(top[0])
+    rows = []
+    for index in sorted(top.tolist()):
+        share = 100 * float(probabilities[index])
+        rows.append(
+            element(
+                "li",
+                element("span", class_names[index], class_="class"),
+                element(
+                    "span",
+                    element("span", class_="bar", style=f"width:{share:.2f}%"),
+                    class_="track",
+                ),
+                element("span", _percent(share), class_="share"),
+                class_="best" if index == best else None,
+            )
+        )
+    return element(
+        "section",
+        spoken("h2", "probabilities"),
+        element("ol", *rows, class_="answers"),
+        class_="card",
+    )
+
+
+def _percent(share: float) -> str:
+    if share > 99.95 and share < 100:
+        return "> 99.9 %"
+    return "< 0.1 %" if 0 < share < 0.05 else f"{share:.1f} %"
+
+
+def _lens() -> Markup:
+    return element(
+        "section",
+        spoken("h2", "lens"),
+        element("canvas", id="large", width=1, height=1, aria_hidden="true"),
+        spoken("p", "lens-hint", id="lens", aria_live="polite"),
+        class_="card lens",
+    )

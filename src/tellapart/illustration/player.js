@@ -1,0 +1,466 @@
+"use strict";
+// Plays a scene: a place after the other, forwards and backwards. Every number shown was computed
+// in Python; what is computed here is only where to look.
+const $ = (id) => document.getElementById(id);
+const fields = data.fields.map((field) => ({ ...field, ...unpacked(field.values) }));
+const scenes = data.scenes.map((scene) => ({
+  ...scene,
+  ...Object.fromEntries(
+    Object.entries(scene)
+      .filter(([, value]) => value && value.bytes)
+      .map(([name, value]) => [name, unpacked(value)]),
+  ),
+}));
+const mini = {}; // the small grids between input and output
+let scene, input, output, channel, step, pointed, timer, revealed;
+
+/* ---- where things are ---- */
+
+const count = () => scene.output.values.length;
+const placeOf = (index) => [Math.floor(index / scene.output.shape[1]), index % scene.output.shape[1]];
+const numTaps = () => scene.size[0] * scene.size[1];
+const padded = () => fields[scene.field].shape.slice(1).map((n, i) => n + 2 * scene.padding[i]);
+
+/** [row, column] in the padded input of tap `k` at place `index`. */
+function tapAt(index, k) {
+  const place = placeOf(index);
+  const tap = [Math.floor(k / scene.size[1]), k % scene.size[1]];
+  return place.map((at, i) => at * scene.stride[i] + tap[i] * scene.dilation[i]);
+}
+
+/** The value at [row, column] of the padded input; isBorder where it is padding. */
+function inputAt([row, column]) {
+  const { shape, values } = fields[scene.field];
+  const [r, c] = [row - scene.padding[0], column - scene.padding[1]];
+  if (r < 0 || c < 0 || r >= shape[1] || c >= shape[2]) {
+    return { value: scene.operation === "max" ? -Infinity : 0, isBorder: true };
+  }
+  return { value: values[(channel * shape[1] + r) * shape[2] + c], isBorder: false };
+}
+
+/** The places whose window holds a pixel of the padded input. */
+function placesSeeing(pixel) {
+  const found = [];
+  for (let k = 0; k < numTaps(); k++) {
+    const tap = [Math.floor(k / scene.size[1]), k % scene.size[1]];
+    const place = pixel.map((at, i) => (at - tap[i] * scene.dilation[i]) / scene.stride[i]);
+    const [row, column] = place;
+    const [rows, columns] = scene.output.shape;
+    if (place.every(Number.isInteger) && row >= 0 && column >= 0 && row < rows && column < columns) {
+      found.push(row * columns + column);
+    }
+  }
+  return found;
+}
+
+/* ---- a scene on the stage ---- */
+
+function open(index) {
+  pause();
+  scene = scenes[index];
+  [channel, step, pointed, revealed] = [0, scene.opening, null, 0];
+  [...$("scenes").children].forEach((button, i) => button.setAttribute("aria-pressed", i === index));
+  const { shape } = scene.output;
+  output = new Grid($("output"), shape[0], shape[1], outputLook());
+  for (let i = 0; i < count(); i++) output.clear(i);
+  const [rows, columns] = scene.size;
+  for (const name of ["under", "kernel", "products", "window"]) {
+    if ($(name)) mini[name] = new Grid($(name), rows, columns, miniLook(name));
+  }
+  $("place").max = count() - 1;
+  drawInput();
+  if (data.kind === "activation") drawCurve();
+  layout();
+  describe();
+}
+
+function outputLook() {
+  const isGrey = fields[scene.field].isPicture && ["max", "average"].includes(scene.operation);
+  return { isPicture: isGrey, scale: largest(scene.output.values) };
+}
+
+function miniLook(name) {
+  if (name === "kernel") return { scale: largest(scene.kernels.values) };
+  if (name === "products") return { scale: largest(scene.products.values) };
+  const { isPicture, values } = fields[scene.field];
+  return { isPicture, scale: largest(values) };
+}
+
+function drawInput() {
+  const [rows, columns] = padded();
+  const { isPicture, shape, values } = fields[scene.field];
+  const size = shape[1] * shape[2];
+  const scale = largest(values.subarray(channel * size, (channel + 1) * size));
+  input = new Grid($("input"), rows, columns, { isPicture, scale });
+  for (let i = 0; i < rows * columns; i++) {
+    const { value, isBorder } = inputAt([Math.floor(i / columns), i % columns]);
+    input.set(i, value, isBorder);
+  }
+  if (mini.kernel) {
+    const start = channel * numTaps();
+    for (let k = 0; k < numTaps(); k++) mini.kernel.set(k, scene.kernels.values[start + k]);
+  }
+}
+
+/** One size of cell for input and output, so that the eye sees how the size changes. */
+function layout() {
+  const stage = document.querySelector(".grids");
+  const style = getComputedStyle(stage);
+  const between = style.gridTemplateColumns.split(" ").length === 3;
+  const gaps = parseFloat(style.columnGap) * (between ? 2 : 1);
+  const work = between ? document.querySelector(".work").getBoundingClientRect().width : 0;
+  const room = stage.clientWidth - work - gaps - 4;
+  const height = between ? Math.max(380, window.innerHeight - 330) : Infinity;
+  const cell = Math.min(84, room / (input.columns + output.columns), height / input.rows);
+  input.resize(cell);
+  output.resize(cell);
+  const part = between ? 108 : (stage.clientWidth - 2 * 16) / 3;
+  for (const grid of Object.values(mini)) grid.resize(Math.min(46, part / scene.size[1]));
+  show();
+}
+
+/* ---- one step ---- */
+
+const watched = () => pointed ?? step;
+
+function show() {
+  for (; revealed <= step; revealed++) output.set(revealed, scene.output.values[revealed]);
+  for (; revealed > step + 1; revealed--) output.clear(revealed - 1);
+  output.fit();
+  $("place").value = step;
+  const [row, column] = placeOf(step);
+  const where = say("row-column", { row: row + 1, column: column + 1 });
+  const said = say("step", { step: step + 1, count: count() });
+  $("step").textContent = said;
+  $("place").setAttribute("aria-valuetext", `${said}, ${where}`);
+  $("back").disabled = $("first").disabled = step === 0;
+  $("forward").disabled = $("last").disabled = step === count() - 1;
+  drawWork();
+  outline();
+}
+
+function outline(extra = []) {
+  const index = watched();
+  const [top, left] = tapAt(index, 0);
+  const [bottom, right] = tapAt(index, numTaps() - 1);
+  const boxes = [[top, left, bottom - top + 1, right - left + 1, "span"]];
+  if (Math.max(...scene.dilation) > 1) {
+    for (let k = 0; k < numTaps(); k++) boxes.push([...tapAt(index, k), 1, 1, "tap"]);
+  }
+  if (scene.winners) boxes.push([...tapAt(index, scene.winners.values[index]), 1, 1, "winner"]);
+  input.outline([...boxes, ...extra]);
+  output.outline([[...placeOf(index), 1, 1, "place"]]);
+}
+
+function drawWork() {
+  const index = watched();
+  const value = scene.output.values[index];
+  for (let k = 0; k < numTaps(); k++) {
+    const { value: seen, isBorder } = inputAt(tapAt(index, k));
+    (mini.under ?? mini.window)?.set(k, seen, isBorder);
+    mini.products?.set(k, product(index, k));
+  }
+  mini.window?.outline(
+    scene.winners ? [[...tapIn(scene.winners.values[index]), 1, 1, "winner"]] : [],
+  );
+  for (const grid of Object.values(mini)) grid.fit();
+  $("result").textContent = written(scene.partial ? channelSum(index) : value);
+  $("result-name").textContent = say(
+    { convolution: "sum", max: "max", average: "mean", activation: "value" }[scene.operation],
+  );
+  if (data.kind === "activation") drawPoint(index);
+  writeExpression(index);
+}
+
+const tapIn = (k) => [Math.floor(k / scene.size[1]), k % scene.size[1]];
+const product = (index, k) => scene.products.values[(channel * count() + index) * numTaps() + k];
+const channelSum = (index) => scene.partial.values[channel * count() + index];
+
+/** A negative number in brackets where a sign would stand before it. */
+const factor = (value) => (value < 0 ? `(${written(value)})` : written(value));
+
+function writeExpression(index) {
+  const seen = Array.from({ length: numTaps() }, (_, k) => inputAt(tapAt(index, k)).value);
+  const value = written(scene.output.values[index]);
+  const lines = {
+    convolution: () => convolutionLines(index, seen, value),
+    max: () => [`max(${seen.map(written).join(", ")}) = `, value],
+    average: () => [
+      `(${seen.map(factor).join(" + ")}) / ${scene.count}`,
+      ` = ${written(scene.sums.values[index])} / ${scene.count} = `,
+      value,
+    ],
+    activation: () => [`${scene.name}(${written(seen[0])}) = `, value],
+  };
+  const parts = lines[scene.operation]();
+  const total = make("b", { id: "total" }, parts.pop());
+  $("expression").replaceChildren(...parts, total);
+}
+
+function convolutionLines(index, seen, value) {
+  const kernel = scene.kernels.values.subarray(channel * numTaps(), (channel + 1) * numTaps());
+  const terms = seen.map((x, k) => {
+    const text = `${factor(x)}·${factor(kernel[k])}`;
+    return [k ? " + " : "", make("span", { class: "term", "data-tap": k }, text)];
+  });
+  const several = scene.partial.shape[0] > 1 || scene.bias != null;
+  if (!several) return [...terms.flat(), " = ", value];
+  const sums = Array.from(scene.partial.values.filter((_, i) => i % count() === index), factor);
+  if (scene.rest) sums.push(`${factor(scene.rest.values[index])} (${say("others")})`);
+  if (scene.bias != null) sums.push(`${factor(scene.bias)} (${say("bias")})`);
+  return [...terms.flat(), ` = ${written(channelSum(index))}`, make("br"), `${sums.join(" + ")} = `, value];
+}
+
+/* ---- the curve of an activation ---- */
+
+const CURVE = { left: 30, right: 232, top: 10, bottom: 178 };
+
+function curveScale() {
+  const { shape, values } = scene.curve;
+  const [xs, ys] = [values.subarray(0, shape[1]), values.subarray(shape[1])];
+  const [low, high] = [Math.min(0, ...ys), Math.max(...ys)];
+  const room = 0.06 * (high - low || 1);
+  const map = (v, from, to, start, end) => start + ((v - from) / (to - from)) * (end - start);
+  return {
+    xs, ys, low, high,
+    x: (v) => map(v, xs[0], xs[xs.length - 1], CURVE.left, CURVE.right),
+    y: (v) => map(v, low - room, high + room, CURVE.bottom, CURVE.top),
+  };
+}
+
+function drawCurve() {
+  const { xs, ys, low, high, x, y } = curveScale();
+  const points = Array.from(xs, (v, i) => `${x(v).toFixed(1)},${y(ys[i]).toFixed(1)}`).join(" ");
+  const line = (x1, y1, x2, y2, name) => make("line", { x1, y1, x2, y2, class: name });
+  const label = (at, up, text, anchor) =>
+    make("text", { x: at, y: up, class: "tick", "text-anchor": anchor }, text);
+  $("curve").replaceChildren(
+    line(CURVE.left, y(0), CURVE.right, y(0), "axis"),
+    line(x(0), CURVE.top, x(0), CURVE.bottom, "axis"),
+    label(CURVE.left, CURVE.bottom + 16, brief(xs[0]), "start"),
+    label(CURVE.right, CURVE.bottom + 16, brief(xs[xs.length - 1]), "end"),
+    label(CURVE.left - 4, y(high) + 4, brief(high), "end"),
+    ...(low < -0.05 * high ? [label(CURVE.left - 4, y(low) + 4, brief(low), "end")] : []),
+    make("polyline", { points, class: "line" }),
+    make("path", { id: "guide", class: "guide" }),
+    make("circle", { id: "point", r: 5 }),
+    make("text", { id: "slope", class: "tick", x: CURVE.left + 8, y: CURVE.top + 12 }),
+  );
+}
+
+function drawPoint(index) {
+  const { x, y } = curveScale();
+  const at = x(inputAt(tapAt(index, 0)).value);
+  const up = y(scene.output.values[index]);
+  $("point").setAttribute("cx", at);
+  $("point").setAttribute("cy", up);
+  $("guide").setAttribute("d", `M${at} ${y(0)}V${up}H${x(0)}`);
+  $("slope").textContent = `${say("slope")}: ${written(scene.slopes.values[index])}`;
+}
+
+/* ---- words ---- */
+
+function describe() {
+  $("meaning").textContent = scene.meaning[language];
+  const { shape, caption } = fields[scene.field];
+  const sizes = { input: shape.slice(1), output: scene.output.shape, kernel: scene.size };
+  for (const [name, size] of Object.entries(sizes)) {
+    const place = document.querySelector(`.panel.${name} .shape`);
+    if (place) place.textContent = size.join(" × ");
+  }
+  document.querySelector(".panel.input .caption").textContent = caption[language];
+  ["height", "width"].forEach((name, i) => {
+    const [n, p, d, k, s] = [shape[i + 1], scene.padding[i], scene.dilation[i], scene.size[i], scene.stride[i]];
+    $(`${name}-formula`).textContent =
+      `${say(name)}: ⌊(${n} + 2·${p} − ${d}·(${k} − 1) − 1) / ${s}⌋ + 1 = ${scene.output.shape[i]}`;
+  });
+  [...$("scenes").children].forEach((button, i) => {
+    button.lastChild.textContent = scenes[i].title[language];
+  });
+  document.title = `${data.title[language]} · tellapart`;
+  drawChannels();
+  tell("");
+  show();
+}
+
+function drawChannels() {
+  const bar = $("channel");
+  if (!bar) return;
+  bar.hidden = scene.channels.length < 2;
+  if (bar.hidden) return;
+  const choice = make("select", { "aria-label": say("channel") });
+  scene.channels.forEach((name, i) => choice.append(make("option", { value: i }, name)));
+  choice.value = channel;
+  choice.addEventListener("change", () => {
+    channel = Number(choice.value);
+    drawInput();
+    layout();
+  });
+  bar.replaceChildren(make("label", {}, `${say("channel")} `, choice));
+}
+
+const tell = (text) => { $("told").textContent = text; };
+
+/* ---- moving ---- */
+
+function go(to) {
+  step = Math.max(0, Math.min(count() - 1, to));
+  pointed = null;
+  show();
+  if (step === count() - 1) pause();
+}
+
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+/** Milliseconds a step: slow is one to be read; the others take about 40 and 10 seconds in all. */
+function interval() {
+  const all = { slow: Infinity, steady: 40_000, fast: 10_000 }[$("pace").value];
+  return Math.max(still.matches ? 250 : 25, Math.min(1000, all / count()));
+}
+
+function play() {
+  if (step === count() - 1) go(0);
+  setPlaying(true);
+  const tick = () => {
+    go(step + 1);
+    if (timer) timer = setTimeout(tick, interval());
+  };
+  timer = setTimeout(tick, interval());
+}
+
+function pause() {
+  clearTimeout(timer);
+  timer = null;
+  setPlaying(false);
+}
+
+function setPlaying(playing) {
+  const button = $("play");
+  const path = playing ? "M7 4h4v16H7zM14 4h4v16h-4z" : "M7 4v16l13-8z";
+  button.querySelector("path").setAttribute("d", path);
+  button.dataset.label = playing ? "pause" : "play";
+  button.title = say(button.dataset.label);
+  button.setAttribute("aria-label", button.title);
+}
+
+const toggle = () => (timer ? pause() : play());
+const moves = {
+  ArrowRight: () => go(step + 1),
+  ArrowLeft: () => go(step - 1),
+  ArrowDown: () => go(step + scene.output.shape[1]),
+  ArrowUp: () => go(step - scene.output.shape[1]),
+  Home: () => go(0),
+  End: () => go(count() - 1),
+};
+
+document.addEventListener("keydown", (event) => {
+  const tag = event.target.tagName;
+  if (event.altKey || event.ctrlKey || event.metaKey || tag === "SELECT") return;
+  if (event.key === " " && tag !== "BUTTON") {
+    event.preventDefault();
+    toggle();
+  } else if (moves[event.key]) {
+    event.preventDefault();
+    pause();
+    moves[event.key]();
+  }
+});
+const clicks = { play: toggle, first: moves.Home, back: moves.ArrowLeft, forward: moves.ArrowRight, last: moves.End };
+for (const [name, move] of Object.entries(clicks)) {
+  $(name).addEventListener("click", () => {
+    if (name !== "play") pause();
+    move();
+  });
+}
+$("place").addEventListener("input", () => {
+  pause();
+  go(Number($("place").value));
+});
+
+/* ---- pointing ---- */
+
+function point(index) {
+  if (index === pointed) return;
+  pointed = index < 0 ? null : index;
+  drawWork();
+  outline();
+}
+
+$("output").addEventListener("pointermove", (event) => point(output.at(event)));
+$("output").addEventListener("pointerleave", () => point(-1));
+$("output").addEventListener("click", (event) => {
+  const index = output.at(event);
+  if (index >= 0) {
+    pause();
+    go(index);
+  }
+});
+
+function follow(pixel) {
+  const found = placesSeeing(pixel);
+  outline([[...pixel, 1, 1, "pointed"]]);
+  output.outline([
+    [...placeOf(watched()), 1, 1, "place"],
+    ...found.map((index) => [...placeOf(index), 1, 1, "reached"]),
+  ]);
+  const { value, isBorder } = inputAt(pixel);
+  const name = found.length > 1 ? "seen" : found.length ? "seen-once" : "unseen";
+  const border = scene.operation === "max" ? "border-max" : "border";
+  tell(isBorder ? say(border) : say(name, { value: written(value), count: found.length }));
+}
+
+function leave() {
+  tell("");
+  outline();
+}
+
+$("input").addEventListener("pointermove", (event) => {
+  const index = input.at(event);
+  if (index < 0) leave();
+  else follow([Math.floor(index / input.columns), index % input.columns]);
+});
+$("input").addEventListener("pointerleave", leave);
+
+/** A tap pointed at in one small grid lights up in all of them, in the sum and in the input. */
+function light(tap) {
+  for (const [name, grid] of Object.entries(mini)) {
+    const winner = name === "window" && scene.winners;
+    const kept = winner ? [[...tapIn(scene.winners.values[watched()]), 1, 1, "winner"]] : [];
+    grid.outline(tap < 0 ? kept : [...kept, [...tapIn(tap), 1, 1, "pointed"]]);
+  }
+  outline(tap < 0 ? [] : [[...tapAt(watched(), tap), 1, 1, "pointed"]]);
+  for (const term of document.querySelectorAll(".term")) {
+    term.classList.toggle("lit", Number(term.dataset.tap) === tap);
+  }
+}
+
+for (const name of ["under", "kernel", "products", "window"]) {
+  $(name)?.addEventListener("pointermove", (event) => light(mini[name].at(event)));
+  $(name)?.addEventListener("pointerleave", () => light(-1));
+}
+$("expression").addEventListener("pointermove", (event) => {
+  const term = event.target.closest(".term");
+  light(term ? Number(term.dataset.tap) : -1);
+});
+$("expression").addEventListener("pointerleave", () => light(-1));
+
+/* ---- begin ---- */
+
+scenes.forEach((each, index) => {
+  const button = make("button", { type: "button", "data-scene": each.name });
+  if (each.kernels) {
+    const icon = make("svg", { class: "grid icon small", "aria-hidden": "true" });
+    const [rows, columns] = each.size;
+    const grid = new Grid(icon, rows, columns, { scale: largest(each.kernels.values) });
+    for (let k = 0; k < rows * columns; k++) grid.set(k, each.kernels.values[k]);
+    button.append(icon);
+  }
+  button.append(make("span"));
+  button.addEventListener("click", () => open(index));
+  $("scenes").append(button);
+});
+$("pace").value = "steady";
+open(data.opened);
+listeners.push(describe);
+setLanguage(language);
+new ResizeObserver(layout).observe(document.querySelector(".grids"));

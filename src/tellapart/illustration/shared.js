@@ -1,0 +1,68 @@
+"use strict";
+// What every page needs: its data, its two languages, and numbers as text.
+const data = JSON.parse(document.getElementById("data").textContent);
+const listeners = []; // called when the language changes
+let language = navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
+
+/** The numbers that Python packed: {shape, values}, the very same bits. */
+function unpacked(packed) {
+  const bytes = Uint8Array.from(atob(packed.bytes), (letter) => letter.charCodeAt(0));
+  const kinds = { "<f4": Float32Array, "|i1": Int8Array, "|u1": Uint8Array };
+  return { shape: packed.shape, values: new kinds[packed.type](bytes.buffer) };
+}
+
+/** The sentence called `name`, with what stands in {braces} filled in. */
+function say(name, parts = {}) {
+  return data.texts[name][language].replace(/\{(\w+)\}/g, (_, key) => parts[key]);
+}
+
+/** A number with four significant digits, a true minus sign, and no dust behind the point. */
+function written(value) {
+  if (Number.isNaN(value)) return "NaN";
+  if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
+  const exact = Number.isInteger(value) && Math.abs(value) < 1e7;
+  const short = exact ? String(value) : String(Number(value.toPrecision(4)));
+  return (short === "-0" ? "0" : short).replace(/-/g, "−");
+}
+
+/** A number for a small cell: whole from 10 on, one digit behind the point below. */
+function brief(value) {
+  if (!Number.isFinite(value)) return written(value);
+  const rounded = Math.abs(value) < 10 ? Math.round(value * 10) / 10 : Math.round(value);
+  return written(rounded === 0 ? 0 : rounded);
+}
+
+function setLanguage(chosen) {
+  language = chosen;
+  document.documentElement.lang = chosen === "zh" ? "zh-CN" : "en";
+  document.getElementById("language").lang = chosen === "zh" ? "en" : "zh-CN";
+  for (const node of document.querySelectorAll("[data-text]")) {
+    node.textContent = say(node.dataset.text);
+  }
+  for (const node of document.querySelectorAll("[data-label]")) {
+    node.setAttribute("aria-label", say(node.dataset.label));
+    if (node.tagName === "BUTTON" || node.classList.contains("bar")) {
+      node.title = say(node.dataset.label);
+    }
+  }
+  for (const node of document.querySelectorAll("[data-zh]")) {
+    node.dataset.en ??= node.textContent;
+    node.textContent = node.dataset[chosen];
+  }
+  listeners.forEach((listener) => listener());
+}
+
+/** An element with attributes and children; text stays text. */
+function make(tag, attributes = {}, ...children) {
+  const svg = ["svg", "g", "rect", "text", "path", "line", "circle", "polyline", "title"];
+  const node = svg.includes(tag)
+    ? document.createElementNS("http://www.w3.org/2000/svg", tag)
+    : document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  node.append(...children);
+  return node;
+}
+
+document.getElementById("language").addEventListener("click", () => {
+  setLanguage(language === "en" ? "zh" : "en");
+});
