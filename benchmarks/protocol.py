@@ -127,7 +127,7 @@ def _commit() -> str:
     # A tree with changes is not the commit it started from, and the number says so.
     try:
         commit = _git("rev-parse", "--short=12", "HEAD")
-        changed = _git("status", "--porcelain", "--untracked-files=no")
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", "src", "benchmarks")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     changed_sources = [line for line in changed.splitlines() if "benchmarks/results/" not in line]
