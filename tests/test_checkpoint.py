@@ -290,7 +290,11 @@ def test_a_header_that_is_no_json_object_is_refused(path, text):
         ("normalization", {"mean": [0.5]}, "deviation is missing or of the wrong type"),
         ("normalization", {"mean": [], "deviation": []}, "one number per channel"),
         ("normalization", {"mean": [0, 0], "deviation": [1]}, "one number per channel"),
-        ("normalization", {"mean": [0, 0], "deviation": [1, 1]}, "must have one mean and deviation"),
+        (
+            "normalization",
+            {"mean": [0, 0], "deviation": [1, 1]},
+            "must have one mean and deviation",
+        ),
         ("normalization", {"mean": [float("nan")], "deviation": [1]}, "mean must be finite"),
         ("normalization", {"mean": [float("inf")], "deviation": [1]}, "mean must be finite"),
         ("normalization", {"mean": [0], "deviation": [0]}, "deviation above 0"),
