@@ -25,6 +25,7 @@ from tellapart.checkpoint import (
     weights_sha256,
 )
 from tellapart.config import OptimizerRecipe
+from tellapart.data.drawing import DrawingStyle
 from tellapart.errors import ClassifierFileError, ConfigError, RunError
 from tellapart.models.classifier import Classifier, Normalization
 from tellapart.models.zoo import NETWORKS, build_network, seeded_network
@@ -61,6 +62,17 @@ def make(network="small-residual", arguments=None, names=("ant", "bee", "数")):
 def pictures(count=5):
     generator = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (count, *SHAPE), generator=generator, dtype=torch.uint8)
+
+
+STYLE = {
+    "ground": "dark",
+    "smallest": 0.6,
+    "typical": 0.7,
+    "largest": 0.8,
+    "row": 0.5,
+    "column": 0.5,
+    "off_centre": 0.05,
+}
 
 
 def file_bytes(header=HEADER, tensors=TENSORS):
@@ -304,6 +316,13 @@ def test_a_header_that_is_no_json_object_is_refused(path, text):
         ("normalization", {"mean": [0], "deviation": [10**400]}, "must fit a float"),
         ("normalization", {"mean": [0], "deviation": [1e-320]}, "must stay finite in float32"),
         ("normalization", {"mean": ["0"], "deviation": [1]}, "mean is missing or of the wrong"),
+        ("preparation", 3, "preparation must be a table whose fit is pad or crop"),
+        ("preparation", {"fit": "stretch"}, "preparation must be a table whose fit is pad or crop"),
+        ("preparation", {"fit": "pad", "style": 3}, "style must be a table of ground, smallest"),
+        ("preparation", {"fit": "pad", "style": {}}, "style must be a table of ground, smallest"),
+        ("preparation", {"fit": "pad", "style": STYLE | {"ground": 3}}, "must have a ground"),
+        ("preparation", {"fit": "pad", "style": STYLE | {"row": "x"}}, "and shares of the frame"),
+        ("preparation", {"fit": "pad", "style": STYLE | {"row": -1.0}}, "and shares of the frame"),
     ],
 )
 def test_a_hostile_header_is_refused_with_its_reason(path, key, value, message):
@@ -314,6 +333,30 @@ def test_a_hostile_header_is_refused_with_its_reason(path, key, value, message):
 @pytest.mark.parametrize("key", [key for key in HEADER if key != "training"])
 def test_a_header_without_one_of_its_entries_is_refused(path, key):
     refusal(path, file_bytes({name: value for name, value in HEADER.items() if name != key}))
+
+
+def test_how_pictures_are_made_to_fit_comes_back(path):
+    style = DrawingStyle(**STYLE)
+    made = Classifier(
+        build_network("small-residual", (1, 8, 8), 2, {"width": 2}),
+        network_name="small-residual",
+        arguments={"width": 2},
+        class_names=("a", "b"),
+        picture_shape=(1, 8, 8),
+        normalization=Normalization((0.5,), (0.5,)),
+        fit="crop",
+        style=style,
+    )
+    save_classifier(path, made, {})
+    loaded = load_classifier(path)
+    assert (loaded.fit, loaded.style) == ("crop", style)
+    assert loaded.with_network(loaded.network).style == style
+
+
+def test_a_file_of_before_there_was_a_choice_pads(path):
+    path.write_bytes(file_bytes())
+    loaded = load_classifier(path)
+    assert (loaded.fit, loaded.style) == ("pad", None)
 
 
 def test_what_is_known_of_training_is_not_needed(path):

@@ -332,6 +332,11 @@ def test_a_number_too_long_for_a_float_is_refused(key):
         ("model.arguments.width=16", "model.arguments", {"width": 16}),
         ("model.arguments.channels=true", "model.arguments", {"channels": True}),
         ("model.arguments.kind=big", "model.arguments", {"kind": "big"}),
+        ("classes=0, ant ,'bee'", "data.classes", ("0", "ant", "bee")),
+        ("freezing=gradual", "finetuning.freezing", "gradual"),
+        ("freezing=2", "finetuning.freezing", 2),
+        ("lora_rank=4", "finetuning.lora_rank", 4),
+        ("finetuning.source=a run = b", "finetuning.source", "a run = b"),
     ],
 )
 def test_settings_reach_their_field_and_no_other(setting, key, value):
@@ -438,6 +443,14 @@ def test_no_two_sections_share_a_short_key_but_name():
         (["normalization=given"], "needs mean and deviation with one number per channel each"),
         (["normalization=given", "mean=0.1,0.2", "deviation=1"], "each, got 2 and 1"),
         (["normalization=given", "mean=0.1", "deviation=0"], "deviation must be greater than 0"),
+        (["freezing=heads"], "or a whole number, got 'heads'; did you mean 'head'?"),
+        (["freezing=true"], "finetuning.freezing must be a word or a whole number, got True"),
+        (["freezing=1.5"], "finetuning.freezing must be a word or a whole number, got 1.5"),
+        (["lora_rank=0"], "lora_rank must be at least 1, got 0"),
+        (["lora_rank=some"], "lora_rank must be none or a whole number, got 'some'"),
+        (["lora_rank=2", "freezing=head"], "set finetuning.freezing=all, or finetuning.lora_rank"),
+        (["lora_rank=2", "l2_sp=1"], "set finetuning.l2_sp=0, or finetuning.lora_rank=none"),
+        (["weights_file=a", "finetuning.source=run"], "a source timm:NAME, got source 'run'"),
     ],
 )
 def test_contradictions_are_refused_with_a_remedy(settings_, message):

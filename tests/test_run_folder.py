@@ -8,7 +8,14 @@ import pytest
 
 from tellapart.config import Recipe, load_recipe
 from tellapart.errors import ConfigError, RunError
-from tellapart.run_folder import DataReference, RunFolder, create_run, open_run, source_of
+from tellapart.run_folder import (
+    DataReference,
+    RunFolder,
+    SourceReference,
+    create_run,
+    open_run,
+    source_of,
+)
 
 DATA = DataReference("mnist", "mnist", "ab" * 32)
 CREATED = "2026-01-01T00:00:00+00:00"
@@ -32,6 +39,22 @@ def test_a_run_gives_back_its_recipe_and_its_data(tmp_path):
     assert run.read_data_reference() == data
     assert run.read_json(run.run_file)["created"] == CREATED
     assert not run.is_complete
+
+
+def test_a_fine_tuned_run_gives_back_its_source(tmp_path):
+    source = SourceReference("/runs/first", "ef" * 32)
+    run = create_run(tmp_path / "run", load_recipe("finetune"), DATA, CREATED, source)
+    assert open_run(run.path).read_source() == source
+    assert run.read_data_reference() == DATA
+
+
+@pytest.mark.parametrize("content", ["{}", '{"finetuned_from": {"source": 3}}'])
+def test_a_run_that_does_not_say_its_source_is_refused(tmp_path, content):
+    run = make(tmp_path / "run")
+    run.run_file.write_text(content, "utf-8")
+    assert refusal(run.read_source) == (
+        f"{run.run_file} does not say what the run was fine-tuned from"
+    )
 
 
 def test_a_run_is_complete_once_it_is_evaluated(tmp_path):

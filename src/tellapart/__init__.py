@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tellapart.evaluation import Evaluation
     from tellapart.models.classifier import Classifier
     from tellapart.workflow.evaluating import EvaluationResult, evaluate
+    from tellapart.workflow.finetuning import finetune
     from tellapart.workflow.predicting import Prediction, predict
     from tellapart.workflow.reproducing import reproduce
     from tellapart.workflow.training import TrainingResult, train
@@ -33,6 +34,7 @@ __all__ = [
     "TrainingResult",
     "Watcher",
     "evaluate",
+    "finetune",
     "load_classifier",
     "load_data_set",
     "load_recipe",
@@ -55,6 +57,7 @@ _HOMES = {
     "TrainingResult": "tellapart.workflow.training",
     "Watcher": "tellapart.workflow.watcher",
     "evaluate": "tellapart.workflow.evaluating",
+    "finetune": "tellapart.workflow.finetuning",
     "load_classifier": "tellapart.checkpoint",
     "load_data_set": "tellapart.data.sources",
     "load_recipe": "tellapart.config",

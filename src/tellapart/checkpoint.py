@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from tellapart.data.drawing import DrawingStyle
 from tellapart.errors import ClassifierFileError, ConfigError, TellapartError
 from tellapart.files import write_whole
 from tellapart.models.classifier import Classifier, Normalization
@@ -29,6 +31,8 @@ _FORMAT = 1
 _KEY = "tellapart"
 _LONGEST_SIDE = 65_536
 _MOST_CLASSES = 1_000_000
+# A drawing's longer side may be that many times the shorter side of its frame.
+_LARGEST_SHARE = 65_536.0
 
 
 def weights_sha256(weights: Mapping[str, torch.Tensor]) -> str:
@@ -110,6 +114,10 @@ def save_classifier(path: Path, classifier: Classifier, training: Mapping[str, A
             "mean": list(classifier.normalization.mean),
             "deviation": list(classifier.normalization.deviation),
         },
+        "preparation": {
+            "fit": classifier.fit,
+            "style": asdict(classifier.style) if classifier.style else None,
+        },
         "training": dict(training),
     }
     save_tensors(path, classifier.network.state_dict(), header)
@@ -175,7 +183,27 @@ def _empty_classifier(header: Mapping[str, Any]) -> Classifier:
         class_names=tuple(class_names),
         picture_shape=shape,
         normalization=_normalization(header),
+        **_preparation(header),
     )
+
+
+def _preparation(header: Mapping[str, Any]) -> dict[str, Any]:
+    """How picture files are made to fit; files of before there was a choice say nothing."""
+    table = header.get("preparation", {"fit": "pad", "style": None})
+    if not isinstance(table, dict) or table.get("fit") not in ("pad", "crop"):
+        raise ClassifierFileError("header: preparation must be a table whose fit is pad or crop")
+    style = table.get("style")
+    if style is None:
+        return {"fit": table["fit"]}
+    names = [entry.name for entry in fields(DrawingStyle)]
+    if not isinstance(style, dict) or sorted(style) != sorted(names):
+        raise ClassifierFileError(f"header: style must be a table of {', '.join(names)}")
+    shares = [style[name] for name in names if name != "ground"]
+    if style["ground"] not in ("dark", "light") or not all(
+        isinstance(share, float) and 0 <= share <= _LARGEST_SHARE for share in shares
+    ):
+        raise ClassifierFileError("header: style must have a ground and shares of the frame")
+    return {"fit": table["fit"], "style": DrawingStyle(**style)}
 
 
 def _normalization(header: Mapping[str, Any]) -> Normalization:

@@ -104,6 +104,28 @@ class DataRecipe(_Section):
         "training pictures a class, drawn by the seed from what validation leaves; 0 takes all",
         minimum=0,
     )
+    size: int = _setting(
+        0,
+        "picture files are made squares of so many pixels a side; 0 chooses by the pictures",
+        minimum=0,
+        maximum=4096,
+    )
+    channels: int = _setting(
+        0, "of picture files: 1 grey, 3 colour; 0 chooses by the pictures", minimum=0, maximum=3
+    )
+    fit: Literal["pad", "crop"] = _setting(
+        "pad",
+        "picture files of another aspect. pad: the whole picture with a border; crop: its middle",
+    )
+    test_share: float = _setting(
+        0.2,
+        "part of own pictures kept for the test where they come without a test split; 0 keeps none",
+        minimum=0,
+        below=1,
+    )
+    split_seed: int = _setting(
+        0, "decides which own pictures are kept for test and validation", minimum=0, below=2**63
+    )
     normalization: Literal["measured", "given", "none", "source"] = _setting(
         "measured",
         "measured: the train split's mean and deviation per channel; given: `mean` and"
@@ -116,6 +138,8 @@ class DataRecipe(_Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.channels == 2:
+            raise ConfigError("channels must be 1 (grey), 3 (colour) or 0 (by the pictures), got 2")
         if self.normalization == "given":
             if not self.mean or len(self.mean) != len(self.deviation):
                 raise ConfigError(
@@ -204,9 +228,21 @@ class TrainingRecipe(_Section):
     )
     patience: int = _setting(
         0,
-        "stop after this many epochs without a lower validation loss and end on the best "
+        "stop after this many epochs in which validation got no better and end on the best "
         "weights; 0 trains all epochs and ends on the last",
         minimum=0,
+    )
+    stop_on: Literal["auto", "loss", "accuracy", "macro-f1"] = _setting(
+        "auto",
+        "what of validation patience watches, and the best weights are the best in. auto: macro-f1"
+        " where the largest class has three times the pictures of the smallest, else loss",
+    )
+    class_weights: Literal["none", "balanced"] = _setting(
+        "none", "balanced: a picture counts in the loss the more, the fewer its class has"
+    )
+    sampling: Literal["shuffled", "balanced"] = _setting(
+        "shuffled",
+        "shuffled: every picture once an epoch; balanced: drawn so that each class comes as often",
     )
     precision: Literal["auto", "fp32", "bf16"] = _setting(
         "auto", "auto: bf16 where the hardware multiplies it fast, else fp32"
@@ -327,6 +363,9 @@ class FinetuningRecipe(_Section):
     )
     layer_decay: float = _setting(
         1.0, "a stage's learning rate is this times that of the next one", above=0, maximum=1
+    )
+    head_rate: float = _setting(
+        1.0, "the output layer's learning rate is this times that of the last stage", above=0
     )
     l2_sp: float = _setting(
         0.0,

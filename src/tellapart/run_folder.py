@@ -83,6 +83,11 @@ class RunFolder:
         return self.path / "start.safetensors"
 
     @property
+    def pictures_file(self) -> Path:
+        """The picture files with their classes and splits; a table that can be trained on."""
+        return self.path / "pictures.csv"
+
+    @property
     def classifier_file(self) -> Path:
         """The result; written when training is over."""
         return self.path / "model.safetensors"

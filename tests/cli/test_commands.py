@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from tellapart.config import load_recipe, recipe_names
@@ -269,3 +270,37 @@ def test_reproduce(tellapart):
     assert Path("all/tutorial-lenet/report.html").exists()
     accuracy = f"{100 * row['test_accuracy']:.2f} %"
     assert re.search(rf"^tutorial-lenet +none .*{accuracy} \(", printed.out, re.MULTILINE)
+
+
+@pytest.fixture
+def pets(monkeypatch):
+    """A folder of two classes with a leak from train to test."""
+    monkeypatch.setenv("TELLAPART_CACHE", str(Path("cache").resolve()))
+    for label, name in enumerate(("cat", "dog")):
+        for number in range(8):
+            coarse = torch.randint(0, 256, (5, 5, 3), dtype=torch.uint8).numpy()
+            picture = Image.fromarray(coarse).resize((32, 32), Image.Resampling.BICUBIC)
+            for split in ("train", "test") if number == label == 0 else ("train",):
+                Path("pets", split, name).mkdir(parents=True, exist_ok=True)
+                picture.save(Path("pets", split, name, f"{number}.png"))
+    return "pets"
+
+
+def test_a_check_that_finds_leaks_ends_with_2_unless_it_is_allowed(tellapart, pets):
+    outcome = tellapart("data", "check", pets, "--page", "check.html")
+    assert outcome.code == 2
+    assert "1 of the 1 pictures of test are in train too, byte for byte" in outcome.out
+    assert "pets/train/cat/0.png = pets/test/cat/0.png" in outcome.out
+    assert outcome.out.endswith("page       check.html\n")
+    assert "preparing pictures: 16 of 16" in outcome.err
+    allowed = tellapart("data", "check", pets, "--allow", "--json")
+    assert allowed.code == 0
+    assert allowed.json["has_leaks"]
+    assert allowed.json["page"] is None
+
+
+def test_preparing_says_what_and_where(tellapart, pets):
+    outcome = tellapart("data", "prepare", pets, "--set", "data.size=24")
+    assert outcome.code == 0
+    assert "2 classes; 24x24 colour" in outcome.out
+    assert tellapart("data", "prepare", pets, "--json").json["picture_shape"] == [3, 32, 32]

@@ -89,7 +89,7 @@ REFUSALS = {
     "train --out file/run": "cannot make the run folder file/run: Not a directory",
     "train --out full": "full is not empty and is left as it is; choose another --out",
     "train --data-dir gone mnist": "the data folder gone does not exist",
-    "train file": "file is a file; give a folder or a name: mnist-sample, ",
+    "train file": "file is a file of another kind; give a folder, a .csv table, ",
     "train full": "full: no train-images-idx3-ubyte[.gz] and train-labels-idx1-ubyte[.gz] in it",
     "evaluate nowhere": "run nowhere does not exist",
     "evaluate full": "full is not a run: it has no run.json and recipe.toml",

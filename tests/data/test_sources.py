@@ -45,7 +45,7 @@ def write_files(folder: Path, *, compress: bool = False) -> Path:
 @pytest.fixture(autouse=True)
 def own_places(tmp_path, monkeypatch):
     """No file of this machine is found, and no network is reached."""
-    monkeypatch.setattr(sources.platformdirs, "user_cache_path", lambda _: tmp_path / "cache")
+    monkeypatch.setenv("TELLAPART_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("TELLAPART_DATA", raising=False)
 
     def refuse(urls, target, **options):
@@ -170,7 +170,9 @@ def test_an_unknown_source_is_refused(tmp_path, monkeypatch, source):
 
 def test_a_file_as_source_is_refused(tmp_path):
     (tmp_path / "digits.dat").write_bytes(b"")
-    with pytest.raises(DataError, match=r"digits\.dat is a file; give a folder or a name: mnist"):
+    with pytest.raises(
+        DataError, match=r"digits\.dat is a file of another kind; give a folder, a \.csv"
+    ):
         load_data_set(tmp_path / "digits.dat")
 
 

@@ -6,12 +6,18 @@ from torch import nn
 
 from tellapart.models.blocks import (
     Dropout,
+    DynamicConvolution,
     Flatten,
+    Ghost,
     Residual,
+    SqueezeExcitation,
     conv_norm_relu,
+    dynamic_conv,
     features_shape,
     named,
+    separable_conv,
 )
+from tellapart.models.cost import count_multiply_adds
 
 
 def test_named_layers_keep_their_names_and_order():
@@ -49,6 +55,139 @@ def test_a_residual_block_adds_its_input_before_the_last_relu():
     nn.init.ones_(block.second.norm.weight)
     wanted = torch.relu(features + block.second(block.first(features)))
     assert torch.allclose(block(features), wanted)
+
+
+LAYERS = [conv_norm_relu, separable_conv, Ghost, dynamic_conv]
+
+
+def features_of(channels, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(4, channels, 7, 6, generator=generator)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_layer_keeps_the_size_and_ends_on_a_relu_or_on_its_norm(layer):
+    torch.manual_seed(0)
+    rectified, signed = layer(6, 8)(features_of(6)), layer(6, 8, relu=False)(features_of(6))
+    assert rectified.shape == signed.shape == (4, 8, 7, 6)
+    assert rectified.min() == 0
+    assert signed.mean((0, 2, 3)).abs().max() < 1e-5
+    # A ghost is one filter away from its channel, and normalised like every other.
+    assert torch.allclose(signed.var((0, 2, 3), correction=0), torch.ones(8), atol=1e-2)
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_residual_block_of_any_layer_adds_to_its_input(layer):
+    torch.manual_seed(0)
+    block, features = Residual(6, layer), features_of(6)
+    for norm in (part for part in block.second.modules() if isinstance(part, nn.BatchNorm2d)):
+        nn.init.zeros_(norm.weight)
+    assert torch.equal(block(features), torch.relu(features))
+
+
+def test_a_separable_convolution_is_a_convolution_of_rank_one_kernels():
+    torch.manual_seed(0)
+    layer = separable_conv(3, 5, stride=2, relu=False).eval()
+    layer.depthwise.relu = nn.Identity()
+    depthwise, pointwise = layer.depthwise.conv.weight, layer.pointwise.conv.weight
+    kernels = pointwise * depthwise.view(1, 3, 3, 3)  # (outputs, channels, 3, 3)
+    wanted = nn.functional.conv2d(features_of(3), kernels, stride=2, padding=1)
+    # Untouched norms only divide by sqrt(1 + eps), twice.
+    assert torch.allclose(layer(features_of(3)) * (1 + 1e-5), wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_separable_convolution_rectifies_between_its_steps():
+    layer = separable_conv(2, 2, relu=False)
+    assert [type(part).__name__ for part in layer.depthwise] == ["Conv2d", "BatchNorm2d", "ReLU"]
+    assert [type(part).__name__ for part in layer.pointwise] == ["Conv2d", "BatchNorm2d"]
+    assert layer.depthwise.conv.groups == 2
+
+
+@pytest.mark.parametrize("outputs", [1, 7, 8])
+def test_a_ghost_joins_channels_and_their_ghosts(outputs):
+    torch.manual_seed(0)
+    ghost, features = Ghost(3, outputs), features_of(3)
+    half = (outputs + 1) // 2
+    out = ghost.eval()(features)
+    primary = ghost.primary(features)
+    assert out.shape == (4, outputs, 7, 6)
+    assert torch.equal(out[:, :half], primary)
+    for index in range(outputs - half):
+        # Each ghost sees one channel only.
+        alone = torch.zeros_like(primary)
+        alone[:, index] = primary[:, index]
+        assert torch.allclose(ghost.cheap(alone)[:, index], out[:, half + index])
+
+
+def test_squeeze_and_excitation_weighs_channels_by_their_means_alone():
+    torch.manual_seed(0)
+    block, features = SqueezeExcitation(8), features_of(8)
+    out = block(features)
+    gates = (out / features).amax((2, 3))
+    assert ((gates > 0) & (gates < 1)).all()
+    assert torch.allclose(out, features * gates[:, :, None, None], atol=1e-6)
+    hidden = torch.relu(block.scores.squeeze(features.mean((2, 3))))
+    assert torch.allclose(gates, torch.sigmoid(block.scores.excite(hidden)), atol=1e-5)
+    assert hidden.shape == (4, 2)
+    # Turned over, a picture has the same means.
+    assert torch.allclose(block(features.flip(2, 3)).flip(2, 3), out, atol=1e-6)
+
+
+def test_a_block_of_few_channels_keeps_a_hidden_unit():
+    assert SqueezeExcitation(2).scores.squeeze.out_features == 1
+    assert DynamicConvolution(1, 2).scores.squeeze.out_features == 1
+
+
+def test_a_dynamic_convolution_uses_for_each_picture_its_own_mean_of_kernels():
+    torch.manual_seed(0)
+    layer, features = DynamicConvolution(3, 5, num_kernels=4, temperature=0.1), features_of(3)
+    shares = layer.shares(features)
+    assert torch.allclose(shares.sum(1), torch.ones(4))
+    assert not torch.allclose(shares[0], shares[1], atol=1e-2)
+    kernels = layer.weight.view(4, 5, 3, 3, 3)
+    for picture, share, out in zip(features, shares, layer(features), strict=True):
+        mixed = sum(part * kernel for part, kernel in zip(share, kernels, strict=True))
+        wanted = nn.functional.conv2d(picture[None], mixed, padding=1)[0]
+        assert torch.allclose(out, wanted, atol=1e-5)
+
+
+def test_a_high_temperature_gives_every_kernel_its_share():
+    torch.manual_seed(0)
+    cool, hot = (DynamicConvolution(3, 5, temperature=heat) for heat in (0.1, 1000.0))
+    hot.load_state_dict(cool.state_dict())
+    assert torch.allclose(hot.shares(features_of(3)), torch.full((4, 4), 0.25), atol=1e-3)
+    assert cool.shares(features_of(3)).max() > 0.5
+
+
+def test_an_exported_dynamic_convolution_takes_batches_of_any_size():
+    torch.manual_seed(0)
+    layer = DynamicConvolution(3, 5).eval()
+    sizes = {"features": {0: torch.export.Dim("batch", min=1, max=64)}}
+    exported = torch.export.export(layer, (features_of(3),), dynamic_shapes=sizes).module()
+    for num_pictures in (1, 2, 4):
+        features = features_of(3)[:num_pictures]
+        assert torch.allclose(exported(features), layer(features), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("block", "parameters", "multiply_adds"),
+    [
+        # c = 8 channels in, o = 12 out, p = 42 places, written out as the documentation has them.
+        (conv_norm_relu(8, 12), 9 * 8 * 12 + 2 * 12, 9 * 8 * 12 * 42),
+        (separable_conv(8, 12), 9 * 8 + 8 * 12 + 2 * 8 + 2 * 12, (9 * 8 + 8 * 12) * 42),
+        (Ghost(8, 12), 9 * 8 * 6 + 9 * 6 + 4 * 6, 9 * (8 + 1) * 6 * 42),
+        (
+            DynamicConvolution(8, 12),
+            9 * 4 * 8 * 12 + 8 * 2 + 2 + 2 * 4 + 4,
+            9 * 8 * 12 * 42 + 9 * 4 * 8 * 12 + 8 * 2 + 2 * 4,
+        ),
+        (SqueezeExcitation(8), 2 * 8 * 2 + 2 + 8, 2 * 8 * 2),
+    ],
+    ids=["convolution", "separable", "ghost", "dynamic", "squeeze-and-excitation"],
+)
+def test_a_block_costs_what_its_docstring_says(block, parameters, multiply_adds):
+    assert sum(weight.numel() for weight in block.parameters()) == parameters
+    assert sum(count_multiply_adds(block, (8, 7, 6)).values()) == multiply_adds
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.nn.functional import cross_entropy
 
 from tellapart.config import DistillationRecipe
 from tellapart.errors import ConfigError
@@ -109,3 +110,11 @@ def test_a_teacher_that_does_not_fit_is_refused():
     with pytest.raises(ConfigError, match="the teacher takes pictures of"):
         require_fit_teacher(make(shape=(1, 2, 3)), make())
     require_fit_teacher(make(), make())
+
+
+def test_class_weights_are_those_of_torch():
+    logits, labels = torch.randn(6, 3), torch.tensor([0, 0, 0, 0, 1, 2])
+    weights = torch.tensor([0.5, 2.0, 2.0])
+    objective = Objective(0.1, DistillationRecipe(), None, FP32, weights)
+    expected = cross_entropy(logits, labels, weight=weights, label_smoothing=0.1)
+    assert objective(logits, labels, None) == expected

@@ -256,7 +256,9 @@ def test_label_smoothing_enters_the_loss_and_the_step(make):
 
 
 def script_validation(monkeypatch, trainer, losses):
-    monkeypatch.setattr(trainer, "_validate", lambda epoch: (losses[epoch - 1], 0.5))
+    monkeypatch.setattr(trainer, "stop_metric", "loss")
+    measured = [{"loss": loss, "accuracy": 0.5, "macro-f1": 0.5} for loss in losses]
+    monkeypatch.setattr(trainer, "_validate", lambda epoch: measured[epoch - 1])
 
 
 def test_early_stopping_stops_after_its_patience_and_ends_on_the_best_weights(make, monkeypatch):

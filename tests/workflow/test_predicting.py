@@ -82,6 +82,28 @@ def test_the_same_digit_in_every_mode_is_the_same_digit(trained, test_split):
         assert (entry.label, entry.probability) == (first.label, first.probability)
 
 
+def test_a_small_dark_digit_in_a_corner_of_a_page_is_put_right(trained, test_split):
+    for index in range(0, 1000, 25):
+        page = Image.new("L", (300, 200), 240)
+        ink = Image.eval(digit(test_split, index), lambda value: 255 - value)
+        page.paste(ink.resize((70, 70)), (200, 10))
+        page.save(f"{index:03}.png")
+        digit(test_split, index).save(f"{index:03}-plain.png")
+    names = sorted(Path.cwd().glob("???.png"))
+    straight = predict(trained.run, [name.with_stem(f"{name.stem}-plain") for name in names])
+    put_right = predict(trained.run, names)
+    as_they_are = predict(trained.run, names, as_is=True)
+    assert all(entry.changes[:2] == ("inverted", "enlarged") for entry in put_right)
+    assert put_right[0].to_json()["changes"] == list(put_right[0].changes)
+    assert all(entry.changes == () for entry in (*straight, *as_they_are))
+
+    def num_agreeing(entries):
+        return sum(a.label == b.label for a, b in zip(entries, straight, strict=True))
+
+    assert num_agreeing(put_right) >= 36
+    assert num_agreeing(as_they_are) < 20
+
+
 def test_files_folders_and_patterns_each_file_once(trained, test_split):
     for path in ("a/1.png", "a/b/2.PNG", "c.png", "a/.hidden.png", "a/notes.txt"):
         Path(path).parent.mkdir(exist_ok=True, parents=True)

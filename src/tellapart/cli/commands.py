@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from tellapart import __version__
 from tellapart.cli.json_output import print_json
-from tellapart.cli.options import DataDir, Device, Json, Seed, Settings, Threads
+from tellapart.cli.options import DataDir, Device, Json, Seed, Settings, Shots, Threads
 from tellapart.cli.show import show_app
 from tellapart.errors import ConfigError, RunError
 
@@ -37,6 +37,7 @@ def train(
     *,
     recipe: str | None = None,
     settings: Settings = (),
+    shots: Shots = None,
     seed: Seed = None,
     out: Path | None = None,
     resume: Path | None = None,
@@ -51,7 +52,8 @@ def train(
     Parameters
     ----------
     data
-        A name from `tellapart data list`, or a folder of IDX files; mnist-sample, if left out.
+        A name from `tellapart data list`, a folder with a sub-folder per class, a .csv table, an
+        .npz archive or a folder of IDX files; mnist-sample, if left out.
     recipe
         A name from `tellapart recipes list`, or a .toml file; chosen for the data, if left out.
     out
@@ -66,6 +68,8 @@ def train(
     from tellapart.workflow.training import make_plan, make_trainer
     from tellapart.workflow.training import train as run_training
 
+    if shots is not None:
+        settings = (*settings, f"data.shots={shots}")
     if dry_run:
         from tellapart.run_folder import open_run
         from tellapart.runtime import set_threads
@@ -109,6 +113,99 @@ def train(
         print(f"report    {result.run / 'report.html'}")
     print(f"trained   {counted(result.num_epochs, 'epoch')} in {result.train_seconds:.1f} s")
     print(f"run       {result.run}")
+    return 0
+
+
+@app.command
+def finetune(
+    source: str,
+    data: str,
+    /,
+    *,
+    recipe: str | None = None,
+    settings: Settings = (),
+    freezing: str | None = None,
+    lora_rank: int | None = None,
+    weights: Path | None = None,
+    shots: Shots = None,
+    compare: bool = False,
+    seed: Seed = None,
+    out: Path | None = None,
+    data_dir: DataDir = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    dry_run: bool = False,
+    json: Json = False,
+) -> int:
+    """Train a classifier that begins as a trained network, with an output layer for new classes.
+
+    Parameters
+    ----------
+    source
+        The folder that `tellapart train` printed, a classifier file, or timm:NAME.
+    data
+        A name from `tellapart data list`, a folder with a sub-folder per class, a .csv table, an
+        .npz archive or a folder of IDX files.
+    recipe
+        A name from `tellapart recipes list`, or a .toml file; finetune or finetune-few, by the
+        number of pictures, if left out.
+    freezing
+        head trains the new layer only, all everything, gradual stage after stage; a number of
+        stages stays frozen. The recipe's, if left out.
+    lora_rank
+        Train a change of this rank to every layer instead of its weights (LoRA).
+    weights
+        A file with the weights of timm:NAME; the published ones are fetched, if left out.
+    compare
+        Train from zero, head only, gradual, all and LoRA under one budget, and print one table.
+    out
+        The run folder, new or empty; runs/DATA-RECIPE-N, if left out. With --compare a folder of
+        five.
+    dry_run
+        Say what would be done, and stop.
+    """
+    from tellapart.workflow.finetuning import compare as run_comparison
+    from tellapart.workflow.finetuning import finetuning_settings
+
+    if not compare:
+        return train(
+            data,
+            recipe=recipe,
+            settings=finetuning_settings(source, settings, freezing, lora_rank, weights),
+            shots=shots,
+            seed=seed,
+            out=out,
+            data_dir=data_dir,
+            device=device,
+            threads=threads,
+            dry_run=dry_run,
+            json=json,
+        )
+    if freezing is not None or dry_run:
+        raise ConfigError("--compare tries every way in turn; leave out --freezing and --dry-run")
+    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.tables import print_comparison
+
+    with ConsoleWatcher() as watcher:
+        ways = run_comparison(
+            source,
+            data,
+            recipe=recipe,
+            settings=settings,
+            lora_rank=lora_rank,
+            weights=weights,
+            shots=shots,
+            seed=seed,
+            out=out,
+            data_dir=data_dir,
+            device=device,
+            threads=threads,
+            watcher=watcher,
+        )
+    if json:
+        print_json({"data": data, "source": source, "ways": [way.to_json() for way in ways]})
+    else:
+        print_comparison(ways)
     return 0
 
 
@@ -162,6 +259,7 @@ def predict(
     run: Path,
     /,
     *pictures: str,
+    as_is: bool = False,
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
@@ -174,11 +272,13 @@ def predict(
         The folder that `tellapart train` printed, or a classifier file.
     pictures
         Files, folders and patterns such as 'scans/*.png'.
+    as_is
+        Do not put right a drawing that differs in ground, size or place from those trained on.
     """
     from tellapart.cli.tables import print_predictions
     from tellapart.workflow.predicting import predict as run_prediction
 
-    predictions = run_prediction(run, pictures, device=device, threads=threads)
+    predictions = run_prediction(run, pictures, as_is=as_is, device=device, threads=threads)
     if json:
         print_json({"run": str(run), "predictions": [entry.to_json() for entry in predictions]})
     else:
@@ -282,6 +382,73 @@ def fetch(name: str, /, *, data_dir: DataDir = None, json: Json = False) -> int:
         print_json({"name": name, "files": [str(path) for path in paths]})
     else:
         print("\n".join(map(str, paths)))
+    return 0
+
+
+@data_app.command(name="check")
+def check_data(
+    data: str,
+    /,
+    *,
+    settings: Settings = (),
+    page: Path | None = None,
+    allow: bool = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> int:
+    """Look for what is wrong with a data set: bad files, repeated pictures, leaks between splits.
+
+    Ends with exit code 2 where pictures of one split are in another: what is measured on such data
+    is no accuracy.
+
+    Parameters
+    ----------
+    data
+        A folder with a sub-folder per class, a .csv table, an .npz archive, or a name.
+    page
+        Write a page with the pictures to this .html file.
+    allow
+        End with exit code 0 in spite of leaks.
+    """
+    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.tables import print_check
+    from tellapart.workflow.checking import check as run_check
+
+    with ConsoleWatcher() as watcher:
+        result = run_check(data, settings=settings, page=page, data_dir=data_dir, watcher=watcher)
+    if json:
+        print_json(result.to_json())
+    else:
+        print_check(result)
+    return 2 if result.audit.has_leaks and not allow else 0
+
+
+@data_app.command(name="prepare")
+def prepare_data(
+    data: str,
+    /,
+    *,
+    settings: Settings = (),
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> int:
+    """Decode and resize picture files once, so that training on them starts at once.
+
+    Parameters
+    ----------
+    data
+        A folder with a sub-folder per class, or a .csv table.
+    """
+    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.tables import print_preparation
+    from tellapart.workflow.preparing import prepare as run_preparation
+
+    with ConsoleWatcher() as watcher:
+        result = run_preparation(data, settings=settings, data_dir=data_dir, watcher=watcher)
+    if json:
+        print_json(result.to_json())
+    else:
+        print_preparation(result)
     return 0
 
 

@@ -18,6 +18,10 @@ Settings = Annotated[
 Seed = Annotated[
     int | None, Parameter(help="Decides weights, shuffling and dropout; the recipe's, if left out.")
 ]
+Shots = Annotated[
+    int | None,
+    Parameter(help="Train on so many pictures a class, drawn by the seed; all, if left out."),
+]
 DataDir = Annotated[
     Path | None, Parameter(help="Look for a data set's files here first, in DATA_DIR/NAME.")
 ]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tellapart.training.trainer import EpochReport
     from tellapart.workflow.training import Plan
 
-_PLAIN_DOWNLOAD_STEP = 0.25
+_PLAIN_STEP = 0.25
 
 
 class ConsoleWatcher(Watcher):
@@ -36,9 +36,22 @@ class ConsoleWatcher(Watcher):
                 self._stop()
             return
         share = done_bytes / total if total else 0.0
-        if share >= self._plain_share + _PLAIN_DOWNLOAD_STEP or done_bytes == total:
+        if share >= self._plain_share + _PLAIN_STEP or done_bytes == total:
             self._plain_share = share
             line = f"fetching {name}: {done_bytes / 1e6:.1f} of {total / 1e6:.1f} MB"
+            self._console.print(line, markup=False, soft_wrap=True)
+
+    def decoding(self, done: int, total: int) -> None:
+        """A bar, or a line for every quarter."""
+        if self._console.is_terminal:
+            self._bar("preparing pictures", done, total)
+            if done == total:
+                self._stop()
+            return
+        share = done / total
+        if done == total or share >= self._plain_share + _PLAIN_STEP:
+            self._plain_share = share if done < total else 0.0
+            line = f"preparing pictures: {done:,} of {total:,}"
             self._console.print(line, markup=False, soft_wrap=True)
 
     def plan(self, plan: Plan) -> None:
@@ -65,6 +78,8 @@ class ConsoleWatcher(Watcher):
                 f"validation loss {report.validation_loss:.4f}",
                 f"validation {percent(report.validation_accuracy)}",
             ]
+        if report.validation_macro_f1 is not None:
+            parts.append(f"macro F1 {report.validation_macro_f1:.4f}")
         parts.append(f"{report.seconds:.1f} s")
         self._console.print("  ".join(parts), soft_wrap=True)
 

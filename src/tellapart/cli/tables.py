@@ -12,16 +12,22 @@ from rich.text import Text
 if TYPE_CHECKING:
     from tellapart.config import Recipe
     from tellapart.data.catalogue import CatalogueEntry
+    from tellapart.data.findings import FoundPicture
     from tellapart.data.image_set import ImageSet
     from tellapart.evaluation import Evaluation
+    from tellapart.workflow.checking import CheckResult
+    from tellapart.workflow.finetuning import ComparedWay
     from tellapart.workflow.predicting import Prediction
+    from tellapart.workflow.preparing import PreparationResult
     from tellapart.workflow.reproducing import Claim
     from tellapart.workflow.showing import ShownNetwork
+    from tellapart.workflow.starting import Start
     from tellapart.workflow.training import Plan, TrainingResult
 
 # More classes than this, and only the worst are listed; report.html has them all.
 _MOST_CLASSES_LISTED = 20
 _NUM_CONFUSIONS = 5
+_NUM_FILES_NAMED = 5
 
 
 def percent(share: float, digits: int = 2) -> str:
@@ -48,10 +54,41 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
         ("recipe", plan.recipe.name + (f" (chosen: {plan.reason})" if plan.reason else "")),
         ("", _recipe_line(plan.recipe)),
         ("network", f"{plan.recipe.model.network}, {plan.num_parameters:,} parameters"),
+        *(_start_lines(plan.start) if plan.start else ()),
         ("machine", f"{plan.runtime.device}, {plan.runtime.precision}"),
     ]
     for name, text in lines:
         (console or _stdout()).print(Text(f"{name:9} {text}"), soft_wrap=True)
+    if plan.start and plan.start.transfers:
+        (console or _stdout()).print(_transfer_table(plan.start))
+
+
+def _start_lines(start: Start) -> list[tuple[str, str]]:
+    """Where the weights come from, and how many of them are going to change."""
+    return [
+        ("source", f"{start.reference.source}, weights {start.reference.weights_sha256[:12]}"),
+        (
+            "freezing",
+            f"{start.freezing}; stages: {', '.join(start.stages)}, output; "
+            f"{percent(start.share_trained, 1)} of the weights are trained",
+        ),
+    ]
+
+
+def _transfer_table(start: Start) -> Table:
+    """A row per layer: what became of its tensors."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("layer", "tensors", "weights are"):
+        table.add_column(column, no_wrap=column == "layer")
+    layers: dict[tuple[str, str, str], list[str]] = {}
+    for entry in start.transfers:
+        layer, _, tensor = entry.name.rpartition(".")
+        shape = "x".join(map(str, entry.shape))
+        text = f"{tensor} {shape}" if shape else tensor
+        layers.setdefault((layer, entry.outcome, entry.how), []).append(text)
+    for (layer, outcome, how), tensors in layers.items():
+        table.add_row(Text(layer), Text(", ".join(tensors)), outcome + (f": {how}" if how else ""))
+    return table
 
 
 def _other_splits(plan: Plan) -> dict[str, ImageSet]:
@@ -121,7 +158,9 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
 def print_predictions(predictions: Sequence[Prediction]) -> None:
     """A row per file; what could not be read goes to standard error, where it belongs."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("class", "probability", "runner-up", "probability", "file"):
+    changed = any(entry.changes for entry in predictions)
+    columns = ("class", "probability", "runner-up", "probability", "file")
+    for column in (*columns, "put right") if changed else columns:
         table.add_column(
             column, justify="right" if column == "probability" else "left", no_wrap=True
         )
@@ -133,6 +172,7 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
                 Text(entry.runner_up or ""),
                 percent(entry.runner_up_probability or 0.0),
                 Text(entry.path),
+                *((", ".join(entry.changes),) if changed else ()),
             )
     if table.row_count:
         _stdout(wide=True).print(table)
@@ -166,6 +206,79 @@ def print_reproduction(results: Sequence[tuple[Claim, TrainingResult]]) -> None:
         )
     _stdout(wide=True).print(table)
     print("\nIn brackets: the 95 % interval. Time: the training loop alone.")
+
+
+def print_comparison(ways: Sequence[ComparedWay]) -> None:
+    """Way by way: accuracy with its interval, what was trained, and how long it took."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    has_validation = any(way.result.validation_accuracy is not None for way in ways)
+    columns = ["way", "test accuracy, 95 % interval", "weights trained", "time", "run"]
+    if has_validation:
+        columns.insert(1, "validation")
+    for column in columns:
+        left = column in ("way", "run")
+        table.add_column(column, justify="left" if left else "right", no_wrap=True)
+    for way in ways:
+        result, accuracy = way.result, "no test split"
+        if result.test:
+            low, high = result.test.accuracy_interval
+            accuracy = f"{percent(result.test.accuracy)} ({100 * low:.2f} to {percent(high)})"
+        chosen_by = result.validation_accuracy
+        row = [accuracy, percent(way.share_trained, 1), f"{result.train_seconds:.1f} s"]
+        if has_validation:
+            row.insert(0, "-" if chosen_by is None else percent(chosen_by))
+        table.add_row(way.name, *row, Text(str(result.run)))
+    _stdout(wide=True).print(table)
+    print(
+        "\nThe same pictures, epochs, batches and seed for all. The test split says what each is "
+        "worth;\nto choose among them, go by validation (--set validation_share=0.2)."
+    )
+
+
+def print_check(result: CheckResult) -> None:
+    """A row per split and class counts in words, then every finding."""
+    data_set = result.data_set
+    for split, part in data_set.splits.items():
+        counts = part.class_counts()
+        spread = f"{min(counts):,} to {max(counts):,} a class" if len(set(counts)) > 1 else ""
+        each = spread or f"{counts[0]:,} a class"
+        _stdout().print(Text(f"{split:11}{counted(len(part), 'picture')}, {each}"), soft_wrap=True)
+    for note in data_set.notes:
+        _stdout().print(Text(f"           {note}"), soft_wrap=True)
+    print()
+    styles = {"leak": "bold red", "fault": "yellow", "fact": ""}
+    for finding in result.audit.findings:
+        line = Text(f"{finding.severity:7}", style=styles[finding.severity])
+        line.append(f"{finding.kind}: {finding.message}", style="")
+        _stdout().print(line, soft_wrap=True)
+        for path, reason in finding.paths[:_NUM_FILES_NAMED]:
+            _stdout().print(Text(f"         {path}: {reason}"), soft_wrap=True)
+        for group in finding.groups[:_NUM_FILES_NAMED]:
+            _stdout().print(Text(f"         {' = '.join(map(_place, group))}"), soft_wrap=True)
+    if not result.audit.findings:
+        print("nothing is wrong with it")
+    if result.page:
+        print(f"page       {result.page}")
+
+
+def _place(picture: FoundPicture) -> str:
+    return picture.path or f"{picture.split}[{picture.index}]"
+
+
+def print_preparation(result: PreparationResult) -> None:
+    """What was prepared, in which form, and where it lies."""
+    channels, height, width = result.picture_shape
+    colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
+    counts = " · ".join(f"{name} {count:,}" for name, count in result.num_pictures.items())
+    lines = [
+        ("data", f"{result.data}: {counts}"),
+        ("", f"{len(result.class_names)} classes; {width}x{height} {colour}"),
+        *(("", note) for note in result.notes),
+        ("prepared", f"{result.num_bytes / 1e6:.1f} MB in {result.seconds:.1f} s"),
+        ("cache", str(result.cache)),
+    ]
+    for name, text in lines:
+        _stdout().print(Text(f"{name:9} {text}"), soft_wrap=True)
 
 
 def print_catalogue(entries: Iterable[CatalogueEntry]) -> None:

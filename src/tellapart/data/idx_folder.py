@@ -51,6 +51,12 @@ def load_idx_folder(folder: Path) -> DataSet:
     )
 
 
+def holds_idx_files(folder: Path) -> bool:
+    """Whether ``folder`` has an IDX file of any split, under a usual name."""
+    endings = (_IMAGES_ENDINGS, _LABELS_ENDINGS)
+    return any(_find_first(folder, split, e) for split in _PREFIXES for e in endings)
+
+
 def find_idx_file(name: str, folders: Iterable[Path]) -> Path | None:
     """The IDX file ``name`` in the first folder that has it, in a spelling that is in use.
 

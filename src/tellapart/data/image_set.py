@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 
+from tellapart.data.listing import LeftOut
+from tellapart.data.preparation import Fit
 from tellapart.errors import DataError, ShapeError
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """The pictures of one split, resident on one device.
+    """The pictures of one split, on one device.
 
     Args:
         images: uint8, (pictures, channels, height, width), 0 is black and 255 is white.
         labels: int64, (pictures,), an index into ``class_names``.
         class_names: what the indices mean; the same in every split of a data set.
+        mapped: whether the pictures lie in a file that is mapped into memory, and so may be more
+            than memory holds: whoever reads them takes a batch at a time.
 
     Raises:
         ShapeError: where shapes or types are not these, or the two lengths differ.
@@ -27,6 +32,7 @@ class ImageSet:
     images: torch.Tensor
     labels: torch.Tensor
     class_names: tuple[str, ...]
+    mapped: bool = False
 
     def __post_init__(self) -> None:
         if self.images.dtype != torch.uint8 or self.images.ndim != 4:
@@ -67,12 +73,17 @@ class ImageSet:
         return tuple(int(count) for count in counts)
 
     def select(self, indices: torch.Tensor) -> ImageSet:
-        """The pictures at ``indices`` (int64, (k,)), in that order."""
-        return replace(self, images=self.images[indices], labels=self.labels[indices])
+        """The pictures at ``indices`` (int64, (k,)), in that order, copied into memory."""
+        return replace(self, images=self.images[indices], labels=self.labels[indices], mapped=False)
 
     def to(self, device: torch.device) -> ImageSet:
         """The same pictures on ``device``."""
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+        return replace(
+            self,
+            images=self.images.to(device),
+            labels=self.labels.to(device),
+            mapped=self.mapped and device.type == "cpu",
+        )
 
 
 @dataclass(frozen=True)
@@ -86,6 +97,11 @@ class DataSet:
         provenance: who made it, in one line.
         licence: under what terms, in a few words.
         notes: what a person should know before training on it, a line each.
+        fit: how pictures of another aspect were made to fit, and others will be.
+        files: the file of each picture, by split, where pictures come from files.
+        left_out: what was found with the pictures and is not among them, and why.
+        shared: how many pictures of the first split are near duplicates of some in the second,
+            by the two splits' names; None where loading had no reason to look.
     """
 
     name: str
@@ -94,11 +110,15 @@ class DataSet:
     provenance: str = ""
     licence: str = ""
     notes: tuple[str, ...] = ()
+    fit: Fit = "pad"
+    files: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    left_out: tuple[LeftOut, ...] = ()
+    shared: Mapping[tuple[str, str], int] | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:
         """The classes' names, in the order of their indices."""
-        return self.splits["train"].class_names
+        return next(iter(self.splits.values())).class_names
 
     def split(self, name: str) -> ImageSet:
         """The split called ``name``.

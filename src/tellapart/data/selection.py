@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -37,7 +38,17 @@ def select_classes(data_set: DataSet, names: Sequence[str]) -> DataSet:
     return replace(
         data_set,
         splits={split: _of_classes(part, kept) for split, part in data_set.splits.items()},
+        files={split: _files_of(data_set, split, kept) for split in data_set.files},
         notes=(*data_set.notes, note),
+    )
+
+
+def _files_of(data_set: DataSet, split: str, kept: tuple[str, ...]) -> tuple[Path, ...]:
+    labels = data_set.split(split).labels.tolist()
+    return tuple(
+        path
+        for path, label in zip(data_set.files[split], labels, strict=True)
+        if data_set.class_names[label] in kept
     )
 
 

@@ -1,4 +1,8 @@
-"""Loading a data set by its name in the catalogue, or from a folder of IDX files.
+"""Loading a data set by its name in the catalogue, or from files of one's own.
+
+A name; a folder of IDX files; a folder of pictures by class; a ``.csv`` table of pictures; an
+``.npz`` archive of arrays. `open_source` finds out which and what is in it, so that a recipe can be
+chosen; `Source.load` then reads the pictures in the form that the recipe asks for.
 
 A file of the catalogue is looked for in ``data_dir/<name>``, ``$TELLAPART_DATA/<name>`` and the
 user cache, in this order, and then downloaded into the cache. The first one found is the one used:
@@ -16,8 +20,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import platformdirs
-
 from tellapart.data.catalogue import (
     CATALOGUE,
     CatalogueEntry,
@@ -25,7 +27,9 @@ from tellapart.data.catalogue import (
     catalogue_entry,
     name_hint,
 )
+from tellapart.data.digests import Progress as PictureProgress
 from tellapart.data.download import Progress, download
+from tellapart.data.folder import list_folder
 from tellapart.data.idx import (
     GZIP_MAGIC,
     MAX_BYTES,
@@ -34,8 +38,19 @@ from tellapart.data.idx import (
     read_idx,
     require_one_label_per_image,
 )
-from tellapart.data.idx_folder import find_idx_file, fingerprint, image_sets, load_idx_folder
+from tellapart.data.idx_folder import (
+    find_idx_file,
+    fingerprint,
+    holds_idx_files,
+    image_sets,
+    load_idx_folder,
+)
 from tellapart.data.image_set import DataSet
+from tellapart.data.manifest import list_manifest
+from tellapart.data.opening import OpenedSource, opened_arrays, opened_files, opened_ready
+from tellapart.data.pictures import is_picture_name, walk
+from tellapart.data.places import user_cache
+from tellapart.data.preparation import Preparation
 from tellapart.errors import DataError
 from tellapart.files import expand_home
 
@@ -49,31 +64,70 @@ def load_data_set(
     data_dir: Path | None = None,
     allow_download: bool = True,
     progress: Progress | None = None,
+    preparation: Preparation | None = None,
+    decoding: PictureProgress | None = None,
 ) -> DataSet:
     """Load a data set and check that it is what its name says.
 
     Args:
-        source: a name of the catalogue, or a folder that holds IDX files under MNIST's usual
-            names. A name of the catalogue wins over a folder called so; ``./mnist`` is a folder.
+        source: as :func:`open_source`.
         data_dir: where to look first, in the folder called as the data set.
         allow_download: whether a missing file may be fetched into the user cache.
         progress: called with (done_bytes, total_bytes) of everything that is fetched.
+        preparation: what is to be made of picture files; None leaves it to the pictures.
+        decoding: called with (done, total) of picture files that are decoded.
 
     Raises:
         DataError: where there is no such source, a file is missing and cannot be fetched, is
             damaged or not the expected one, or pictures and labels do not fit together.
     """
+    opened = open_source(
+        source, data_dir=data_dir, allow_download=allow_download, progress=progress
+    )
+    return opened.load(preparation or Preparation(), decoding)
+
+
+def open_source(
+    source: str | Path,
+    *,
+    data_dir: Path | None = None,
+    allow_download: bool = True,
+    progress: Progress | None = None,
+) -> OpenedSource:
+    """Find a data set and what is in it; picture files are listed and not yet decoded.
+
+    Args:
+        source: a name of the catalogue; a folder that holds IDX files under MNIST's usual names; a
+            folder with a sub-folder for each class; a ``.csv`` table with path and label; or an
+            ``.npz`` archive. A name of the catalogue wins over a folder called so; ``./mnist`` is
+            a folder.
+        data_dir: where to look first, in the folder called as the data set.
+        allow_download: whether a missing file may be fetched into the user cache.
+        progress: called with (done_bytes, total_bytes) of everything that is fetched.
+
+    Raises:
+        DataError: as :func:`load_data_set`.
+    """
     if isinstance(source, str) and source in CATALOGUE:
-        return _load_entry(CATALOGUE[source], data_dir, allow_download, progress)
-    folder = expand_home(source)
+        return opened_ready(_load_entry(CATALOGUE[source], data_dir, allow_download, progress))
+    path = expand_home(source)
     try:
-        is_folder, is_there = folder.is_dir(), folder.exists()
+        is_folder, is_there = path.is_dir(), path.exists()
     except OSError as error:
         raise DataError(f"{source}: cannot be looked up: {error.strerror}") from error
     if is_folder:
-        return load_idx_folder(folder)
+        if holds_idx_files(path) or not any(is_picture_name(file.name) for file in walk(path)):
+            return opened_ready(load_idx_folder(path))
+        return opened_files(list_folder(path))
+    if is_there and path.suffix.lower() == ".csv":
+        return opened_files(list_manifest(path))
+    if is_there and path.suffix.lower() == ".npz":
+        return opened_arrays(path)
     if is_there:
-        raise DataError(f"{folder} is a file; give a folder or a name: {', '.join(CATALOGUE)}")
+        raise DataError(
+            f"{path} is a file of another kind; give a folder, a .csv table, an .npz archive or a "
+            f"name: {', '.join(CATALOGUE)}"
+        )
     raise DataError(
         f"no data set is called {str(source)!r}, and no folder was found there; "
         f"{name_hint(str(source))}"
@@ -116,7 +170,7 @@ def search_folders(name: str, data_dir: Path | None = None) -> tuple[Path, ...]:
     roots = [
         *([data_dir] if data_dir else []),
         *([Path(from_environment)] if from_environment else []),
-        platformdirs.user_cache_path("tellapart") / "data",
+        user_cache() / "data",
     ]
     return tuple(expand_home(root) / name for root in roots)
 

@@ -58,6 +58,34 @@ def stratified_split(
     return kept_indices.to(labels.device), held_out_indices.to(labels.device)
 
 
+def stratified_groups(
+    labels: Tensor, groups: Tensor, share: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """:func:`stratified_split` that keeps the pictures of one group on one side.
+
+    A group counts as one picture, of the class of its first; so a class of many copies of few
+    pictures gives its share of the pictures, not of the copies.
+
+    Args:
+        labels: int64, (pictures,), from 0 without a gap.
+        groups: int64, (pictures,), the index of the first picture of each one's group.
+        share: how much to hold out, between 0 and 1, both excluded.
+        generator: on the CPU.
+
+    Returns:
+        The indices that stay and those held out, int64, ascending.
+
+    Raises:
+        ConfigError, DataError, ShapeError: as :func:`stratified_split`.
+    """
+    first = (groups == torch.arange(len(groups))).nonzero().flatten()
+    held_out = stratified_split(labels[first], share, generator)[1]
+    is_held_out = torch.zeros(len(labels), dtype=torch.bool)
+    is_held_out[first[held_out]] = True
+    is_held_out = is_held_out[groups]
+    return (~is_held_out).nonzero().flatten(), is_held_out.nonzero().flatten()
+
+
 def stratified_validation(train: ImageSet, share: float, seed: int) -> tuple[ImageSet, ImageSet]:
     """Split ``train`` into what is trained on and what choices are made on.
 

@@ -7,8 +7,9 @@
     kernels        kernels that have a name, and kernels written as numbers
     scenes         what a page plays: convolution, pooling, activation, computed by `tellapart.ops`
     learned        the same for the convolutions of a trained network
-    player         the page that plays scenes; player.js moves it
+    player         the page that plays scenes; player.js shows a step, moving.js goes on
     layers         the layers of a network with shapes, parameters and multiply-adds
+    diagram        the layers as boxes in a row
     network        the page of a network; network.js draws its feature maps
 
 Python computes every number; the scripts only show them. shared.js and style.css serve both pages.

@@ -1,7 +1,7 @@
 "use strict";
 // A grid of numbers and shades. One cell is 10 units; the outlines lie above the cells.
 const UNIT = 10;
-const SMALLEST_CELL_WITH_NUMBERS = 15;
+const SMALLEST_CELL_WITH_NUMBERS = 14;
 const SMALLEST_CELL_WITH_DIGITS = 34;
 
 class Grid {
@@ -76,13 +76,13 @@ class Grid {
   #write(cell) {
     if (cell.value === null) return;
     const wide = (this.pixels ?? 0) >= SMALLEST_CELL_WITH_DIGITS;
-    cell.text.textContent = wide ? written(cell.value) : brief(cell.value);
+    cell.text.textContent = wide ? written(cell.value, 3) : brief(cell.value);
   }
 
   /** One size of text for the grid, so that its longest number fits its cell. */
   #fit() {
     const longest = Math.max(2, ...this.cells.map((cell) => cell.text.textContent.length));
-    this.svg.style.setProperty("--digit", `${Math.min(4.4, 9.4 / (0.58 * longest)).toFixed(2)}px`);
+    this.svg.style.setProperty("--digit", `${Math.min(4.4, 9.4 / (0.65 * longest)).toFixed(2)}px`);
   }
 
   fit() {

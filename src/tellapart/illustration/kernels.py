@@ -46,7 +46,9 @@ def kernel_named(text: str) -> Kernel:
         return KERNELS[text]
     rows = [row for row in re.split(r"[;\n]", text) if row.strip()]
     try:
-        numbers = [[float(number) for number in re.split(r"[,\s]+", row.strip())] for row in rows]
+        numbers = [
+            [float(number) for number in re.split(r"\s*,\s*|\s+", row.strip())] for row in rows
+        ]
     except ValueError:
         raise ConfigError(_no_kernel(text)) from None
     if not numbers:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from tellapart.models.blocks import Residual
+from tellapart.models.cost import layer_multiply_adds
+
+_AFTER_ADDING = "of the sum with what came into the block"
 
 
 @dataclass(frozen=True)
@@ -20,7 +24,7 @@ class Layer:
         detail: what decides its work, as ``3x3, padding 1``; empty where nothing does.
         output_shape: (channels, height, width), or (numbers,) after the flatten.
         num_parameters: how many numbers training can change.
-        multiply_adds: for one picture; counted for convolutions and linear layers.
+        multiply_adds: for one picture, as `tellapart.models.cost` counts them.
         output: what it gave for the picture, of that shape.
     """
 
@@ -48,8 +52,8 @@ def trace_network(network: nn.Module, picture: Tensor) -> list[Layer]:
     """Runs a network once in evaluation mode and notes what every layer gives.
 
     A layer is a module with nothing inside it, or with weights of its own; one that runs twice
-    is listed twice, its parameters once. Additions between layers, as around a residual block,
-    are no layer.
+    is listed twice, its parameters once. The addition around a residual block is no layer; the
+    ReLU after it says that it was made.
 
     Args:
         network: takes (batch, channels, height, width).
@@ -57,18 +61,19 @@ def trace_network(network: nn.Module, picture: Tensor) -> list[Layer]:
     """
     layers: list[Layer] = []
     counted: set[int] = set()
+    added = {block.relu for block in network.modules() if isinstance(block, Residual)}
 
     def note(name: str, module: nn.Module, output: Tensor) -> None:
-        own = [weight for weight in module.parameters() if id(weight) not in counted]
+        own = [w for w in module.parameters(recurse=False) if id(w) not in counted]
         counted.update(id(weight) for weight in own)
         layers.append(
             Layer(
                 name=name,
                 kind=type(module).__name__,
-                detail=_detail(module),
+                detail=_AFTER_ADDING if module in added else _detail(module),
                 output_shape=tuple(output.shape[1:]),
                 num_parameters=sum(weight.numel() for weight in own if weight.requires_grad),
-                multiply_adds=_multiply_adds(module, output.shape),
+                multiply_adds=layer_multiply_adds(module, output.shape[1:]),
                 output=output[0].detach().clone().contiguous(),
             )
         )
@@ -90,15 +95,6 @@ def trace_network(network: nn.Module, picture: Tensor) -> list[Layer]:
         for hook in hooks:
             hook.remove()
     return layers
-
-
-def _multiply_adds(module: nn.Module, output_shape: torch.Size) -> int:
-    if isinstance(module, nn.Conv2d):
-        # Every number of the output is one inner product over the kernel and its group's channels.
-        return prod(output_shape[1:]) * prod(module.weight.shape[1:])
-    if isinstance(module, nn.Linear):
-        return prod(output_shape[1:]) * module.in_features
-    return 0
 
 
 def _detail(module: nn.Module) -> str:

@@ -110,11 +110,11 @@ function layout() {
   const gaps = parseFloat(style.columnGap) * (between ? 2 : 1);
   const work = between ? document.querySelector(".work").getBoundingClientRect().width : 0;
   const room = stage.clientWidth - work - gaps - 4;
-  const height = between ? Math.max(380, window.innerHeight - 330) : Infinity;
+  const height = between ? Math.max(380, window.innerHeight - 375) : Infinity;
   const cell = Math.min(84, room / (input.columns + output.columns), height / input.rows);
   input.resize(cell);
   output.resize(cell);
-  const part = between ? 108 : (stage.clientWidth - 2 * 16) / 3;
+  const part = between ? 108 : (stage.clientWidth - 2 * 12) / 3;
   for (const grid of Object.values(mini)) grid.resize(Math.min(46, part / scene.size[1]));
   show();
 }
@@ -211,53 +211,6 @@ function convolutionLines(index, seen, value) {
   return [...terms.flat(), ` = ${written(channelSum(index))}`, make("br"), `${sums.join(" + ")} = `, value];
 }
 
-/* ---- the curve of an activation ---- */
-
-const CURVE = { left: 30, right: 232, top: 10, bottom: 178 };
-
-function curveScale() {
-  const { shape, values } = scene.curve;
-  const [xs, ys] = [values.subarray(0, shape[1]), values.subarray(shape[1])];
-  const [low, high] = [Math.min(0, ...ys), Math.max(...ys)];
-  const room = 0.06 * (high - low || 1);
-  const map = (v, from, to, start, end) => start + ((v - from) / (to - from)) * (end - start);
-  return {
-    xs, ys, low, high,
-    x: (v) => map(v, xs[0], xs[xs.length - 1], CURVE.left, CURVE.right),
-    y: (v) => map(v, low - room, high + room, CURVE.bottom, CURVE.top),
-  };
-}
-
-function drawCurve() {
-  const { xs, ys, low, high, x, y } = curveScale();
-  const points = Array.from(xs, (v, i) => `${x(v).toFixed(1)},${y(ys[i]).toFixed(1)}`).join(" ");
-  const line = (x1, y1, x2, y2, name) => make("line", { x1, y1, x2, y2, class: name });
-  const label = (at, up, text, anchor) =>
-    make("text", { x: at, y: up, class: "tick", "text-anchor": anchor }, text);
-  $("curve").replaceChildren(
-    line(CURVE.left, y(0), CURVE.right, y(0), "axis"),
-    line(x(0), CURVE.top, x(0), CURVE.bottom, "axis"),
-    label(CURVE.left, CURVE.bottom + 16, brief(xs[0]), "start"),
-    label(CURVE.right, CURVE.bottom + 16, brief(xs[xs.length - 1]), "end"),
-    label(CURVE.left - 4, y(high) + 4, brief(high), "end"),
-    ...(low < -0.05 * high ? [label(CURVE.left - 4, y(low) + 4, brief(low), "end")] : []),
-    make("polyline", { points, class: "line" }),
-    make("path", { id: "guide", class: "guide" }),
-    make("circle", { id: "point", r: 5 }),
-    make("text", { id: "slope", class: "tick", x: CURVE.left + 8, y: CURVE.top + 12 }),
-  );
-}
-
-function drawPoint(index) {
-  const { x, y } = curveScale();
-  const at = x(inputAt(tapAt(index, 0)).value);
-  const up = y(scene.output.values[index]);
-  $("point").setAttribute("cx", at);
-  $("point").setAttribute("cy", up);
-  $("guide").setAttribute("d", `M${at} ${y(0)}V${up}H${x(0)}`);
-  $("slope").textContent = `${say("slope")}: ${written(scene.slopes.values[index])}`;
-}
-
 /* ---- words ---- */
 
 function describe() {
@@ -299,168 +252,5 @@ function drawChannels() {
   bar.replaceChildren(make("label", {}, `${say("channel")} `, choice));
 }
 
-const tell = (text) => { $("told").textContent = text; };
-
-/* ---- moving ---- */
-
-function go(to) {
-  step = Math.max(0, Math.min(count() - 1, to));
-  pointed = null;
-  show();
-  if (step === count() - 1) pause();
-}
-
-const still = matchMedia("(prefers-reduced-motion: reduce)");
-
-/** Milliseconds a step: slow is one to be read; the others take about 40 and 10 seconds in all. */
-function interval() {
-  const all = { slow: Infinity, steady: 40_000, fast: 10_000 }[$("pace").value];
-  return Math.max(still.matches ? 250 : 25, Math.min(1000, all / count()));
-}
-
-function play() {
-  if (step === count() - 1) go(0);
-  setPlaying(true);
-  const tick = () => {
-    go(step + 1);
-    if (timer) timer = setTimeout(tick, interval());
-  };
-  timer = setTimeout(tick, interval());
-}
-
-function pause() {
-  clearTimeout(timer);
-  timer = null;
-  setPlaying(false);
-}
-
-function setPlaying(playing) {
-  const button = $("play");
-  const path = playing ? "M7 4h4v16H7zM14 4h4v16h-4z" : "M7 4v16l13-8z";
-  button.querySelector("path").setAttribute("d", path);
-  button.dataset.label = playing ? "pause" : "play";
-  button.title = say(button.dataset.label);
-  button.setAttribute("aria-label", button.title);
-}
-
-const toggle = () => (timer ? pause() : play());
-const moves = {
-  ArrowRight: () => go(step + 1),
-  ArrowLeft: () => go(step - 1),
-  ArrowDown: () => go(step + scene.output.shape[1]),
-  ArrowUp: () => go(step - scene.output.shape[1]),
-  Home: () => go(0),
-  End: () => go(count() - 1),
-};
-
-document.addEventListener("keydown", (event) => {
-  const tag = event.target.tagName;
-  if (event.altKey || event.ctrlKey || event.metaKey || tag === "SELECT") return;
-  if (event.key === " " && tag !== "BUTTON") {
-    event.preventDefault();
-    toggle();
-  } else if (moves[event.key]) {
-    event.preventDefault();
-    pause();
-    moves[event.key]();
-  }
-});
-const clicks = { play: toggle, first: moves.Home, back: moves.ArrowLeft, forward: moves.ArrowRight, last: moves.End };
-for (const [name, move] of Object.entries(clicks)) {
-  $(name).addEventListener("click", () => {
-    if (name !== "play") pause();
-    move();
-  });
-}
-$("place").addEventListener("input", () => {
-  pause();
-  go(Number($("place").value));
-});
-
-/* ---- pointing ---- */
-
-function point(index) {
-  if (index === pointed) return;
-  pointed = index < 0 ? null : index;
-  drawWork();
-  outline();
-}
-
-$("output").addEventListener("pointermove", (event) => point(output.at(event)));
-$("output").addEventListener("pointerleave", () => point(-1));
-$("output").addEventListener("click", (event) => {
-  const index = output.at(event);
-  if (index >= 0) {
-    pause();
-    go(index);
-  }
-});
-
-function follow(pixel) {
-  const found = placesSeeing(pixel);
-  outline([[...pixel, 1, 1, "pointed"]]);
-  output.outline([
-    [...placeOf(watched()), 1, 1, "place"],
-    ...found.map((index) => [...placeOf(index), 1, 1, "reached"]),
-  ]);
-  const { value, isBorder } = inputAt(pixel);
-  const name = found.length > 1 ? "seen" : found.length ? "seen-once" : "unseen";
-  const border = scene.operation === "max" ? "border-max" : "border";
-  tell(isBorder ? say(border) : say(name, { value: written(value), count: found.length }));
-}
-
-function leave() {
-  tell("");
-  outline();
-}
-
-$("input").addEventListener("pointermove", (event) => {
-  const index = input.at(event);
-  if (index < 0) leave();
-  else follow([Math.floor(index / input.columns), index % input.columns]);
-});
-$("input").addEventListener("pointerleave", leave);
-
-/** A tap pointed at in one small grid lights up in all of them, in the sum and in the input. */
-function light(tap) {
-  for (const [name, grid] of Object.entries(mini)) {
-    const winner = name === "window" && scene.winners;
-    const kept = winner ? [[...tapIn(scene.winners.values[watched()]), 1, 1, "winner"]] : [];
-    grid.outline(tap < 0 ? kept : [...kept, [...tapIn(tap), 1, 1, "pointed"]]);
-  }
-  outline(tap < 0 ? [] : [[...tapAt(watched(), tap), 1, 1, "pointed"]]);
-  for (const term of document.querySelectorAll(".term")) {
-    term.classList.toggle("lit", Number(term.dataset.tap) === tap);
-  }
-}
-
-for (const name of ["under", "kernel", "products", "window"]) {
-  $(name)?.addEventListener("pointermove", (event) => light(mini[name].at(event)));
-  $(name)?.addEventListener("pointerleave", () => light(-1));
-}
-$("expression").addEventListener("pointermove", (event) => {
-  const term = event.target.closest(".term");
-  light(term ? Number(term.dataset.tap) : -1);
-});
-$("expression").addEventListener("pointerleave", () => light(-1));
-
-/* ---- begin ---- */
-
-scenes.forEach((each, index) => {
-  const button = make("button", { type: "button", "data-scene": each.name });
-  if (each.kernels) {
-    const icon = make("svg", { class: "grid icon small", "aria-hidden": "true" });
-    const [rows, columns] = each.size;
-    const grid = new Grid(icon, rows, columns, { scale: largest(each.kernels.values) });
-    for (let k = 0; k < rows * columns; k++) grid.set(k, each.kernels.values[k]);
-    button.append(icon);
-  }
-  button.append(make("span"));
-  button.addEventListener("click", () => open(index));
-  $("scenes").append(button);
-});
-$("pace").value = "steady";
-open(data.opened);
-listeners.push(describe);
-setLanguage(language);
-new ResizeObserver(layout).observe(document.querySelector(".grids"));
+const told = document.querySelector(".panel.output .caption");
+const tell = (text) => { told.textContent = text; };

@@ -14,6 +14,10 @@ from tellapart.page.document import document, packaged_text
 from tellapart.page.markup import Markup, element
 
 _PACKAGE = "tellapart.illustration"
+_SCRIPTS = (
+    *("shared.js", "grid.js", "player.js", "curve.js"),
+    *("moving.js", "pointing.js", "begin.js"),
+)
 
 #: What stands between the two grids, by kind of page: name of a grid and the sign before it.
 _WORK = {
@@ -53,7 +57,7 @@ def render_player(kind: str, scenes: Sequence[Scene], opened: int = 0) -> str:
         main,
         embedded(_content(kind, title, scenes, opened)),
         styles=[packaged_text(_PACKAGE, "style.css")],
-        scripts=[packaged_text(_PACKAGE, name) for name in ("shared.js", "grid.js", "player.js")],
+        scripts=[packaged_text(_PACKAGE, name) for name in _SCRIPTS],
     )
 
 
@@ -118,7 +122,6 @@ def _stage(kind: str) -> Markup:
             class_="grids",
         ),
         element("p", id="expression", class_="expression"),
-        element("p", id="told", class_="told", aria_live="polite"),
         _controls(),
         class_="card stage",
     )
@@ -130,7 +133,7 @@ def _grid(name: str, tag: str, sign: str = "") -> Markup:
         tag,
         element("h3", *heading, spoken("span", name), element("span", class_="shape")),
         element("svg", id=name, role="img", class_="grid", data_label=name),
-        element("p", class_="caption"),
+        element("p", class_="caption", aria_live="polite" if name == "output" else None),
         class_=f"panel {name}",
     )
 

@@ -16,12 +16,12 @@ function say(name, parts = {}) {
   return data.texts[name][language].replace(/\{(\w+)\}/g, (_, key) => parts[key]);
 }
 
-/** A number with four significant digits, a true minus sign, and no dust behind the point. */
-function written(value) {
+/** A number with so many significant digits, a true minus sign, and no dust behind the point. */
+function written(value, digits = 4) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
   const exact = Number.isInteger(value) && Math.abs(value) < 1e7;
-  const short = exact ? String(value) : String(Number(value.toPrecision(4)));
+  const short = exact ? String(value) : String(Number(value.toPrecision(digits)));
   return (short === "-0" ? "0" : short).replace(/-/g, "−");
 }
 

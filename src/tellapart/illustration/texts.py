@@ -26,15 +26,15 @@ TEXTS: dict[str, Said] = {
     # The player
     "convolution-title": said("Convolution, step by step", "卷积，一步一步看"),
     "convolution-lead": said(
-        "A small grid of weights slides over the picture. At every place, what lies on top of each "
-        "other is multiplied, and the products are added up: one number of the feature map.",
-        "一小块权重在图片上滑动。在每个位置，叠在一起的数相乘，乘积再相加，得到特征图上的一个数。",
+        "A kernel slides over the picture. At every place, what lies on top of each other is "
+        "multiplied and added up: one number of the feature map.",
+        "卷积核在图片上滑动。在每个位置，叠在一起的数相乘再相加，得到特征图上的一个数。",
     ),
     "pooling-title": said("Pooling, step by step", "池化，一步一步看"),
     "pooling-lead": said(
-        "A window moves over the picture, usually without overlap, and one number stands for all "
-        "it sees: the map gets smaller, and a shift of a pixel matters less.",
-        "一个窗口在图片上移动，通常不重叠，用一个数代表它看到的全部：图变小，一个像素的移动不再重要。",
+        "One number stands for all that the window sees: the map gets smaller, and a shift of a "
+        "pixel matters less.",
+        "用一个数代表窗口看到的全部：图变小，一个像素的移动不再那么重要。",
     ),
     "activation-title": said("Activation, number by number", "激活函数，一个数一个数看"),
     "activation-lead": said(

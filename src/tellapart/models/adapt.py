@@ -74,7 +74,7 @@ def transfer_weights(
         elif given.shape == tensor.shape:
             fitted, how = given, ""
         else:
-            fitted, how = _fit(name, given, tensor.shape, source, target)
+            fitted, how = _fit(given, tensor.shape, source, target)
         if fitted is not None:
             loaded[name] = fitted
         outcome: Literal["loaded", "adapted", "new"]
@@ -129,7 +129,6 @@ def fit_normalization(given: Normalization, channels: int) -> Normalization:
 
 
 def _fit(
-    name: str,
     given: torch.Tensor,
     shape: torch.Size,
     source: PictureNetwork,
@@ -147,7 +146,7 @@ def _fit(
             fitted = fit_positions(given, old_features, features)
             if fitted.shape == shape:
                 return fitted, f"{_size(old_features)} positions to {_size(features)}"
-    return None, f"{name!r} has another shape in the source"
+    return None, "another shape in the source"
 
 
 def _before_flatten(of: PictureNetwork) -> tuple[int, ...]:

@@ -251,10 +251,9 @@ class DynamicConvolution(nn.Module):
     ) -> None:
         super().__init__()
         self.num_kernels, self.temperature = num_kernels, temperature
-        # One above the other, (num_kernels * outputs, channels, 3, 3), drawn as a convolution's
-        # are: five dimensions could not be laid out channels last.
-        stacked = nn.Conv2d(in_channels, num_kernels * out_channels, 3, bias=False)
-        self.kernels = stacked.weight
+        # All kernels one above the other, (K * outputs, channels, 3, 3), drawn as a convolution's:
+        # in five dimensions they could not be laid out channels last.
+        self.weight = nn.Conv2d(in_channels, num_kernels * out_channels, 3).weight
         self.scores = _scores(in_channels, num_kernels, reduction=4)
         self.share = nn.Softmax(1)
 
@@ -264,11 +263,11 @@ class DynamicConvolution(nn.Module):
         if torch.compiler.is_exporting():
             return self._mix_outputs(features, shares)
         # (batch, K) @ (K, outputs * channels * 9)
-        kernels = shares @ self.kernels.reshape(self.num_kernels, -1)
+        kernels = shares @ self.weight.reshape(self.num_kernels, -1)
         # One picture to each group: a convolution has one kernel per output, not per picture.
         outputs = functional.conv2d(
             features.reshape(1, -1, *features.shape[2:]),
-            kernels.view(-1, *self.kernels.shape[1:]),
+            kernels.view(-1, *self.weight.shape[1:]),
             padding=1,
             groups=len(features),
         )
@@ -281,7 +280,7 @@ class DynamicConvolution(nn.Module):
 
     def _mix_outputs(self, features: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
         """The same by linearity, for formats in which groups cannot follow the batch's size."""
-        outputs = functional.conv2d(features, self.kernels, padding=1)
+        outputs = functional.conv2d(features, self.weight, padding=1)
         by_kernel = torch.unflatten(outputs, 1, (self.num_kernels, -1))  # (batch, K, outputs, h, w)
         return (by_kernel * shares[:, :, None, None, None]).sum(1)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from math import prod
 
 import torch
 from torch import nn
@@ -43,9 +43,8 @@ def count_multiply_adds(network: nn.Module, picture_shape: Sequence[int]) -> dic
     handles: list[RemovableHandle] = []
     try:
         for name, layer in network.named_modules():
-            count = _counter(name, layer)
-            if count is not None:
-                handles.append(layer.register_forward_hook(partial(_record, counts, name, count)))
+            if _has_products(name, layer):
+                handles.append(layer.register_forward_hook(partial(_record, counts, name)))
         features_shape(network, picture_shape)
     finally:
         for handle in handles:
@@ -53,45 +52,48 @@ def count_multiply_adds(network: nn.Module, picture_shape: Sequence[int]) -> dic
     return counts
 
 
-_Counter = Callable[[Any, torch.Tensor], int]
+def layer_multiply_adds(layer: nn.Module, output_shape: Sequence[int]) -> int:
+    """What one layer takes for one picture; 0 for one without products, such as a norm.
+
+    Args:
+        layer: alone: of a block's parts, those that are layers themselves are not counted.
+        output_shape: of what it gives for one picture, without the batch.
+    """
+    if not isinstance(layer, _WITH_PRODUCTS):
+        return 0
+    # Each number of the output is one inner product, with one kernel or one row of the matrix.
+    inner_products = prod(output_shape) * layer.weight[0].numel()
+    mixes_kernels = isinstance(layer, DynamicConvolution | DynamicConvolutionFromScratch)
+    return inner_products + (layer.weight.numel() if mixes_kernels else 0)
 
 
 def _record(
     counts: dict[str, int],
     name: str,
-    count: _Counter,
     layer: nn.Module,
     _inputs: tuple[torch.Tensor, ...],
     outputs: torch.Tensor,
 ) -> None:
     # A layer that is used twice costs twice.
-    counts[name] = counts.get(name, 0) + count(layer, outputs[0])
+    counts[name] = counts.get(name, 0) + layer_multiply_adds(layer, outputs.shape[1:])
 
 
-def _counter(name: str, layer: nn.Module) -> _Counter | None:
-    """What counts for ``layer``, or None where it has nothing to count."""
-    for kinds, counter in _COUNTERS.items():
-        if isinstance(layer, kinds):
-            return counter
+def _has_products(name: str, layer: nn.Module) -> bool:
+    if isinstance(layer, _WITH_PRODUCTS):
+        return True
     if any(weight.ndim > 1 for weight in layer.parameters(recurse=False)):
         raise ConfigError(
             f"the multiply-adds of layer {name!r}, a {type(layer).__name__}, cannot be counted; "
             "known: Conv2d, Linear, DynamicConvolution"
         )
-    return None
+    return False
 
 
-def _inner_products(layer: nn.Conv2d | nn.Linear, outputs: torch.Tensor) -> int:
-    """Each output is one inner product with one kernel or row of the weight."""
-    return outputs.numel() * layer.weight[0].numel()
-
-
-def _mixed_convolution(layer: DynamicConvolution, outputs: torch.Tensor) -> int:
-    """The convolution, and the mixing of its kernel; what chooses the mixture counts by itself."""
-    return outputs.numel() * layer.kernels[0].numel() + layer.kernels.numel()
-
-
-_COUNTERS: dict[tuple[type[nn.Module], ...], _Counter] = {
-    (nn.Conv2d, nn.Linear, ConvolutionFromScratch, LinearFromScratch): _inner_products,
-    (DynamicConvolution, DynamicConvolutionFromScratch): _mixed_convolution,
-}
+_WITH_PRODUCTS = (
+    nn.Conv2d,
+    nn.Linear,
+    DynamicConvolution,
+    ConvolutionFromScratch,
+    LinearFromScratch,
+    DynamicConvolutionFromScratch,
+)

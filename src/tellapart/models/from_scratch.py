@@ -94,7 +94,7 @@ class DynamicConvolutionFromScratch(nn.Module):
 
     def __init__(self, layer: blocks.DynamicConvolution) -> None:
         super().__init__()
-        self.kernels, self.num_kernels = layer.kernels, layer.num_kernels
+        self.weight, self.num_kernels = layer.weight, layer.num_kernels
         self.scores = _swapped(layer.scores, "scores")
         self.share = _swapped(layer.share, "share")
         self.temperature = layer.temperature
@@ -103,10 +103,10 @@ class DynamicConvolutionFromScratch(nn.Module):
         """(batch, in_channels, height, width) to (batch, out_channels, height, width)."""
         shares = self.share(self.scores(features) / self.temperature)
         # (batch, outputs * channels * 9)
-        kernels = ops.linear(shares, self.kernels.reshape(self.num_kernels, -1).T)
+        kernels = ops.linear(shares, self.weight.reshape(self.num_kernels, -1).T)
         outputs = ops.conv2d(
             features.reshape(1, -1, *features.shape[2:]),
-            kernels.view(-1, *self.kernels.shape[1:]),
+            kernels.view(-1, *self.weight.shape[1:]),
             padding=1,
             groups=len(features),
         )

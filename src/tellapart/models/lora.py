@@ -12,6 +12,7 @@ computed beside it, so grouped and depthwise convolutions need nothing of their 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import nn
@@ -56,22 +57,27 @@ def add_lora(network: nn.Module, rank: int, seed: int) -> None:
         ConfigError: a network without an output layer or without another layer to change, or a
             rank below 1 or above that of a layer.
     """
-    head = output_layer(network)
-    layers = [(name, layer) for name, layer in _weighted_layers(network) if layer is not head]
-    if not layers:
-        raise ConfigError("LoRA needs a convolution or linear layer before the output layer")
+    layers = _layers_to_change(network)
+    smallest, least = min(layers, key=lambda entry: _full_rank(entry[1].weight))
+    if not 1 <= rank <= _full_rank(least.weight):
+        raise ConfigError(
+            f"lora_rank must be from 1 to that of the smallest layer, "
+            f"{_full_rank(least.weight)} of {smallest!r} {tuple(least.weight.shape)}, got {rank}"
+        )
     for name, layer in layers:
         weight = layer.weight
-        assert isinstance(weight, nn.Parameter)
-        full = min(weight.flatten(1).shape)
-        if not 1 <= rank <= full:
-            raise ConfigError(
-                f"lora_rank must be from 1 to that of the smallest layer, {full} of {name!r} "
-                f"{tuple(weight.shape)}, got {rank}"
-            )
         change = LowRankChange(weight, rank, generator(seed, "lora", name))
         weight.requires_grad_(False)
         parametrize.register_parametrization(layer, "weight", change)
+
+
+def largest_rank(network: nn.Module) -> int:
+    """The largest rank that every layer but the output layer can be given.
+
+    Raises:
+        ConfigError: a network without an output layer, or without another layer.
+    """
+    return min(_full_rank(layer.weight) for _, layer in _layers_to_change(network))
 
 
 def lora_parameters(module: nn.Module) -> Iterator[nn.Parameter]:
@@ -88,9 +94,18 @@ def merge_lora(network: nn.Module) -> None:
             parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
 
 
-def _weighted_layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+def _layers_to_change(network: nn.Module) -> list[tuple[str, Any]]:
     """Layers whose ``weight`` is a matrix or a stack of kernels, whoever computes with it."""
+    head = output_layer(network)
+    layers = []
     for name, layer in network.named_modules():
         weight = getattr(layer, "weight", None)
-        if isinstance(weight, nn.Parameter) and weight.ndim in (2, 4):
-            yield name, layer
+        if layer is not head and isinstance(weight, nn.Parameter) and weight.ndim in (2, 4):
+            layers.append((name, layer))
+    if not layers:
+        raise ConfigError("LoRA needs a convolution or linear layer before the output layer")
+    return layers
+
+
+def _full_rank(weight: torch.Tensor) -> int:
+    return min(weight.flatten(1).shape)

@@ -35,6 +35,8 @@ PictureShape = tuple[int, int, int]
 Builder = Callable[..., nn.Sequential]
 # What leaves 2x2 at the last norm: on 1x1 it refuses a last batch of one picture.
 _SMALLEST_RESIDUAL_SIDE = 8
+# How many times the first layer's channels each further halving has.
+_PHOTO_WIDENING = (2, 3, 4, 6)
 _SMALLEST_QUICK_SIDE = 16
 
 
@@ -237,11 +239,42 @@ def _require_sides(shape: PictureShape, smallest: int) -> None:
         raise RuntimeError(f"it needs at least {smallest} pixels each way")
 
 
+def photo_residual(shape: PictureShape, num_classes: int, *, width: int = 24) -> nn.Sequential:
+    """Up to five halvings of height and width, a residual block after each but the first two.
+
+    For photographs of 64 to 224 pixels: what is early and large is thin, so most of the work is
+    done where a place stands for 8x8 pixels and more. Pictures below 32 pixels are halved less
+    often, until 2x2 places are left; it takes them from 8x8 on.
+    Cost on 3x128x128 with width 24: 0.86 million parameters, 67.7 million multiply-adds.
+    """
+    side = min(shape[1:])
+    if side < _SMALLEST_RESIDUAL_SIDE:
+        raise RuntimeError(f"it needs at least {_SMALLEST_RESIDUAL_SIDE} pixels each way")
+    network = named(stem=conv_norm_relu(shape[0], width, stride=2))
+    channels, side = width, (side + 1) // 2
+    for number, factor in enumerate(_PHOTO_WIDENING, start=1):
+        if side <= 2:
+            break
+        reduce = conv_norm_relu(channels, factor * width, stride=2)
+        channels, side = factor * width, (side + 1) // 2
+        network.add_module(f"reduce{number}", reduce)
+        if number > 1:
+            network.add_module(f"block{number}", Residual(channels))
+    return named(
+        **dict(network.named_children()),
+        mean=nn.AdaptiveAvgPool2d(1),
+        flatten=Flatten(),
+        dropout=Dropout(0.2),
+        output=nn.Linear(channels, num_classes),
+    )
+
+
 NETWORKS: Mapping[str, Builder] = {
     "dropout": dropout,
     "dynamic": dynamic,
     "ghost": ghost,
     "lenet": lenet,
+    "photo-residual": photo_residual,
     "quick": quick,
     "separable": separable,
     "single-conv": single_conv,
@@ -267,6 +300,8 @@ def build_network(
         # Imported here: it builds on this module, and needs what is installed for it alone.
         from tellapart.models.pretrained import build_timm
 
+        if arguments:
+            raise ConfigError(f"network {name!r} takes no arguments, got {', '.join(arguments)}")
         return build_timm(name.removeprefix("timm:"), shape, num_classes)
     if name not in NETWORKS:
         near = difflib.get_close_matches(name, NETWORKS, n=1)

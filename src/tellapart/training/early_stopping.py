@@ -8,7 +8,7 @@ import torch
 
 
 class EarlyStopping:
-    """Watches the validation loss; keeps a copy of the weights of its best epoch.
+    """Watches the validation loss, or what stands for it; keeps the weights of its best epoch.
 
     Args:
         patience: epochs without a lower loss after which training stops; 0 never stops.

@@ -10,6 +10,9 @@ from tellapart.errors import ConfigError
 from tellapart.models.lora import add_lora, lora_parameters, merge_lora
 from tellapart.models.stages import Stage, feature_stages, output_layer
 
+# What a quotient that should be whole may lack.
+_ROUNDING = 1e-9
+
 
 class FineTuning:
     """Freezes and thaws a network's stages, and holds its weights near those it began with.
@@ -64,9 +67,11 @@ class FineTuning:
             return freezing
         if freezing != "gradual":
             return count if freezing == "head" else 0
-        # Evenly spread: none thaws in the first epoch, the first stage after `thawed_share` of all.
-        progress = (epoch - 1) / (self.recipe.thawed_share * self.num_epochs)
-        return count - min(count, int(progress * count))
+        # Evenly spread, the head alone at first and everything at last; one epoch is a last one.
+        if epoch == self.num_epochs:
+            return 0
+        progress = (epoch - 1) / (self.recipe.thawed_share * (self.num_epochs - 1))
+        return max(0, count - int(progress * count + _ROUNDING))
 
     def begin(self, epoch: int) -> None:
         """Freezes what is frozen in ``epoch``; to be called with the network in training mode."""
@@ -84,13 +89,13 @@ class FineTuning:
 
     def rate_factors(self) -> dict[str, float]:
         """What the learning rate of each weight, by its name, is multiplied by."""
-        depths = {
-            id(weight): depth
-            for depth, stage in enumerate(reversed(self.stages), start=1)
+        factors = {
+            id(weight): self.recipe.layer_decay**depth
+            for depth, stage in enumerate(reversed(self.stages))
             for weight in stage.parameters()
         }
         return {
-            name: self.recipe.layer_decay ** depths.get(id(weight), 0)
+            name: factors.get(id(weight), self.recipe.head_rate)
             for name, weight in self.network.named_parameters()
         }
 

@@ -23,6 +23,8 @@ class Objective:
         distillation: weight and temperature.
         teacher: a trained classifier of the same classes, or None.
         runtime: where the teacher runs.
+        class_weights: float32 (classes,) on the device, what a picture of each class counts; None
+            counts all alike.
     """
 
     def __init__(
@@ -31,8 +33,10 @@ class Objective:
         distillation: DistillationRecipe,
         teacher: Classifier | None,
         runtime: Runtime,
+        class_weights: torch.Tensor | None = None,
     ) -> None:
         self.label_smoothing = label_smoothing
+        self.class_weights = class_weights
         self.distillation = distillation
         self.runtime = runtime
         self.teacher = None
@@ -49,7 +53,9 @@ class Objective:
             targets: int64 (batch,), or float32 (batch, classes) where pictures were mixed.
             images: uint8, what the logits were given for; the teacher sees the same.
         """
-        loss = cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        loss = cross_entropy(
+            logits, targets, weight=self.class_weights, label_smoothing=self.label_smoothing
+        )
         if self.teacher is None:
             return loss
         weight, temperature = self.distillation.weight, self.distillation.temperature

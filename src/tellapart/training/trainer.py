@@ -19,9 +19,12 @@ from tellapart.data.augment import augment
 from tellapart.data.image_set import ImageSet
 from tellapart.errors import ConfigError, DivergedError
 from tellapart.evaluation import predict_logits
+from tellapart.metrics import confusion_matrix, precision_recall
 from tellapart.models.classifier import Classifier
 from tellapart.runtime import Runtime, Stopwatch, derived_seed, generator, place
 from tellapart.training.averaging import WeightAverage
+from tellapart.training.balance import balanced_order, balanced_weights, stop_metric
+from tellapart.training.batches import batches_of, fits
 from tellapart.training.early_stopping import EarlyStopping
 from tellapart.training.finetuning import FineTuning
 from tellapart.training.objective import Objective, require_fit_teacher
@@ -57,6 +60,7 @@ class EpochReport:
     validation_accuracy: float | None
     seconds: float
     pictures_per_second: float
+    validation_macro_f1: float | None = None
 
 
 class Trainer:
@@ -94,8 +98,9 @@ class Trainer:
                 f"({len(train)} pictures); set training.batch_size to at most {len(train)}"
             )
         self.classifier = place(classifier, runtime)
-        self.train = train.to(runtime.device)
-        self.validation = validation.to(runtime.device) if validation else None
+        self.train = train.to(runtime.device) if fits(train, runtime.device) else train
+        self.validation = validation
+        self.stop_metric = stop_metric(settings.stop_on, train)
         self.recipe = recipe
         self.runtime = runtime
         self.finetuning = _finetuning(classifier.network, recipe)
@@ -113,7 +118,14 @@ class Trainer:
         )
         if teacher is not None:
             require_fit_teacher(teacher, classifier)
-        self.objective = Objective(settings.label_smoothing, recipe.distillation, teacher, runtime)
+        weights = balanced_weights(train) if settings.class_weights == "balanced" else None
+        self.objective = Objective(
+            settings.label_smoothing,
+            recipe.distillation,
+            teacher,
+            runtime,
+            weights.to(runtime.device) if weights is not None else None,
+        )
         decay = recipe.averaging.decay
         self.average = WeightAverage(classifier.network, decay) if decay else None
         self.early_stopping = EarlyStopping(settings.patience)
@@ -129,20 +141,24 @@ class Trainer:
             epoch = len(self.history) + 1
             with Stopwatch(self.runtime) as watch:
                 loss, accuracy = self._train_epoch(epoch, on_step)
-            validation_loss, validation_accuracy = self._validate(epoch)
+            measured = self._validate(epoch)
             report = EpochReport(
                 epoch,
                 self.schedule.at(epoch * self.schedule.steps_per_epoch - 1),
                 loss,
                 accuracy,
-                validation_loss,
-                validation_accuracy,
+                measured.get("loss"),
+                measured.get("accuracy"),
                 watch.elapsed_seconds,
                 len(self.train) / watch.elapsed_seconds,
+                measured.get("macro-f1"),
             )
-            if validation_loss is not None:
+            if measured:
+                value = measured[self.stop_metric]
                 weights = self._kept_network().state_dict()
-                self.early_stopping.observe(epoch, validation_loss, weights)
+                # Early stopping watches what is to fall.
+                loss_like = value if self.stop_metric == "loss" else 1 - value
+                self.early_stopping.observe(epoch, loss_like, weights)
             self.history.append(report)
             yield report
         best = self.early_stopping.best_weights
@@ -167,8 +183,7 @@ class Trainer:
     def _train_epoch(self, epoch: int, on_step: StepWatcher | None) -> tuple[float, float]:
         """One pass over the train split; mean loss and accuracy on the way."""
         settings, device = self.recipe.training, self.runtime.device
-        order = torch.randperm(len(self.train), generator=generator(settings.seed, "order", epoch))
-        batches = torch.split(order.to(device), settings.batch_size)
+        batches = torch.split(self._order(epoch), settings.batch_size)
         first_step = (epoch - 1) * len(batches)
         tally = _Tally(len(batches), device)
         variation = generator(settings.seed, "augmentation", epoch, device=device)
@@ -177,11 +192,11 @@ class Trainer:
             self.finetuning.begin(epoch)
         weights, pulled = list(self.classifier.parameters()), decayed_weights(self.classifier)
         with _seeded(derived_seed(settings.seed, "dropout", epoch), device):
-            for number, indices in enumerate(batches):
+            for number, (pictures, labels) in enumerate(batches_of(self.train, batches, device)):
                 set_learning_rate(self.optimizer, self.schedule.at(first_step + number))
                 images, targets = augment(
-                    self.train.images[indices],
-                    self.train.labels[indices],
+                    pictures,
+                    labels,
                     self.train.num_classes,
                     self.recipe.augmentation,
                     variation,
@@ -208,6 +223,13 @@ class Trainer:
             raise self._diverged(f"weights are not finite after epoch {epoch}")
         return tally.mean_loss(), tally.accuracy()
 
+    def _order(self, epoch: int) -> torch.Tensor:
+        """The pictures of an epoch, by their index, in the order in which they are learned from."""
+        drawn = generator(self.recipe.training.seed, "order", epoch)
+        if self.recipe.training.sampling == "balanced":
+            return balanced_order(self.train.labels.cpu(), drawn)
+        return torch.randperm(len(self.train), generator=drawn)
+
     def _look(self, tally: _Tally, epoch: int, on_step: StepWatcher | None) -> None:
         """Stops on a loss that is not finite; tells the watcher how far the epoch is."""
         broken = tally.first_not_finite()
@@ -224,9 +246,10 @@ class Trainer:
             f"try --set learning_rate={rate / 10:g} or --set gradient_clip_norm=1"
         )
 
-    def _validate(self, epoch: int) -> tuple[float | None, float | None]:
+    def _validate(self, epoch: int) -> dict[str, float]:
+        """Loss, accuracy and macro F1 by these names; nothing without a validation part."""
         if self.validation is None:
-            return None, None
+            return {}
         logits = predict_logits(
             self.classifier.with_network(self._kept_network()),
             self.validation.images,
@@ -237,8 +260,12 @@ class Trainer:
         loss = float(cross_entropy(logits, labels))
         if not math.isfinite(loss):
             raise self._diverged(f"the validation loss is {loss} after epoch {epoch}")
-        accuracy = (logits.argmax(1) == labels).double().mean()
-        return loss, float(accuracy)
+        confusion = confusion_matrix(logits.argmax(1), labels, self.validation.num_classes)
+        return {
+            "loss": loss,
+            "accuracy": int(confusion.diag().sum()) / len(labels),
+            "macro-f1": precision_recall(confusion).macro().f1,
+        }
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """All that the next epoch depends on: tensors, and plain values for a JSON header."""

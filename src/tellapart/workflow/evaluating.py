@@ -9,10 +9,9 @@ from typing import Any
 
 from tellapart.checkpoint import read_classifier
 from tellapart.config import Recipe
+from tellapart.data.duplicates import count_shared_pictures
 from tellapart.data.image_set import DataSet, ImageSet
-from tellapart.data.overlap import count_shared_pictures
 from tellapart.data.selection import select_classes
-from tellapart.data.sources import load_data_set
 from tellapart.errors import DataError, RunError
 from tellapart.evaluation import (
     Evaluation,
@@ -31,6 +30,7 @@ from tellapart.runtime import (
     describe_environment,
     set_threads,
 )
+from tellapart.workflow.preparing import load_prepared, preparation_for, preparation_of
 from tellapart.workflow.splits import training_splits
 from tellapart.workflow.watcher import Watcher
 
@@ -92,17 +92,18 @@ def evaluate(
     known = folder.read_data_reference()
     is_own = data is None or source_of(data) == known.source
     place = data_dir or (known.data_dir if is_own else None)
-    data_set = load_data_set(
+    recipe = folder.read_recipe()
+    data_set = load_prepared(
         known.source if data is None else data,
-        data_dir=Path(place) if place else None,
-        progress=lambda done, total: watcher.download(str(data or known.name), done, total),
+        preparation_of(recipe.data) if is_own else preparation_for(classifier, split),
+        data_dir=place,
+        watcher=watcher,
     )
     if is_own and data_set.fingerprint != known.fingerprint:
         raise RunError(
             f"the data of run {folder.path} has changed since it was trained "
             f"({known.source}); to evaluate on what is there now, give its path as DATA"
         )
-    recipe = folder.read_recipe()
     if is_own:
         data_set = select_classes(data_set, recipe.data.classes)
     image_set = _split(data_set, split, recipe if is_own else None)
@@ -200,9 +201,10 @@ def _warn_of_shared_pictures(
 ) -> None:
     """Says how many of the pictures the classifier has been trained on."""
     try:
-        own = load_data_set(
+        own = load_prepared(
             known.source,
-            data_dir=Path(known.data_dir) if known.data_dir else None,
+            preparation_of(recipe.data),
+            data_dir=known.data_dir,
             allow_download=False,
         )
         trained_on, _ = training_splits(select_classes(own, recipe.data.classes), recipe)

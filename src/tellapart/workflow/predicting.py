@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from tellapart.checkpoint import read_classifier
+from tellapart.data.drawing import read_drawing
 from tellapart.data.pictures import find_pictures, read_picture
+from tellapart.data.preparation import Frame
 from tellapart.errors import DataError, RunError
 from tellapart.evaluation import predict_logits
 from tellapart.models.classifier import Classifier
@@ -23,7 +25,10 @@ _PICTURES_AT_A_TIME = 256
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is said of one file: a class and its runner-up with probabilities, or an error."""
+    """What is said of one file: a class and its runner-up with probabilities, or an error.
+
+    ``changes`` says what was done to a drawing so that it looks as those trained on do.
+    """
 
     path: str
     label: str | None = None
@@ -31,16 +36,18 @@ class Prediction:
     runner_up: str | None = None
     runner_up_probability: float | None = None
     error: str | None = None
+    changes: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """As ``predict --json`` lists it."""
-        return asdict(self)
+        return {**asdict(self), "changes": list(self.changes)}
 
 
 def predict(
     run: str | Path,
     pictures: Sequence[str | Path],
     *,
+    as_is: bool = False,
     device: str = "auto",
     threads: int | None = None,
 ) -> list[Prediction]:
@@ -49,6 +56,7 @@ def predict(
     Args:
         run: a run folder, or a classifier file.
         pictures: files, folders (searched to the bottom) and patterns.
+        as_is: changes no drawing that differs in ground, size or place from those trained on.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: how many the processor may use for one operation; None is torch's choice.
 
@@ -66,7 +74,7 @@ def predict(
     predictions: list[Prediction] = []
     for start in range(0, len(paths), _PICTURES_AT_A_TIME):
         part = paths[start : start + _PICTURES_AT_A_TIME]
-        predictions += _predict_some(classifier, part, runtime.device)
+        predictions += _predict_some(classifier, part, runtime.device, as_is=as_is)
     return predictions
 
 
@@ -89,23 +97,38 @@ def open_classifier(source: Path) -> Classifier:
 
 
 def _predict_some(
-    classifier: Classifier, paths: Sequence[Path], device: torch.device
+    classifier: Classifier, paths: Sequence[Path], device: torch.device, *, as_is: bool
 ) -> list[Prediction]:
-    channels, height, width = classifier.picture_shape
-    found: list[torch.Tensor | DataError] = []
+    found: list[_Read | DataError] = []
     for path in paths:
         try:
-            found.append(read_picture(path, channels=channels, height=height, width=width))
+            found.append(_read(classifier, path, as_is=as_is))
         except DataError as error:
             found.append(error)
-    readable = [entry for entry in found if isinstance(entry, torch.Tensor)]
+    readable = [entry.picture for entry in found if isinstance(entry, _Read)]
     rows = iter(_probabilities(classifier, readable, device))
     return [
         Prediction(str(path), error=str(entry))
         if isinstance(entry, DataError)
-        else _prediction(path, next(rows), classifier.class_names)
+        else _prediction(path, next(rows), classifier.class_names, entry.changes)
         for path, entry in zip(paths, found, strict=True)
     ]
+
+
+class _Read(NamedTuple):
+    """A picture as the network takes it, and what was changed in it."""
+
+    picture: torch.Tensor
+    changes: tuple[str, ...]
+
+
+def _read(classifier: Classifier, path: Path, *, as_is: bool) -> _Read:
+    """The picture in a file, made to fit in the way of those trained on."""
+    channels, height, width = classifier.picture_shape
+    if classifier.style and not as_is:
+        return _Read(*read_drawing(path, Frame(channels, height, width), classifier.style))
+    picture = read_picture(path, channels=channels, height=height, width=width, fit=classifier.fit)
+    return _Read(picture, ())
 
 
 def _probabilities(
@@ -117,6 +140,8 @@ def _probabilities(
     return predict_logits(classifier, torch.stack(list(pictures)), device=device).softmax(1)
 
 
-def _prediction(path: Path, probabilities: torch.Tensor, names: tuple[str, ...]) -> Prediction:
+def _prediction(
+    path: Path, probabilities: torch.Tensor, names: tuple[str, ...], changes: tuple[str, ...]
+) -> Prediction:
     (best, second), (label, runner_up) = (part.tolist() for part in probabilities.topk(2))
-    return Prediction(str(path), names[label], best, names[runner_up], second)
+    return Prediction(str(path), names[label], best, names[runner_up], second, changes=changes)

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
-from torch import Tensor
 
 from tellapart import ops
-from tellapart.data.pictures import FORMATS, read_picture
-from tellapart.data.sources import load_data_set
-from tellapart.errors import ConfigError, RunError, ShapeError, TellapartError
+from tellapart.errors import ConfigError, RunError, ShapeError
 from tellapart.files import expand_home, write_whole
 from tellapart.illustration.kernels import DEFAULT, KERNELS, TUTORIAL, Kernel, kernel_named
 from tellapart.illustration.layers import Layer, trace_network
-from tellapart.illustration.learned import LARGEST_SIDE, layer_at_work, learned_scenes
+from tellapart.illustration.learned import layer_at_work, learned_scenes
 from tellapart.illustration.network import render_network
 from tellapart.illustration.player import render_player
 from tellapart.illustration.scenes import (
@@ -33,12 +28,9 @@ from tellapart.illustration.scenes import (
     max_pooling_scene,
 )
 from tellapart.illustration.texts import Said, said
-from tellapart.models.classifier import Classifier
-from tellapart.run_folder import open_run
 from tellapart.workflow.predicting import open_classifier
+from tellapart.workflow.shown_pictures import grey_field, picture_for
 
-_DIGIT_SHAPE = (1, 28, 28)
-_USUAL_DIGIT = 3
 _POOLINGS = ("max", "average", "tutorial-max", "tutorial-average")
 
 
@@ -139,7 +131,7 @@ def show_pooling(
         raise ConfigError(_unknown("kind of pooling", kind, _POOLINGS))
     if "average" in kind and dilation != 1:
         raise ConfigError(f"average pooling has no dilation, got {dilation}; leave it out")
-    over = _grey_field(image, digit)
+    over = grey_field(image, digit)
     scenes = [max_pooling_scene(over, size, stride=stride, padding=padding, dilation=dilation)]
     if dilation == 1:
         scenes.append(average_pooling_scene(over, size, stride=stride, padding=padding))
@@ -214,7 +206,7 @@ def show_network(
         )
     page = _page_path(out, "network") if write_page else None
     classifier = open_classifier(Path(run))
-    picture, caption = _picture_for(classifier, Path(run), image, digit)
+    picture, caption = picture_for(classifier, Path(run), image, digit)
     seen = torch.zeros(classifier.picture_shape, dtype=torch.uint8) if picture is None else picture
     with torch.inference_mode():
         normalized = classifier.normalize(seen[None])[0]
@@ -262,7 +254,7 @@ def _convolutions(
     if ":" in kernel and kernel not in KERNELS:
         run, layer, number = _layer_address(kernel)
         classifier = open_classifier(Path(run))
-        picture, caption = _picture_for(classifier, Path(run), image, digit)
+        picture, caption = picture_for(classifier, Path(run), image, digit)
         if picture is None or caption is None:
             raise ConfigError(f"no picture is known for {run}; give one with --image")
         work = layer_at_work(classifier, picture, layer, run)
@@ -274,14 +266,14 @@ def _convolutions(
             f"kernel {TUTORIAL!r} brings its own 3x3 picture; leave out --image and --digit, "
             "or write the kernel as '1,1; 1,1'"
         )
-    picture_field = None if chosen.name == TUTORIAL else _grey_field(image, digit)
+    picture_field = None if chosen.name == TUTORIAL else grey_field(image, digit)
     steps = (
         1 if stride is None else stride,
         0 if padding is None else padding,
         1 if dilation is None else dilation,
     )
     offered = {chosen.name: chosen, **KERNELS} if chosen.name not in KERNELS else KERNELS
-    usual = picture_field or _grey_field(None, None)
+    usual = picture_field or grey_field(None, None)
     scenes = []
     for entry in offered.values():
         over = _tutorial_field() if entry.name == TUTORIAL else usual
@@ -313,7 +305,7 @@ def _layer_address(text: str) -> tuple[str, str, int | None]:
 def _captioned(scene: Scene, caption: Said) -> Scene:
     words = {key: f"{text}: {caption[key]}" for key, text in scene.field.caption.items()}
     field = Field(scene.field.values, words, scene.field.is_picture)
-    return Scene(**{**vars(scene), "field": field})
+    return replace(scene, field=field)
 
 
 def _tutorial_field() -> Field:
@@ -329,94 +321,4 @@ def _pooling_examples() -> list[Scene]:
         (max_pooling_scene, "tutorial-max", said("worked example, maximum", "例题：最大")),
         (average_pooling_scene, "tutorial-average", said("worked example, average", "例题：平均")),
     ]
-    return [
-        Scene(**{**vars(pool(over)), "name": name, "title": title})
-        for pool, name, title in examples
-    ]
-
-
-def _grey_field(image: str | Path | None, digit: int | None) -> Field:
-    """Grey levels 0..255 of a picture file or a bundled digit."""
-    _refuse_both(image, digit)
-    if image is None:
-        picture, caption = _bundled_digit(digit)
-        return Field(picture.float(), caption, is_picture=True)
-    path = expand_home(image)
-    size = _size_in_file(path)
-    scale = min(1.0, LARGEST_SIDE / max(size))
-    height, width = (max(1, round(side * scale)) for side in size)
-    picture = read_picture(path, channels=1, height=height, width=width)
-    caption = said(f"{path.name}, {width}x{height}, grey levels 0 to 255", "")
-    caption["zh"] = f"{path.name}，{width}x{height}，灰度 0 到 255"
-    if scale < 1:
-        caption["en"] += f"; resized from {size[1]}x{size[0]}"
-        caption["zh"] += f"；由 {size[1]}x{size[0]} 缩小"
-    return Field(picture.float(), caption, is_picture=True)
-
-
-def _refuse_both(image: str | Path | None, digit: int | None) -> None:
-    if image is not None and digit is not None:
-        raise ConfigError(f"give --image or --digit, not both, got {image} and {digit}")
-
-
-def _size_in_file(path: Path) -> tuple[int, int]:
-    """Height and width upright; any size where the file is no picture: reading it says why."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=FORMATS) as image:
-                width, height = image.size
-                is_turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-                return (width, height) if is_turned else (height, width)
-    except Exception:  # Pillow's decoders raise about ten kinds on damaged files
-        return LARGEST_SIDE, LARGEST_SIDE
-
-
-def _bundled_digit(digit: int | None) -> tuple[Tensor, Said]:
-    """uint8 (1, 28, 28) of the class ``digit``."""
-    wanted = _USUAL_DIGIT if digit is None else digit
-    if not 0 <= wanted <= 9:
-        raise ConfigError(f"--digit must be 0 to 9, got {digit}")
-    test = load_data_set("mnist-sample").split("test")
-    index = int((test.labels == wanted).nonzero()[0])
-    caption = said(f"a handwritten {wanted} of MNIST, 28x28", f"MNIST 的手写数字 {wanted}，28x28")
-    return test.images[index], caption
-
-
-def _picture_for(
-    classifier: Classifier, run: Path, image: str | Path | None, digit: int | None
-) -> tuple[Tensor | None, Said | None]:
-    """uint8 (channels, height, width) as the classifier takes it, and where it comes from."""
-    _refuse_both(image, digit)
-    channels, height, width = classifier.picture_shape
-    if image is not None:
-        path = expand_home(image)
-        picture = read_picture(path, channels=channels, height=height, width=width)
-        fitted = f"{width}x{height}"
-        return picture, said(f"{path.name}, made to fit {fitted}", f"{path.name}，调整为 {fitted}")
-    is_like_a_digit = classifier.picture_shape == _DIGIT_SHAPE
-    if digit is not None and not is_like_a_digit:
-        raise ConfigError(
-            f"a bundled digit is (channels, height, width) {_DIGIT_SHAPE}, the classifier takes "
-            f"{classifier.picture_shape}; give a picture with --image"
-        )
-    if digit is None and run.is_dir():
-        try:
-            return _own_picture(classifier, run)
-        except TellapartError:
-            pass  # the run's data is not here any more: any picture that fits will do
-    return _bundled_digit(digit) if is_like_a_digit else (None, None)
-
-
-def _own_picture(classifier: Classifier, run: Path) -> tuple[Tensor, Said]:
-    """A picture of the run's own data, of its test split where there is one."""
-    known = open_run(run).read_data_reference()
-    place = Path(known.data_dir) if known.data_dir else None
-    data = load_data_set(known.source, data_dir=place, allow_download=False)
-    pictures = data.split("test" if "test" in data.splits else "train")
-    if pictures.picture_shape != classifier.picture_shape:
-        raise ShapeError(f"pictures of {known.name} are {pictures.picture_shape} now")
-    name = pictures.class_names[int(pictures.labels[0])]
-    return pictures.images[0], said(
-        f"the first test picture of {known.name}: {name}", f"{known.name} 的第一张测试图片：{name}"
-    )
+    return [replace(pool(over), name=name, title=title) for pool, name, title in examples]

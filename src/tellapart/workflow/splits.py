@@ -19,7 +19,7 @@ def training_splits(data_set: DataSet, recipe: Recipe) -> tuple[ImageSet, ImageS
     """
     training, validation = data_set.split("train"), None
     share, seed = recipe.data.validation_share, recipe.training.seed
-    if share and "validation" in data_set.splits:
+    if "validation" in data_set.splits:
         validation = data_set.split("validation")
     elif share:
         validation_seed = derived_seed(seed, "validation")

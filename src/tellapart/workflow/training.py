@@ -21,12 +21,16 @@ from tellapart.config import (
     recipe_from_mapping,
 )
 from tellapart.data.catalogue import CATALOGUE
+from tellapart.data.drawing import measure_style
 from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.manifest import manifest_text
+from tellapart.data.opening import OpenedSource
+from tellapart.data.preparation import Fit
 from tellapart.data.selection import select_classes
-from tellapart.data.sources import load_data_set
-from tellapart.errors import DataError, RunError
+from tellapart.data.sources import open_source
+from tellapart.errors import ConfigError, DataError, RunError
 from tellapart.evaluation import Evaluation
-from tellapart.files import uninterrupted
+from tellapart.files import uninterrupted, write_whole
 from tellapart.models.classifier import Classifier, Normalization, measure_normalization
 from tellapart.models.from_scratch import from_scratch
 from tellapart.models.zoo import count_parameters, seeded_network
@@ -40,8 +44,10 @@ from tellapart.runtime import (
     set_threads,
 )
 from tellapart.training.trainer import Trainer
+from tellapart.workflow.checking import warn_of_faults
 from tellapart.workflow.evaluating import evaluate_and_report
 from tellapart.workflow.predicting import open_classifier
+from tellapart.workflow.preparing import preparation_of
 from tellapart.workflow.splits import training_splits
 from tellapart.workflow.starting import (
     Source,
@@ -56,6 +62,9 @@ from tellapart.workflow.watcher import Watcher
 DEFAULT_DATA = "mnist-sample"
 # Below this many training pictures an epoch is short and more of them are worth having.
 _FEW_PICTURES = 20_000
+_FEW_PICTURES_TO_TUNE = 1_000
+# Colour pictures with longer sides than this show things as photographs do.
+_LARGEST_SMALL_SIDE = 48
 
 
 @dataclass(frozen=True)
@@ -160,6 +169,7 @@ def train(
     *,
     recipe: str | Path | Recipe | None = None,
     settings: Sequence[str] = (),
+    shots: int | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
@@ -175,6 +185,7 @@ def train(
         recipe: a name, a ``.toml`` file or a :class:`~tellapart.config.Recipe`; None chooses one
             for the data's size.
         settings: ``KEY=VALUE`` changes to the recipe.
+        shots: so many training pictures a class; None takes what the recipe says.
         seed: instead of the recipe's.
         out: the run folder, new or empty; None chooses ``runs/DATA-RECIPE-N``.
         resume: a run to go on with; data, recipe and seed come from it, and if given must agree.
@@ -192,6 +203,8 @@ def train(
     set_threads(threads)
     keep_freed_memory()
     run = open_run(Path(resume)) if resume else None
+    if shots is not None:
+        settings = (*settings, f"data.shots={shots}")
     plan = make_plan(
         data,
         recipe=recipe,
@@ -207,10 +220,12 @@ def train(
         now = datetime.now(UTC).isoformat(timespec="seconds")
         reference = plan.start.reference if plan.start else None
         run = create_run(Path(out) if out else None, plan.recipe, plan.data, now, reference)
-        if plan.start:
-            save_start(run, plan.start)
+        if plan.data_set.files:
+            _record_pictures(run, plan.data_set)
     elif out is not None and Path(out).resolve() != run.path.resolve():
         raise RunError(f"--resume goes on in {run.path} itself; leave out --out {out}")
+    if plan.start and not run.start_file.exists():
+        save_start(run, plan.start)
     watcher.plan(plan)
     with watcher, _resumable(run):
         _restore(trainer, run, plan, watcher)
@@ -262,33 +277,37 @@ def make_plan(
             "leave out DATA, or train a new run"
         )
     folder = data_dir or (known.data_dir if known else None)
-    data_set = load_data_set(
+    watcher = watcher or Watcher()
+    opened = open_source(
         source,
         data_dir=Path(folder) if folder else None,
-        progress=lambda done, total: (watcher or Watcher()).download(source, done, total),
+        progress=lambda done, total: watcher.download(source, done, total),
     )
+    settled, reason = _settle_recipe(recipe, opened, run, settings, seed)
+    beginning = find_source(settled, run)
+    if beginning:
+        settled = with_source(settled, beginning)
+    data_set = opened.load(preparation_of(settled.data), watcher.decoding)
+    _require_asked_form(data_set, settled)
     if run and known and data_set.fingerprint != known.fingerprint:
         raise RunError(
             f"the data of run {run.path} has changed since it began: fingerprint "
             f"{known.fingerprint[:12]} -> {data_set.fingerprint[:12]}; "
             "put the old pictures back, or train a new run"
         )
-    settled, reason = _settle_recipe(recipe, data_set, run, settings, seed)
-    beginning = find_source(settled, run)
-    if beginning:
-        settled = with_source(settled, beginning)
     data_set = select_classes(data_set, settled.data.classes)
     if len(data_set.class_names) < 2:
         raise DataError(
             f"{data_set.name} has one class, {data_set.class_names[0]!r}; "
             "a classifier tells at least 2 apart: add pictures of another class"
         )
-    _warn_of_flips(settled, data_set, watcher or Watcher())
+    _warn_of_flips(settled, data_set, watcher)
+    warn_of_faults(data_set, settled, watcher)
     training, validation = training_splits(data_set, settled)
     if reason:
         settled = _with_batches_that_fit(settled, len(training))
     runtime = choose_runtime(device, settled.training.precision)
-    classifier = build_classifier(settled, training, beginning)
+    classifier = build_classifier(settled, training, beginning, fit=data_set.fit)
     return Plan(
         data=DataReference(
             source,
@@ -322,7 +341,7 @@ def make_trainer(plan: Plan) -> Trainer:
 
 def _settle_recipe(
     recipe: str | Path | Recipe | None,
-    data_set: DataSet,
+    opened: OpenedSource,
     run: RunFolder | None,
     settings: Sequence[str],
     seed: int | None,
@@ -334,7 +353,7 @@ def _settle_recipe(
     elif run is not None:
         chosen = run.read_recipe()
     else:
-        name, reason = _suggest(data_set, settings)
+        name, reason = _suggest(opened, settings)
         chosen = load_recipe(name)
     chosen = chosen.with_settings(settings)
     if seed is not None:
@@ -344,16 +363,44 @@ def _settle_recipe(
     return chosen, reason
 
 
-def _suggest(data_set: DataSet, settings: Sequence[str]) -> tuple[str, str]:
+def _suggest(opened: OpenedSource, settings: Sequence[str]) -> tuple[str, str]:
     """A recipe for what of the data set the settings leave to train on, and the reason."""
     asked = load_recipe("small-data").with_settings(settings)
-    num_train = len(data_set.split("train"))
+    num_train = opened.num_train
     if asked.data.shots:
-        num_classes = len(asked.data.classes or data_set.class_names)
+        num_classes = len(asked.data.classes) or opened.num_classes
         num_train = min(num_train, asked.data.shots * num_classes)
     if asked.finetuning.source:
-        return "finetune", f"{num_train:,} training pictures and a source to start from"
-    return suggest_recipe(num_train)
+        few = num_train < _FEW_PICTURES_TO_TUNE
+        reason = f"{num_train:,} training pictures and a source to start from"
+        return ("finetune-few" if few else "finetune"), reason
+    channels, height, width = opened.picture_shape
+    size = asked.data.size
+    return suggest_recipe(
+        num_train, (asked.data.channels or channels, size or height, size or width)
+    )
+
+
+def _require_asked_form(data_set: DataSet, recipe: Recipe) -> None:
+    """Refuses a size or channels for pictures that have a form already."""
+    channels, height, width = data_set.split("train").picture_shape
+    asked = recipe.data
+    if asked.channels not in (0, channels) or (asked.size and asked.size not in (height, width)):
+        raise ConfigError(
+            f"{data_set.name} holds pictures of {width}x{height} with {channels} channel(s), as "
+            "they are; data.size and data.channels are for picture files: leave them out"
+        )
+
+
+def _record_pictures(run: RunFolder, data_set: DataSet) -> None:
+    """Writes down which file was of which class in which split, as a table to train on."""
+    names = data_set.class_names
+    rows = [
+        (str(path.resolve()), names[label], split)
+        for split, paths in data_set.files.items()
+        for path, label in zip(paths, data_set.split(split).labels.tolist(), strict=True)
+    ]
+    write_whole(run.pictures_file, manifest_text(rows))
 
 
 def _with_batches_that_fit(recipe: Recipe, num_train: int) -> Recipe:
@@ -388,8 +435,13 @@ def _shows_signs(data_set: DataSet) -> bool:
     return entry.shows_signs if entry else all(len(name) == 1 for name in data_set.class_names)
 
 
-def suggest_recipe(num_train: int) -> tuple[str, str]:
-    """A recipe for ``num_train`` training pictures, and the reason in a few words."""
+def suggest_recipe(
+    num_train: int, picture_shape: tuple[int, int, int] = (1, 28, 28)
+) -> tuple[str, str]:
+    """A recipe for ``num_train`` training pictures of such a shape, and the reason in words."""
+    channels, height, width = picture_shape
+    if channels == 3 and min(height, width) > _LARGEST_SMALL_SIDE:
+        return "photos", f"{width}x{height} colour pictures: a deeper network, mirrored pictures"
     if num_train < _FEW_PICTURES:
         return "small-data", f"{num_train:,} training pictures are few: more, shorter epochs"
     return "standard", f"{num_train:,} training pictures are enough for a few epochs"
@@ -406,7 +458,7 @@ def _require_same_recipe(run: Path, name: str, ours: Recipe, asked: Recipe) -> N
 
 
 def build_classifier(
-    recipe: Recipe, train_set: ImageSet, source: Source | None = None
+    recipe: Recipe, train_set: ImageSet, source: Source | None = None, *, fit: Fit = "pad"
 ) -> Classifier:
     """The untrained classifier of a recipe: weights from its seed, normalisation as it says.
 
@@ -414,6 +466,7 @@ def build_classifier(
         recipe: names the network and the normalisation.
         train_set: what it is built for, and what its normalisation is measured on.
         source: whose normalisation ``source`` means; its weights are not loaded.
+        fit: how picture files were made to fit.
 
     Raises:
         ConfigError: a network or normalisation that does not fit the pictures.
@@ -441,6 +494,8 @@ def build_classifier(
         class_names=train_set.class_names,
         picture_shape=shape,
         normalization=normalizations[data.normalization](),
+        fit=fit,
+        style=measure_style(train_set.images),
     )
 
 

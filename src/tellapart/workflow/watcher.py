@@ -15,6 +15,9 @@ class Watcher:
     def download(self, name: str, done_bytes: int, total_bytes: int | None) -> None:
         """A file of a data set is being fetched."""
 
+    def decoding(self, done: int, total: int) -> None:
+        """``done`` of ``total`` picture files have been decoded."""
+
     def plan(self, plan: Plan) -> None:
         """Data, recipe and network are known and agree; nothing is written yet."""
 

@@ -1,0 +1,219 @@
+"""Picture files: how fast they become a tensor, and whether a set larger than memory costs speed.
+
+    python benchmarks/own_pictures.py [--pictures 2000] [--size 500x375] [--side 128] [--runs 5]
+
+Protocol. Photographs are made up (smooth noise with texture, JPEG quality 85, of the size given)
+in a temporary folder, so that the figures need no download; ``--folder`` takes pictures of yours.
+
+*Decoding*: the same files, once through the cache of this package (empty before each run, hashing
+and the search for look-alikes included) and once through what most people write: a ``Dataset``
+that opens, converts, resizes and turns one picture into float32, under a ``DataLoader`` of batches
+of 64, without workers and with one per core. One epoch each; each way's first run is not counted.
+
+*Second start*: from the call to data that can be trained on, the cache filled.
+
+*Larger than memory*: ``--mapped-gigabytes`` of pictures in one mapped file; one epoch of random
+batches through the gathering that training uses, while a matrix product of about the length of a
+step runs, and the same with a set that is in memory. Pages that the system may drop are not counted
+as memory: ``RssAnon`` is what the process itself holds.
+
+The result goes to ``benchmarks/results/own_pictures.json``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from protocol import describe_run, spread, write_results
+from tellapart.data.digests import num_cores
+from tellapart.data.image_set import ImageSet
+from tellapart.data.pictures import find_pictures
+from tellapart.data.preparation import Preparation
+from tellapart.data.sources import load_data_set
+from tellapart.runtime import choose_runtime
+from tellapart.training.batches import batches_of
+
+BATCH = 64
+
+
+def make_pictures(folder: Path, count: int, size: tuple[int, int]) -> None:
+    """``count`` JPEG files of two classes; no two show the same."""
+    rng = np.random.default_rng(0)
+    texture = rng.normal(0, 12, (size[1], size[0], 3))
+    for number in range(count):
+        coarse = rng.integers(0, 256, (9, 12, 3), dtype=np.uint8)
+        smooth = np.asarray(Image.fromarray(coarse).resize(size, Image.Resampling.BICUBIC))
+        shifted = np.roll(texture, rng.integers(0, 200, 2), (0, 1))
+        pixels = np.clip(smooth + shifted, 0, 255).astype(np.uint8)
+        path = folder / ("even", "odd")[number % 2] / f"{number}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "JPEG", quality=85)
+        path.write_bytes(file.getvalue())
+
+
+class UsualDataset(Dataset[torch.Tensor]):
+    """A picture at a time, as in most tutorials."""
+
+    def __init__(self, paths: list[Path], side: int) -> None:
+        self.paths, self.side = paths, side
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        image = Image.open(self.paths[index]).convert("RGB")
+        scale = self.side / min(image.size)
+        size = (round(image.width * scale), round(image.height * scale))
+        image = image.resize(size, Image.Resampling.BILINEAR)
+        left, top = (size[0] - self.side) // 2, (size[1] - self.side) // 2
+        image = image.crop((left, top, left + self.side, top + self.side))
+        return torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(255)
+
+
+def seconds_of(work: Callable[[], object], runs: int) -> list[float]:
+    """Wall-clock seconds of each run, after one that is not counted."""
+    measured = []
+    for _ in range(runs + 1):
+        start = time.perf_counter()
+        work()
+        measured.append(time.perf_counter() - start)
+    return measured[1:]
+
+
+def measure_decoding(folder: Path, side: int, runs: int) -> dict[str, Any]:
+    """Pictures per second of three ways, and the seconds of the second start."""
+    paths = find_pictures([str(folder)])
+    cache = Path(os.environ["TELLAPART_CACHE"])
+    wanted = Preparation(channels=3, height=side, width=side)
+
+    def ours() -> None:
+        shutil.rmtree(cache, ignore_errors=True)
+        load_data_set(folder, preparation=wanted)
+
+    def usual(workers: int) -> Callable[[], None]:
+        loader = DataLoader(UsualDataset(paths, side), batch_size=BATCH, num_workers=workers)
+
+        def run() -> None:
+            for _ in loader:
+                pass
+
+        return run
+
+    ways: dict[str, Callable[[], None]] = {
+        "tellapart": ours,
+        "dataset, no workers": usual(0),
+        "dataset, a worker per core": usual(num_cores()),
+    }
+    rates = {
+        name: spread([len(paths) / seconds for seconds in seconds_of(work, runs)]).to_json()
+        for name, work in ways.items()
+    }
+    second = spread(seconds_of(lambda: load_data_set(folder, preparation=wanted), runs)).to_json()
+    return {"pictures_per_second": rates, "second_start_seconds": second}
+
+
+def anonymous_megabytes() -> float:
+    """What the process holds that is no file, in MB; 0 where the system does not say."""
+    status = Path("/proc/self/status")
+    lines = status.read_text("utf-8").splitlines() if status.exists() else []
+    values = [int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")]
+    return values[0] if values else 0.0
+
+
+def measure_mapped(folder: Path, side: int, gigabytes: float, num_steps: int) -> dict[str, Any]:
+    """Steps of a mapped set, larger than memory if asked, against steps of one in memory."""
+    picture_bytes = 3 * side * side
+    count = int(gigabytes * 2**30) // picture_bytes
+    path = folder / "mapped.u8"
+    block = torch.randint(0, 256, (2**24,), dtype=torch.uint8).numpy().tobytes()
+    with path.open("wb") as file:
+        for _ in range(count * picture_bytes // len(block) + 1):
+            file.write(block)
+    flat = torch.from_file(str(path), size=count * picture_bytes, dtype=torch.uint8)
+    large = ImageSet(
+        flat.view(count, 3, side, side), torch.zeros(count, dtype=torch.int64), ("a", "b"), True
+    )
+    small = large.select(torch.arange(min(count, 2000)))
+    weights = torch.randn(picture_bytes // 4, 256)
+
+    def epoch(train: ImageSet) -> float:
+        order = torch.randint(len(train), (num_steps * BATCH,))
+        start = time.perf_counter()
+        for images, _ in batches_of(train, torch.split(order, BATCH), torch.device("cpu")):
+            _ = images.flatten(1)[:, ::4].float() @ weights
+        return num_steps * BATCH / (time.perf_counter() - start)
+
+    epoch(small)
+    before = anonymous_megabytes()
+    rates = {"mapped": epoch(large), "in memory": epoch(small)}
+    grown = anonymous_megabytes() - before
+    path.unlink()
+    return {
+        "gigabytes": gigabytes,
+        "pictures_per_second": rates,
+        "speed_of_mapped": rates["mapped"] / rates["in memory"],
+        "memory_grown_megabytes": grown,
+    }
+
+
+def parse_arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("--folder", type=Path, help="pictures of yours, a folder per class")
+    parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--size", default="500x375", help="of made-up pictures, WIDTHxHEIGHT")
+    parser.add_argument("--side", type=int, default=128, help="what they are resized to")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--mapped-gigabytes", type=float, default=4.0)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--dry-run", action="store_true", help="print, and write no result")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    width, height = (int(part) for part in arguments.size.split("x"))
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        os.environ["TELLAPART_CACHE"] = str(place / "cache")
+        folder = arguments.folder
+        if folder is None:
+            folder = place / "pictures"
+            make_pictures(folder, arguments.pictures, (width, height))
+        payload = {
+            "protocol": (__doc__ or "").strip(),
+            "run": describe_run(choose_runtime("cpu", "fp32")),
+            "size": "its own" if arguments.folder else arguments.size,
+            "side": arguments.side,
+            **measure_decoding(folder, arguments.side, arguments.runs),
+            "larger_than_memory": measure_mapped(
+                place, arguments.side, arguments.mapped_gigabytes, arguments.steps
+            ),
+        }
+    rates = payload["pictures_per_second"]
+    for way, rate in rates.items():
+        print(f"{way:28} {rate['mean']:8.0f} pictures/s ± {rate['deviation']:.0f}")
+    print(f"second start                 {payload['second_start_seconds']['mean']:.3f} s")
+    mapped = payload["larger_than_memory"]
+    print(f"mapped against in memory     {mapped['speed_of_mapped']:.2f} of the speed")
+    print(f"memory grown                 {mapped['memory_grown_megabytes']:.0f} MB")
+    if not arguments.dry_run:
+        print(write_results("own_pictures", payload))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,116 @@
+"""A folder of pictures: a sub-folder for each class, in splits or not.
+
+::
+
+    DATA/CLASS/...                       one folder per class
+    DATA/train/CLASS/...                 and, as far as there are any,
+    DATA/val|valid|validation/CLASS/...
+    DATA/test/CLASS/...
+
+Pictures may lie deeper down: the class is the first folder. ``train`` is taken for a split where it
+holds folders, and beside pictures of its own only where all folders beside it are splits too: among
+vehicles it may be a class.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+from tellapart.data.listing import LeftOut, Listing, PictureFile, split_named
+from tellapart.data.pictures import PICTURE_SUFFIXES, is_picture_name, is_system_name, walk
+from tellapart.errors import DataError
+
+_LAYOUT = "make one folder per class, DATA/CLASS/picture.jpg, or give a .csv with path and label"
+
+
+def list_folder(folder: Path) -> Listing:
+    """The pictures below ``folder`` with the classes and splits that its sub-folders say.
+
+    Raises:
+        DataError: where there is no sub-folder or no picture, a folder means the same split as
+            another, or cannot be searched.
+    """
+    splits = _split_folders(folder)
+    files: list[PictureFile] = []
+    left_out: list[LeftOut] = []
+    for path in walk(folder):
+        sorted_in = _sorted_in(path, folder, splits)
+        (files if isinstance(sorted_in, PictureFile) else left_out).append(sorted_in)  # type: ignore[arg-type]
+    if not files:
+        raise DataError(
+            f"{folder}: no picture ({' '.join(sorted(PICTURE_SUFFIXES))}) in a folder of its "
+            f"class; {_LAYOUT}"
+        )
+    if splits and not any(file.split == "train" for file in files):
+        raise DataError(f"{folder}: there is no picture in {folder / 'train'}; {_LAYOUT}")
+    return Listing(
+        name=folder.resolve().name,
+        root=folder,
+        files=tuple(files),
+        left_out=tuple(left_out),
+        notes=tuple(_empty_classes(folder, splits, files)),
+    )
+
+
+def _split_folders(folder: Path) -> dict[str, str]:
+    """The split that each sub-folder stands for; none where the sub-folders are classes."""
+    folders = _folders(folder)
+    named = {path.name: split for path in folders if (split := split_named(path.name))}
+    only_splits = len(named) == len(folders)
+    is_divided = any(
+        split == "train"
+        and _folders(folder / name)
+        and (only_splits or not _has_pictures(folder / name))
+        for name, split in named.items()
+    )
+    if not is_divided:
+        return {}
+    for name, split in named.items():
+        twins = [other for other in named if named[other] == split]
+        if len(twins) > 1:
+            raise DataError(
+                f"{folder}: {' and '.join(twins)} both mean the {split} split; keep one, "
+                f"not {name} beside another"
+            )
+    return named
+
+
+def _folders(folder: Path) -> list[Path]:
+    try:
+        return [
+            path for path in sorted(folder.iterdir())
+            if path.is_dir() and not is_system_name(path.name)
+        ]  # fmt: skip
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be searched: {error.strerror}") from error
+
+
+def _has_pictures(folder: Path) -> bool:
+    return any(is_picture_name(path.name) and path.is_file() for path in folder.iterdir())
+
+
+def _sorted_in(path: Path, folder: Path, splits: dict[str, str]) -> PictureFile | LeftOut:
+    parts = path.relative_to(folder).parts
+    if is_system_name(path.name):
+        return LeftOut(path, "system file", "a system's or hidden file")
+    if not is_picture_name(path.name):
+        return LeftOut(path, "not a picture by its name", f"ends in {path.suffix or 'nothing'}")
+    split = splits.get(parts[0]) if splits else None
+    if splits and split is None:
+        return LeftOut(path, "without a class", "lies beside the folders of the splits")
+    depth = 1 if splits else 0
+    if len(parts) < depth + 2:
+        return LeftOut(path, "without a class", "lies in no folder of a class")
+    # Systems write the same accented name in two ways; a class has one.
+    return PictureFile(path, unicodedata.normalize("NFC", parts[depth]), split)
+
+
+def _empty_classes(folder: Path, splits: dict[str, str], files: list[PictureFile]) -> Iterator[str]:
+    for name in splits or [""]:
+        place = folder / name
+        filled = {file.class_name for file in files if file.split == splits.get(name)}
+        for path in _folders(place):
+            if unicodedata.normalize("NFC", path.name) not in filled and not (splits and not name):
+                yield f"{path.relative_to(folder)}/ holds no picture"

@@ -1,0 +1,110 @@
+"""Picture files with their classes and splits, before one of them is opened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+SPLITS = ("train", "validation", "test")
+_SPLIT_NAMES = {
+    "train": "train", "training": "train",
+    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+
+Kind = Literal["unreadable", "not a picture by its name", "system file", "without a class"]
+_NUM_NAMED = 3
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file that is not part of the data set, and why.
+
+    Args:
+        path: of the file, or of a system's own folder.
+        kind: the sort of reason.
+        reason: in words, about this file.
+    """
+
+    path: Path
+    kind: Kind
+    reason: str
+
+
+@dataclass(frozen=True)
+class PictureFile:
+    """One picture: its file, its class and its split, None where nobody has divided the set."""
+
+    path: Path
+    class_name: str
+    split: str | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The picture files of a data set.
+
+    Args:
+        name: of the data set.
+        root: the folder that paths are shown from.
+        files: in a fixed order; either all have a split or none has.
+        left_out: what else was found there.
+        notes: what a person should know, a line each.
+    """
+
+    name: str
+    root: Path
+    files: tuple[PictureFile, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_divided(self) -> bool:
+        """Whether the files come with their splits."""
+        return self.files[0].split is not None
+
+    @property
+    def num_train(self) -> int:
+        """How many files are for training, where splits are given; else all of them."""
+        return sum(file.split in (None, "train") for file in self.files)
+
+
+def split_named(name: str) -> str | None:
+    """The split that a folder or a cell calls ``name``, in any case; None where it means none."""
+    return _SPLIT_NAMES.get(name.strip().lower())
+
+
+def left_out_notes(left_out: Sequence[LeftOut], root: Path) -> tuple[str, ...]:
+    """A line for every kind of thing that was left out: how many, the first few, and why."""
+    lines = []
+    for kind, count in Counter(item.kind for item in left_out).items():
+        items = [item for item in left_out if item.kind == kind]
+        named = [_described(item, root) for item in items[:_NUM_NAMED]]
+        more = f" and {count - _NUM_NAMED:,} more" if count > _NUM_NAMED else ""
+        lines.append(f"left out, {kind}: {count:,} ({'; '.join(named)}{more})")
+    return tuple(lines)
+
+
+def shown_path(path: Path, root: Path) -> str:
+    """The path from ``root`` on, or whole where it lies elsewhere."""
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def missing_class_notes(files: Iterable[PictureFile], class_names: Sequence[str]) -> list[str]:
+    """A line for every split that has no picture of some class."""
+    present: dict[str, set[str]] = {}
+    for file in files:
+        present.setdefault(file.split or "train", set()).add(file.class_name)
+    return [
+        f"{split} has no picture of {', '.join(map(repr, missing))}"
+        for split in SPLITS
+        if split in present and (missing := [n for n in class_names if n not in present[split]])
+    ]
+
+
+def _described(item: LeftOut, root: Path) -> str:
+    shown = shown_path(item.path, root)
+    return f"{shown}: {item.reason}" if item.kind == "unreadable" else shown

@@ -1,0 +1,93 @@
+"""A data set that was found: what is known of it before its pictures are read."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tellapart.data.arrays import load_arrays
+from tellapart.data.digests import Progress
+from tellapart.data.image_set import DataSet
+from tellapart.data.listing import Listing
+from tellapart.data.picture_files import choose_frame, load_picture_files
+from tellapart.data.preparation import Preparation
+from tellapart.data.split import stratified_validation
+
+
+@dataclass(frozen=True)
+class OpenedSource:
+    """A data set whose pictures wait for somebody to say in what form they are wanted.
+
+    Args:
+        name: of the data set.
+        num_classes: how many classes they have.
+        num_train: how many pictures there are to learn from, before any is held out.
+        picture_shape: channels, height and width, if nothing else is asked for.
+        load: reads the pictures; asks for a preparation and for who is told of progress.
+    """
+
+    name: str
+    num_classes: int
+    num_train: int
+    picture_shape: tuple[int, int, int]
+    load: Callable[[Preparation, Progress | None], DataSet]
+
+
+def opened_files(listing: Listing) -> OpenedSource:
+    """Of picture files; looks at some of their headers.
+
+    Raises:
+        DataError: where none of the files looked at is a picture.
+    """
+    frame = choose_frame(listing, Preparation())
+    return OpenedSource(
+        listing.name,
+        len({file.class_name for file in listing.files}),
+        listing.num_train,
+        (frame.channels, frame.height, frame.width),
+        functools.partial(load_picture_files, listing),
+    )
+
+
+def opened_arrays(path: Path) -> OpenedSource:
+    """Of an ``.npz`` archive; reads it.
+
+    Raises:
+        DataError: as `tellapart.data.arrays.load_arrays`.
+    """
+    splits, fingerprint = load_arrays(path)
+    provenance = f"arrays in {path.resolve()}"
+    return opened_ready(DataSet(path.stem, splits, fingerprint, provenance), divides=True)
+
+
+def opened_ready(data_set: DataSet, *, divides: bool = False) -> OpenedSource:
+    """Of pictures that are in memory, in the one form they have.
+
+    Args:
+        data_set: with its train split.
+        divides: whether a test split that it lacks is to be made.
+    """
+
+    def load(preparation: Preparation, progress: Progress | None) -> DataSet:
+        del progress
+        return _with_test_split(data_set, preparation) if divides else data_set
+
+    train = data_set.split("train")
+    return OpenedSource(data_set.name, train.num_classes, len(train), train.picture_shape, load)
+
+
+def _with_test_split(data_set: DataSet, preparation: Preparation) -> DataSet:
+    share, seed = preparation.test_share, preparation.seed
+    if "test" in data_set.splits or not share:
+        return data_set
+    train, test = stratified_validation(data_set.split("train"), share, seed)
+    note = (
+        f"no test split was given: {share:.0%} of each class is held out by data.split_seed {seed}"
+    )
+    return replace(
+        data_set,
+        splits={**data_set.splits, "train": train, "test": test},
+        notes=(*data_set.notes, note),
+    )

@@ -1,0 +1,151 @@
+"""What a check of a data set found, as one page with the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tellapart.data.findings import Audit, Finding, FoundPicture
+from tellapart.data.image_set import DataSet
+from tellapart.page.document import document, packaged_text
+from tellapart.page.markup import Markup, element
+from tellapart.page.pictures import png_address
+from tellapart.report import wording
+
+_NUM_GROUPS_SHOWN = 24
+_NUM_PICTURES_OF_GROUP = 6
+_NUM_FILES_SHOWN = 200
+_PIXELATED_SIDE = 96
+
+_VERDICTS = {
+    "leak": "Not fit to be measured on: pictures of one split are in another.",
+    "fault": "Fit to be trained on, with faults that are worth mending.",
+    "fact": "Nothing is wrong with it.",
+}
+
+
+def render_audit(data_set: DataSet, audit: Audit) -> str:
+    """One self-contained page; the same input gives the same bytes.
+
+    Args:
+        data_set: the one that was looked at, for its pictures.
+        audit: what was found in it.
+    """
+    gravest = audit.findings[0].severity if audit.findings else "fact"
+    sections = [
+        _headline(data_set, audit, _VERDICTS[gravest]),
+        _classes(data_set),
+        *(_finding(data_set, finding, number) for number, finding in enumerate(audit.findings)),
+        _notes(data_set),
+    ]
+    return document(
+        f"{data_set.name} · check · tellapart",
+        element("main", *sections),
+        styles=[packaged_text("tellapart.report", "page.css")],
+    )
+
+
+def _headline(data_set: DataSet, audit: Audit, verdict: str) -> Markup:
+    counts = [sum(f.severity == s for f in audit.findings) for s in ("leak", "fault", "fact")]
+    tiles = [
+        ("Leaks", counts[0], "between splits"),
+        ("Faults", counts[1], "worth mending"),
+        ("Facts", counts[2], "worth knowing"),
+        ("Left out", len(data_set.left_out), "files that were found"),
+    ]
+    pictures = ", ".join(
+        f"{split} {wording.plural(len(part), 'picture')}" for split, part in data_set.splits.items()
+    )
+    return element(
+        "header",
+        element("p", "tellapart · check of a data set", class_="kicker"),
+        element("h1", data_set.name),
+        element("p", f"{verdict} It holds {pictures}.", class_="verdict"),
+        element("dl", *(_tile(*tile) for tile in tiles), class_="tiles"),
+    )
+
+
+def _tile(name: str, value: int, meaning: str) -> Markup:
+    return element(
+        "div",
+        element("dt", name),
+        element("dd", wording.number(value)),
+        element("dd", meaning, class_="meaning"),
+    )
+
+
+def _classes(data_set: DataSet) -> Markup:
+    splits = data_set.splits
+    counts = {split: part.class_counts() for split, part in splits.items()}
+    head = element("tr", *(element("th", name, scope="col") for name in ("Class", *splits)))
+    rows = [
+        element(
+            "tr",
+            element("th", name, scope="row"),
+            *(element("td", wording.number(counts[split][label])) for split in splits),
+        )
+        for label, name in enumerate(data_set.class_names)
+    ]
+    table = element("table", element("thead", head), element("tbody", *rows))
+    scrolled = element(
+        "div", table, class_="scroll", tabindex="0", role="region", aria_label="Pictures by class"
+    )
+    return _card("classes", "Pictures by class", scrolled)
+
+
+def _finding(data_set: DataSet, finding: Finding, number: int) -> Markup:
+    shown = finding.groups[:_NUM_GROUPS_SHOWN]
+    figures = [
+        _figure(data_set, picture) for group in shown for picture in group[:_NUM_PICTURES_OF_GROUP]
+    ]
+    parts = [element("p", finding.message, class_="note")]
+    if figures:
+        parts.append(element("div", *figures, class_="pictures"))
+    left = len(finding.groups) - len(shown)
+    if left:
+        parts.append(element("p", f"and {wording.number(left)} more such groups", class_="note"))
+    if finding.paths:
+        parts.append(_files(finding.paths))
+    heading = f"{finding.severity.capitalize()}: {finding.kind}"
+    return _card(f"finding-{number + 1}", heading, *parts)
+
+
+def _figure(data_set: DataSet, picture: FoundPicture) -> Markup:
+    pixels = data_set.split(picture.split).images[picture.index]
+    _, height, width = pixels.shape
+    where = f"{picture.split}, number {picture.index}"
+    name = Path(picture.path).name if picture.path else where
+    image = element(
+        "img",
+        src=png_address(pixels),
+        alt=f"{picture.class_name}: {name}",
+        title=picture.path or where,
+        width=width,
+        height=height,
+        class_="pixels" if max(height, width) <= _PIXELATED_SIDE else None,
+    )
+    caption = element(
+        "figcaption",
+        element("span", element("b", picture.class_name), f" in {picture.split}"),
+        element("span", name, class_="quiet"),
+    )
+    return element("figure", image, caption)
+
+
+def _files(paths: Sequence[tuple[str, str]]) -> Markup:
+    rows = [
+        element("div", element("dt", path), element("dd", reason))
+        for path, reason in paths[:_NUM_FILES_SHOWN]
+    ]
+    left = len(paths) - len(rows)
+    more = [element("p", f"and {wording.number(left)} more", class_="note")] if left else []
+    return element("div", element("dl", *rows, class_="entries"), *more)
+
+
+def _notes(data_set: DataSet) -> Markup:
+    notes = [element("li", note) for note in data_set.notes]
+    return _card("notes", "How it was read", element("ul", *notes)) if notes else Markup()
+
+
+def _card(name: str, heading: str, *children: str) -> Markup:
+    return element("section", element("h2", heading), *children, class_="card", id=name)

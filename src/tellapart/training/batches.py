@@ -1,0 +1,45 @@
+"""Pictures on their way to the device, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+
+from tellapart.data.image_set import ImageSet
+
+# Of a GPU's free memory, what a data set may take; the rest is for the network's features.
+_LARGEST_SHARE = 0.5
+
+
+def fits(train: ImageSet, device: torch.device) -> bool:
+    """Whether all pictures can be kept on ``device``; those in memory always are."""
+    if not train.mapped or device.type != "cuda":
+        return True
+    free_bytes, _ = torch.cuda.mem_get_info(device)
+    return train.images.numel() <= _LARGEST_SHARE * free_bytes
+
+
+def batches_of(
+    train: ImageSet, batches: Sequence[torch.Tensor], device: torch.device
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The pictures and labels of each batch of indices (int64, on the CPU), on ``device``.
+
+    Of a set that is mapped from a file, the next batch is read while the network is busy with this
+    one, so a set that is larger than memory is learned from as fast as one that is not.
+    """
+
+    def gather(indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        indices = indices.to(train.labels.device)
+        return train.images[indices].to(device), train.labels[indices].to(device)
+
+    if not train.mapped:
+        yield from map(gather, batches)
+        return
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(gather, batches[0])
+        for indices in batches[1:]:
+            current, ahead = ahead.result(), reader.submit(gather, indices)
+            yield current
+        yield ahead.result()

@@ -1,0 +1,103 @@
+"""`tellapart finetune`: what it prints, what it prints with --json, and what it refuses."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tellapart.run_folder import RunFolder
+
+QUICK = ("--set", "epochs=2", "--set", "batch_size=50", "--threads", "1")
+# The run `trained` knows all ten digits; a new output layer learns some of them again.
+SOME = ("--set", "classes=3,5,8")
+
+
+def test_it_says_what_became_of_every_tensor_and_how_much_is_trained(tellapart, trained, digits):
+    outcome = tellapart("finetune", trained, digits, *SOME, *QUICK, "--freezing", "head")
+    assert outcome.code == 0
+    progress = outcome.err.splitlines()
+    assert f"source    {trained}, weights " in outcome.err
+    [line] = [line for line in progress if line.startswith("freezing  ")]
+    assert line == "freezing  head; stages: conv1, output; 98.1 % of the weights are trained"
+    assert re.search(r"^conv1 +weight 8x1x3x3, bias 8 +loaded *$", outcome.err, re.MULTILINE)
+    assert re.search(
+        r"^output +weight 3x1352, bias 3 +new: for the new classes *$", outcome.err, re.MULTILINE
+    )
+    assert outcome.out.splitlines()[-1] == "run       runs/digits-finetune-few-1"
+
+
+def test_json_is_what_train_prints_and_the_source(tellapart, trained, digits):
+    ours = tellapart("finetune", trained, digits, *SOME, *QUICK, "--json").json
+    theirs = tellapart("train", digits, *SOME, *QUICK, "--json").json
+    assert ours.keys() - theirs.keys() == {"source", "source_sha256", "freezing", "share_trained"}
+    assert not theirs.keys() - ours.keys()
+    assert ours["source"] == str(trained)
+    recipe = RunFolder(Path(ours["run"])).read_recipe()
+    assert (ours["freezing"], ours["share_trained"]) == (recipe.finetuning.freezing, 1)
+
+
+def test_options_reach_the_recipe(tellapart, trained, digits):
+    options = ("--shots", "4", "--seed", "3", "--lora-rank", "2", "--freezing", "gradual")
+    quick = ("--set", "epochs=1", "--threads", "1")
+    outcome = tellapart("finetune", trained, digits, *SOME, *quick, *options, "--out", "run")
+    assert outcome.code == 0
+    recipe = RunFolder(Path("run")).read_recipe()
+    assert (recipe.data.shots, recipe.training.seed) == (4, 3)
+    assert (recipe.finetuning.lora_rank, recipe.finetuning.freezing) == (2, "gradual")
+    assert "3 classes, 4 each" in outcome.err
+
+
+def test_a_number_of_stages_is_a_freezing(tellapart, trained, digits):
+    outcome = tellapart("finetune", trained, digits, *SOME, *QUICK, "--freezing", "1", "--json")
+    assert outcome.json["freezing"] == 1
+
+
+def test_a_dry_run_writes_nothing(tellapart, trained, digits):
+    outcome = tellapart("finetune", trained, digits, *SOME, "--dry-run", "--json")
+    assert outcome.json["source"] == str(trained)
+    assert not Path("runs").exists()
+    assert "output" in tellapart("finetune", trained, digits, *SOME, "--dry-run").out
+
+
+def test_a_comparison_is_one_table(tellapart, trained, digits):
+    arguments = ("--compare", "--set", "epochs=1", "--shots", "5", "--threads", "1", *SOME)
+    outcome = tellapart("finetune", trained, digits, *arguments)
+    assert outcome.code == 0
+    rows = outcome.out.splitlines()
+    assert rows[0].split()[0] == "way"
+    assert [row.split()[0] for row in rows[1:6]] == ["zero", "head", "gradual", "all", "lora"]
+    assert all(re.search(r"\d\d\.\d\d % \(\d+\.\d\d to \d+\.\d\d %\)", row) for row in rows[1:6])
+    content = tellapart("finetune", trained, digits, *arguments, "--json").json
+    assert [way["way"] for way in content["ways"]] == ["zero", "head", "gradual", "all", "lora"]
+    assert all(0 < way["share_trained"] <= 1 for way in content["ways"])
+
+
+REFUSALS = {
+    ("nowhere",): "the source 'nowhere' is no run, no classifier file and no timm:NAME; a run is",
+    ("RUN", "--freezing", "most"): "freezing must be head, all, gradual or a whole number, got",
+    ("RUN", "--freezing", "2"): "freezing 2 asks for more stages than the 1 of this network",
+    ("RUN", "--lora-rank", "0"): "lora_rank must be at least 1, got 0",
+    ("RUN", "--lora-rank", "9"): "to that of the smallest layer, 8 of 'conv1' (8, 1, 3, 3), got 9",
+    ("RUN", "--shots", "400"): "400 shots ask for 400 training pictures a class",
+    ("RUN", "--shots", "-1"): "shots must be at least 0, got -1",
+    ("RUN", "--set", "classes=3,x"): "has no class 'x' (data.classes); ",
+    ("RUN", "--set", "classes=3"): "has one class, '3'; a classifier tells at least 2 apart",
+    ("RUN", "--weights", "x.pth"): "weights_file belongs to a source timm:NAME",
+    ("RUN", "--compare", "--freezing", "head"): "--compare tries every way in turn; leave out",
+}
+
+
+@pytest.mark.parametrize("arguments", REFUSALS, ids=" ".join)
+def test_what_is_wrong_is_said_in_a_line(refused, trained, digits, arguments):
+    source, *options = (trained if word == "RUN" else word for word in arguments)
+    assert REFUSALS[arguments] in refused("finetune", source, digits, *options)
+    assert not Path("runs").exists()
+
+
+def test_a_recipe_for_fine_tuning_needs_a_source(refused):
+    assert refused("train", "--recipe", "finetune").endswith(
+        "needs a source to start from; use `tellapart finetune SOURCE DATA`, or set "
+        "finetuning.source"
+    )

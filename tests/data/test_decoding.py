@@ -1,0 +1,80 @@
+"""The rule by which a file becomes pixels: frames that cut, filters, and what it costs nothing."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tellapart.data.decoding import decode, quiet_pillow, reason_of
+from tellapart.data.preparation import Frame
+from tellapart.errors import DataError
+
+
+def pixels(path, *, channels=1, height=8, width=8, fit="pad"):
+    with quiet_pillow():
+        return decode(path, Frame(channels, height, width, fit))
+
+
+@pytest.fixture
+def stripes(tmp_path):
+    """Black, grey and white thirds side by side, three times as wide as high."""
+    image = Image.new("L", (60, 20))
+    image.paste(128, (20, 0, 40, 20))
+    image.paste(255, (40, 0, 60, 20))
+    image.save(tmp_path / "stripes.png")
+    return tmp_path / "stripes.png"
+
+
+def test_crop_shows_the_middle_and_pad_everything(stripes):
+    assert (pixels(stripes, fit="crop") == 128).all()
+    padded = pixels(stripes, height=9, width=9)[..., 0]
+    assert padded[4].tolist() == [0, 0, 0, 128, 128, 128, 255, 255, 255]
+    assert len(np.unique(padded[[0, 1, 7, 8]])) == 1
+
+
+def test_crop_cuts_evenly_from_a_tall_one_too(stripes, tmp_path):
+    Image.open(stripes).transpose(Image.Transpose.ROTATE_90).save(tmp_path / "tall.png")
+    assert (pixels(tmp_path / "tall.png", fit="crop") == 128).all()
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop"])
+@pytest.mark.parametrize("orientation", [1, 6, 8])
+def test_exif_turns_before_it_fits(stripes, tmp_path, fit, orientation):
+    turn = {1: None, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}[orientation]
+    stored = Image.open(stripes)
+    if turn is not None:
+        stored = stored.transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / "turned.png", exif=exif)
+    turned = pixels(tmp_path / "turned.png", height=12, width=12, fit=fit)
+    assert np.array_equal(turned, pixels(stripes, height=12, width=12, fit=fit))
+
+
+def test_shrinking_a_little_stays_near_the_mean_of_the_neighbourhood(tmp_path):
+    ramp = np.linspace(0, 255, 90).astype(np.uint8)
+    Image.fromarray(np.broadcast_to(ramp, (90, 90)).copy()).save(tmp_path / "ramp.png")
+    row = pixels(tmp_path / "ramp.png", height=60, width=60)[30, :, 0].astype(int)
+    steps = np.diff(row[2:-2])
+    assert steps.min() >= 3
+    assert steps.max() <= 6
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_jpeg_decoded_small_looks_as_one_decoded_whole(tmp_path, channels):
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    image = Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC)
+    image.save(tmp_path / "small.jpg", quality=95)
+    image.save(tmp_path / "whole.png")
+    ours, whole = (
+        pixels(tmp_path / name, channels=channels, height=48, width=64).astype(int)
+        for name in ("small.jpg", "whole.png")
+    )
+    assert np.abs(ours - whole).mean() < 2
+
+
+def test_the_reason_stands_without_the_path(tmp_path):
+    path = tmp_path / "none.png"
+    with pytest.raises(DataError) as caught:
+        pixels(path)
+    assert reason_of(path, caught.value) == "no such file; check the path"

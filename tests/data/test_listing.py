@@ -1,0 +1,49 @@
+"""What is said of files that are left out, and of splits that lack a class."""
+
+from pathlib import Path
+
+import pytest
+
+from tellapart.data.listing import (
+    LeftOut,
+    PictureFile,
+    left_out_notes,
+    missing_class_notes,
+    shown_path,
+    split_named,
+)
+
+ROOT = Path("/data")
+
+
+def left_out(count, kind="unreadable"):
+    return [LeftOut(ROOT / f"{i}.jpg", kind, "the file is empty") for i in range(count)]
+
+
+def test_each_kind_is_counted_and_the_first_three_are_named():
+    notes = left_out_notes([*left_out(5), *left_out(1, "system file")], ROOT)
+    assert notes == (
+        "left out, unreadable: 5 (0.jpg: the file is empty; 1.jpg: the file is empty; "
+        "2.jpg: the file is empty and 2 more)",
+        "left out, system file: 1 (0.jpg)",
+    )
+    assert left_out_notes([], ROOT) == ()
+
+
+def test_a_split_without_a_class_is_named():
+    files = [PictureFile(ROOT, "cat", s) for s in ("train", "test")]
+    files.append(PictureFile(ROOT, "dog", "train"))
+    assert missing_class_notes(files, ("cat", "dog")) == ["test has no picture of 'dog'"]
+
+
+def test_paths_are_shown_from_the_root_where_they_lie_below_it():
+    assert shown_path(ROOT / "a" / "b.jpg", ROOT) == "a/b.jpg"
+    assert shown_path(Path("/other/b.jpg"), ROOT) == "/other/b.jpg"
+
+
+@pytest.mark.parametrize(
+    ("name", "split"),
+    [("Train", "train"), (" VAL ", "validation"), ("testing", "test"), ("extra", None)],
+)
+def test_splits_by_name(name, split):
+    assert split_named(name) == split

@@ -1,0 +1,25 @@
+"""The form that pictures are given: what cannot be, and how it is said."""
+
+import pytest
+
+from tellapart.data.preparation import Frame
+from tellapart.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [((2, 4, 4), r"1 channel \(grey\) or 3 \(RGB\), got 2"), ((1, 0, 4), "1 pixel, got 0x4")],
+)
+def test_an_impossible_frame_cannot_be_made(values, message):
+    with pytest.raises(ConfigError, match=message):
+        Frame(*values)
+
+
+def test_a_frame_in_words():
+    assert Frame(3, 96, 128).to_text() == "128x96 colour, padded"
+    assert Frame(1, 28, 28, "crop").to_text() == "28x28 grey, cropped"
+
+
+def test_a_frame_in_bytes_and_modes():
+    assert Frame(3, 96, 128).num_bytes == 3 * 96 * 128
+    assert (Frame(1, 2, 2).mode, Frame(3, 2, 2).mode) == ("L", "RGB")

@@ -1,0 +1,140 @@
+"""``data check`` and ``data prepare`` on folders, and the quick part before training."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tellapart.config import Recipe
+from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.errors import RunError
+from tellapart.workflow.checking import check, warn_of_faults
+from tellapart.workflow.preparing import prepare
+from tellapart.workflow.training import make_plan, train
+from tellapart.workflow.watcher import Watcher
+
+QUICK = ["model.network=single-conv", "epochs=1", "batch_size=8"]
+
+
+class Listener(Watcher):
+    def __init__(self):
+        self.warnings, self.decoded = [], []
+
+    def warn(self, text):
+        self.warnings.append(text)
+
+    def decoding(self, done, total):
+        self.decoded.append((done, total))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("TELLAPART_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
+def draw(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    coarse = np.random.default_rng(seed).integers(0, 256, (5, 5, 3), dtype=np.uint8)
+    Image.fromarray(coarse).resize((32, 32), Image.Resampling.BICUBIC).save(path)
+
+
+@pytest.fixture
+def pets(tmp_path):
+    for label, name in enumerate(("cat", "dog")):
+        for number in range(20):
+            draw(tmp_path / "pets" / name / f"{number}.png", 100 * label + number)
+    return tmp_path / "pets"
+
+
+@pytest.fixture
+def leaky(tmp_path):
+    for label, name in enumerate(("cat", "dog")):
+        for number in range(24 if label else 6):
+            draw(tmp_path / "leaky/train" / name / f"{number}.png", 100 * label + number)
+        draw(tmp_path / "leaky/test" / name / "same.png", 100 * label + 2)
+    return tmp_path / "leaky"
+
+
+def test_a_check_says_everything_as_json_and_as_a_page(leaky, tmp_path):
+    result = check(leaky, page=tmp_path / "pages" / "check.html")
+    content = json.loads(json.dumps(result.to_json(), allow_nan=False))
+    assert content["has_leaks"] is True
+    assert content["class_counts"]["train"] == {"cat": 5, "dog": 20}
+    leaks = [f for f in content["findings"] if f["severity"] == "leak"]
+    assert {Path(p["path"]).name for f in leaks for g in f["groups"] for p in g} == {
+        "2.png", "same.png"
+    }  # fmt: skip
+    assert Path(content["page"]).read_text("utf-8").startswith("<!doctype html>")
+
+
+def test_a_sound_folder_has_nothing_to_say(pets):
+    result = check(pets, settings=["validation_share=0"])
+    assert not result.audit.has_leaks
+    assert result.page is None
+    assert {f.kind for f in result.audit.findings} == {"tiny class"}
+
+
+def test_a_page_is_an_html_file(pets, tmp_path):
+    with pytest.raises(RunError, match=r"the page is an \.html file, got .*pets"):
+        check(pets, page=pets)
+
+
+def test_preparing_decodes_once_and_says_where(pets):
+    listener = Listener()
+    result = prepare(pets, settings=["data.size=24"], watcher=listener)
+    assert listener.decoded[-1] == (40, 40)
+    assert result.picture_shape == (3, 24, 24)
+    assert sum(result.num_pictures.values()) == 40
+    assert result.num_bytes == 40 * 3 * 24 * 24
+    assert result.cache.is_dir()
+    json.dumps(result.to_json(), allow_nan=False)
+    again = Listener()
+    prepare(pets, settings=["data.size=24"], watcher=again)
+    assert again.decoded == []
+
+
+def test_training_warns_of_leaks_and_of_uneven_classes(leaky):
+    listener = Listener()
+    make_plan(leaky, settings=QUICK, watcher=listener)
+    assert listener.warnings == [
+        "2 of the 2 pictures of test are in train too: what is measured on them says little; "
+        "`tellapart data check` shows them",
+        "the largest class has 4.0 times the pictures of the smallest; "
+        "training.class_weights=balanced or training.sampling=balanced makes up for it",
+    ]
+    quiet = Listener()
+    make_plan(leaky, settings=[*QUICK, "sampling=balanced"], watcher=quiet)
+    assert len(quiet.warnings) == 1
+
+
+def test_pictures_in_memory_are_compared_byte_for_byte():
+    images = torch.randint(0, 256, (6, 1, 4, 4), dtype=torch.uint8)
+    part = ImageSet(images, torch.tensor([0, 1, 0, 1, 0, 1]), ("a", "b"))
+    test = replace(part, images=torch.cat([images[:2], 255 - images[2:]]))
+    listener = Listener()
+    warn_of_faults(DataSet("mine", {"train": part, "test": test}, "0"), Recipe(), listener)
+    assert len(listener.warnings) == 1
+    assert listener.warnings[0].startswith("2 of the 6 pictures of test are in train too")
+    known = Listener()
+    warn_of_faults(DataSet("mnist", {"train": part, "test": test}, "0"), Recipe(), known)
+    assert known.warnings == []
+
+
+@pytest.mark.parametrize(
+    "settings", [["training.class_weights=balanced"], ["training.sampling=balanced"], ["fit=crop"]]
+)
+def test_a_folder_is_trained_on_and_its_run_says_which_pictures(pets, settings):
+    result = train(pets, settings=[*QUICK, *settings], out="run", threads=1)
+    assert result.test is not None
+    assert result.test.num_pictures == 8
+    rows = (result.run / "pictures.csv").read_text("utf-8").splitlines()
+    assert rows[0] == "path,label,split"
+    assert len(rows) == 41
+    # The table is data too: the same pictures in the same splits.
+    plan = make_plan(result.run / "pictures.csv", settings=QUICK)
+    ours = make_plan(pets, settings=QUICK)
+    assert plan.data_set.fingerprint == ours.data_set.fingerprint
