@@ -97,13 +97,14 @@ def lines(results: dict[str, Any]) -> dict[str, str]:
     how = f"torch {machine['torch']}, `{machine['command']}`"
     epochs = results[LOOP]["runs"][0]["num_epochs"]
     return {
-        "README.md": f"The tutorials' first network, with its article's settings on all of MNIST for "
-        f"{epochs} epochs: **{ours} s** an epoch here, {theirs} s in the tutorials' own loop (a dataset object, a "
-        f"DataLoader, a transform per picture), **{ratio:.1f} times** as fast, at {good} % against "
-        f"{others} % test accuracy (mean ± deviation, {n} seeds; {where} threads, {how}).",
-        "README.zh-CN.md": f"教程的第一个网络，按文章的设置在完整 MNIST 上训练 {epochs} 轮：这里每轮 "
-        f"**{ours} 秒**，教程自己的循环（Dataset 对象、DataLoader、逐张变换）每轮 {theirs} 秒，"
-        f"快 **{ratio:.1f} 倍**；测试准确率 {good} % 对 {others} %"
+        "README.md": f"The tutorials' first network, with its article's settings on all of MNIST "
+        f"for {epochs} epochs: **{ours} s** an epoch here, {theirs} s in the tutorials' own loop "
+        f"(a dataset object, a DataLoader, a transform per picture), **{ratio:.1f} times** as "
+        f"fast, at {good} % against {others} % test accuracy (mean ± deviation, {n} seeds; "
+        f"{where} threads, {how}).",
+        "README.zh-CN.md": f"教程的第一个网络，按文章的设置在完整 MNIST 上训练 {epochs} 轮："
+        f"这里每轮 **{ours} 秒**，教程自己的循环（Dataset 对象、DataLoader、逐张变换）"
+        f"每轮 {theirs} 秒，快 **{ratio:.1f} 倍**；测试准确率 {good} % 对 {others} %"
         f"（均值 ± 标准差，{n} 个随机种子；{where} 线程，{how}）。",
     }
 
