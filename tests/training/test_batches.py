@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tellapart.data.image_set import ImageSet
-from tellapart.training.batches import batches_of, fits
+from tellapart.training.batches import batches_of, placed
 
 CPU = torch.device("cpu")
 
@@ -41,11 +41,16 @@ def test_giving_up_in_the_middle_is_no_fault(train):
         break
 
 
-def test_what_is_in_memory_fits_and_a_large_mapping_does_not(train, monkeypatch):
+def test_a_mapping_stays_where_it_is_only_if_it_is_large(train, monkeypatch):
+    moved = []
+    monkeypatch.setattr(ImageSet, "to", lambda self, device: moved.append(device) or self)
     cuda = torch.device("cuda")
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (200, 1000))
-    assert fits(train, cuda)
-    assert fits(replace(train, mapped=True), CPU)
-    assert not fits(replace(train, mapped=True), cuda)
+    placed(train, cuda)
+    placed(replace(train, mapped=True), CPU)
+    assert moved == [cuda, CPU]
+    assert placed(replace(train, mapped=True), cuda).mapped
+    assert len(moved) == 2
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 1000))
-    assert fits(replace(train, mapped=True), cuda)
+    placed(replace(train, mapped=True), cuda)
+    assert len(moved) == 3

@@ -13,25 +13,25 @@ from tellapart.data.image_set import ImageSet
 _LARGEST_SHARE = 0.5
 
 
-def fits(train: ImageSet, device: torch.device) -> bool:
-    """Whether all pictures can be kept on ``device``; those in memory always are."""
-    if not train.mapped or device.type != "cuda":
-        return True
-    free_bytes, _ = torch.cuda.mem_get_info(device)
-    return train.images.numel() <= _LARGEST_SHARE * free_bytes
+def placed(image_set: ImageSet, device: torch.device) -> ImageSet:
+    """The pictures on ``device``; those mapped from a file stay there where they are too many."""
+    if image_set.mapped and device.type == "cuda":
+        free_bytes, _ = torch.cuda.mem_get_info(device)
+        if image_set.images.numel() > _LARGEST_SHARE * free_bytes:
+            return image_set
+    return image_set.to(device)
 
 
 def batches_of(
     train: ImageSet, batches: Sequence[torch.Tensor], device: torch.device
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """The pictures and labels of each batch of indices (int64, on the CPU), on ``device``.
+    """The pictures and labels of each batch of indices (int64, beside the labels), on ``device``.
 
     Of a set that is mapped from a file, the next batch is read while the network is busy with this
     one, so a set that is larger than memory is learned from as fast as one that is not.
     """
 
     def gather(indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        indices = indices.to(train.labels.device)
         return train.images[indices].to(device), train.labels[indices].to(device)
 
     if not train.mapped:

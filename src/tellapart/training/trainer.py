@@ -24,7 +24,7 @@ from tellapart.models.classifier import Classifier
 from tellapart.runtime import Runtime, Stopwatch, derived_seed, generator, place
 from tellapart.training.averaging import WeightAverage
 from tellapart.training.balance import balanced_order, balanced_weights, stop_metric
-from tellapart.training.batches import batches_of, fits
+from tellapart.training.batches import batches_of, placed
 from tellapart.training.early_stopping import EarlyStopping
 from tellapart.training.finetuning import FineTuning
 from tellapart.training.objective import Objective, require_fit_teacher
@@ -98,8 +98,8 @@ class Trainer:
                 f"({len(train)} pictures); set training.batch_size to at most {len(train)}"
             )
         self.classifier = place(classifier, runtime)
-        self.train = train.to(runtime.device) if fits(train, runtime.device) else train
-        self.validation = validation
+        self.train = placed(train, runtime.device)
+        self.validation = placed(validation, runtime.device) if validation else None
         self.stop_metric = stop_metric(settings.stop_on, train)
         self.recipe = recipe
         self.runtime = runtime
@@ -183,7 +183,7 @@ class Trainer:
     def _train_epoch(self, epoch: int, on_step: StepWatcher | None) -> tuple[float, float]:
         """One pass over the train split; mean loss and accuracy on the way."""
         settings, device = self.recipe.training, self.runtime.device
-        batches = torch.split(self._order(epoch), settings.batch_size)
+        batches = torch.split(self._order(epoch).to(self.train.labels.device), settings.batch_size)
         first_step = (epoch - 1) * len(batches)
         tally = _Tally(len(batches), device)
         variation = generator(settings.seed, "augmentation", epoch, device=device)
