@@ -1,14 +1,18 @@
 """Picture files: how fast they become a tensor, and whether a set larger than memory costs speed.
 
-    python benchmarks/own_pictures.py [--pictures 2000] [--size 500x375] [--side 128] [--runs 5]
+    python benchmarks/own_pictures.py                     a few minutes; writes, rewrites the docs
+    python benchmarks/own_pictures.py --pictures 200 --sizes 500x375 --runs 1 --dry-run    a look
+    python benchmarks/own_pictures.py --render-only       rewrites the docs from the stored results
 
-Protocol. Photographs are made up (smooth noise with texture, JPEG quality 85, of the size given)
-in a temporary folder, so that the figures need no download; ``--folder`` takes pictures of yours.
+Protocol. Photographs are made up (smooth noise with texture, JPEG quality 85) in a temporary
+folder, so that the figures need no download: ``--pictures`` of the first of ``--sizes``, of each
+other as many as make about as many pixels, but at least 64. ``--folder`` takes pictures of yours.
 
 *Decoding*: the same files, once through the cache of this package (empty before each run, hashing
 and the search for look-alikes included) and once through what most people write: a ``Dataset``
 that opens, converts, resizes and turns one picture into float32, under a ``DataLoader`` of batches
 of 64, without workers and with one per core. One epoch each; each way's first run is not counted.
+The order of the ways is the same in every run, the runs of a way follow one another.
 
 *Second start*: from the call to data that can be trained on, the cache filled.
 
@@ -17,7 +21,8 @@ batches through the gathering that training uses, while a matrix product of abou
 step runs, and the same with a set that is in memory. Pages that the system may drop are not counted
 as memory: ``RssAnon`` is what the process itself holds.
 
-The result goes to ``benchmarks/results/own_pictures.json``.
+The result goes to ``benchmarks/results/own_pictures.json``, and a table of it to
+``docs/decisions/decode-once.md``.
 """
 
 from __future__ import annotations
@@ -26,6 +31,7 @@ import argparse
 import io
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -37,16 +43,20 @@ import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
-from protocol import describe_run, spread, write_results
+from protocol import ROOT, Spread, describe_run, fill_block, read_results, spread, write_results
 from tellapart.data.digests import num_cores
 from tellapart.data.image_set import ImageSet
 from tellapart.data.pictures import find_pictures
 from tellapart.data.preparation import Preparation
 from tellapart.data.sources import load_data_set
+from tellapart.errors import TellapartError
 from tellapart.runtime import choose_runtime
 from tellapart.training.batches import batches_of
 
 BATCH = 64
+# A web page's photograph, a screen's, and a telephone's.
+SIZES = ("500x375", "1600x1200", "4000x3000")
+DOCUMENT = ROOT / "docs" / "decisions" / "decode-once.md"
 
 
 def make_pictures(folder: Path, count: int, size: tuple[int, int]) -> None:
@@ -175,45 +185,90 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--folder", type=Path, help="pictures of yours, a folder per class")
     parser.add_argument("--pictures", type=int, default=2000)
-    parser.add_argument("--size", default="500x375", help="of made-up pictures, WIDTHxHEIGHT")
+    parser.add_argument(
+        "--sizes", nargs="+", default=SIZES, help="of made-up pictures, WIDTHxHEIGHT"
+    )
     parser.add_argument("--side", type=int, default=128, help="what they are resized to")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--mapped-gigabytes", type=float, default=4.0)
     parser.add_argument("--steps", type=int, default=200)
     parser.add_argument("--dry-run", action="store_true", help="print, and write no result")
+    parser.add_argument("--render-only", action="store_true", help="measure nothing")
     return parser.parse_args()
 
 
-def main() -> None:
-    arguments = parse_arguments()
-    width, height = (int(part) for part in arguments.size.split("x"))
+def measure(arguments: argparse.Namespace) -> dict[str, Any]:
+    """All that the protocol names, for each size of photograph."""
+    decoding: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         os.environ["TELLAPART_CACHE"] = str(place / "cache")
-        folder = arguments.folder
-        if folder is None:
-            folder = place / "pictures"
-            make_pictures(folder, arguments.pictures, (width, height))
-        payload = {
-            "protocol": (__doc__ or "").strip(),
+        if arguments.folder is not None:
+            decoding["its own"] = measure_decoding(arguments.folder, arguments.side, arguments.runs)
+        for size in arguments.sizes if arguments.folder is None else ():
+            width, height = map(int, size.split("x"))
+            first_width, first_height = map(int, arguments.sizes[0].split("x"))
+            fewer = (first_width * first_height) / (width * height)
+            count = max(64, round(arguments.pictures * min(1, fewer)))
+            folder = place / size
+            make_pictures(folder, count, (width, height))
+            measured = measure_decoding(folder, arguments.side, arguments.runs)
+            decoding[size] = {"num_pictures": count, **measured}
+            shutil.rmtree(folder)
+        return {
             "run": describe_run(choose_runtime("cpu", "fp32")),
-            "size": "its own" if arguments.folder else arguments.size,
             "side": arguments.side,
-            **measure_decoding(folder, arguments.side, arguments.runs),
+            "decoding": decoding,
             "larger_than_memory": measure_mapped(
                 place, arguments.side, arguments.mapped_gigabytes, arguments.steps
             ),
         }
-    rates = payload["pictures_per_second"]
-    for way, rate in rates.items():
-        print(f"{way:28} {rate['mean']:8.0f} pictures/s ± {rate['deviation']:.0f}")
-    print(f"second start                 {payload['second_start_seconds']['mean']:.3f} s")
-    mapped = payload["larger_than_memory"]
-    print(f"mapped against in memory     {mapped['speed_of_mapped']:.2f} of the speed")
-    print(f"memory grown                 {mapped['memory_grown_megabytes']:.0f} MB")
-    if not arguments.dry_run:
-        print(write_results("own_pictures", payload))
+
+
+def results_block(results: dict[str, Any]) -> str:
+    """The Markdown between the two marks: rates by size, and the conditions."""
+    lines = [
+        "| photographs | here | Dataset, no workers | Dataset, a worker per core | here as part of "
+        "the usual | second start |",
+        "|---|---:|---:|---:|---:|---:|",
+    ]
+    for size, measured in results["decoding"].items():
+        rates = {way: Spread(**rate) for way, rate in measured["pictures_per_second"].items()}
+        here, usual, _ = rates.values()
+        cells = " | ".join(rate.to_text(0) for rate in rates.values())
+        second = Spread(**measured["second_start_seconds"]).to_text(2)
+        lines.append(f"| {size} | {cells} | {here.mean / usual.mean:.1f} | {second} s |")
+    machine, mapped = results["run"], results["larger_than_memory"]
+    rates = mapped["pictures_per_second"]
+    lines += [
+        "",
+        f"Pictures per second to {results['side']}x{results['side']}, mean ± sample deviation over "
+        f"{here.n} runs. Random batches of a mapped file of {mapped['gigabytes']:g} GB are "
+        f"gathered at {rates['mapped']:.0f} pictures a second beside a network's work, from memory "
+        f"at {rates['in memory']:.0f}; the process grew by "
+        f"{mapped['memory_grown_megabytes']:.0f} MB. "
+        f"{machine['processor']}, {machine['cores']} cores; Python {machine['python']}, torch "
+        f"{machine['torch']}, tellapart {machine['tellapart']}, commit {machine['commit']}; "
+        f"`{machine['command']}`.",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    try:
+        results = read_results("own_pictures") if arguments.render_only else measure(arguments)
+        if not arguments.dry_run and not arguments.render_only:
+            write_results("own_pictures", results)
+        block = results_block(results)
+        if not arguments.dry_run:
+            fill_block(DOCUMENT, "own-pictures", block)
+    except TellapartError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(block)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,13 +7,16 @@ single measurement beside the mean and the deviation.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import multiprocessing
 import os
 import shlex
 import statistics
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,6 +59,44 @@ def spread(values: Sequence[float]) -> Spread:
     return Spread(statistics.fmean(values), deviation, len(values))
 
 
+def taking_turns(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Name and number of every run, each name's runs spread evenly over the whole.
+
+    A machine that slows down then slows all of them, however many runs each has.
+    """
+    places = [
+        ((number + 0.5) / count, name, number)
+        for name, count in counts.items()
+        for number in range(count)
+    ]
+    return [(name, number) for _, name, number in sorted(places, key=lambda place: place[0])]
+
+
+def run_fresh(function: Callable[..., Any], *arguments: Any) -> Any:
+    """``function(*arguments)`` from a new process, which has ended when this returns."""
+    spawning = multiprocessing.get_context("spawn")
+    # A pool that is kept would start its next process while something else is being timed.
+    with ProcessPoolExecutor(1, mp_context=spawning) as process:
+        return process.submit(function, *arguments).result()
+
+
+def peak_memory_bytes(status: str | None = None) -> int:
+    """The most memory that this process has held at once (Linux: ``VmHWM``).
+
+    Args:
+        status: the content of ``/proc/self/status``; None reads it.
+
+    Raises:
+        DataError: where the system does not say.
+    """
+    with contextlib.suppress(OSError):
+        status = Path("/proc/self/status").read_text("utf-8") if status is None else status
+    for line in (status or "").splitlines():
+        if line.startswith("VmHWM:"):
+            return 1024 * int(line.split()[1])
+    raise DataError("peak memory is VmHWM in /proc/self/status, which is not there; use Linux")
+
+
 def describe_run(runtime: Runtime) -> dict[str, str | int]:
     """The machine, the versions, the commit and the command of this process."""
     return {
@@ -63,6 +104,17 @@ def describe_run(runtime: Runtime) -> dict[str, str | int]:
         "commit": _commit(),
         "command": shlex.join(["python", _relative(Path(sys.argv[0])), *sys.argv[1:]]),
     }
+
+
+def measured_on(environment: Mapping[str, Any]) -> str:
+    """One sentence with the hardware, the versions, the commit and the command."""
+    hardware = environment.get("gpu", environment["processor"])
+    return (
+        f"{hardware}, {environment['cores']} cores, torch on {environment['threads']} of them, "
+        f"{environment['precision']}; Python {environment['python']}, torch {environment['torch']},"
+        f" tellapart {environment['tellapart']}, commit {environment['commit']}; "
+        f"`{environment['command']}`."
+    )
 
 
 def data_folder(given: Path | None, name: str) -> Path:

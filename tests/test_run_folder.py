@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+import tellapart.run_folder
 from tellapart.config import Recipe, load_recipe
 from tellapart.errors import ConfigError, RunError
 from tellapart.run_folder import (
@@ -97,6 +98,28 @@ def test_a_file_in_the_way_is_said(tmp_path):
 def test_a_folder_that_may_not_be_written_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "no permission to write; choose another --out" in refusal(lambda: make(tmp_path / "a"))
+
+
+@pytest.mark.parametrize("failing", [0, 1], ids=["the recipe", "run.json"])
+@pytest.mark.parametrize("place", [None, "new", "empty"])
+def test_a_full_disk_leaves_no_folder_in_the_way(tmp_path, monkeypatch, failing, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    written = []
+
+    def write(path, content):
+        if len(written) == failing:
+            raise RunError(f"cannot write {path}: No space left on device")
+        written.append(path)
+        path.write_text(content, "utf-8")
+
+    monkeypatch.setattr(tellapart.run_folder, "write_whole", write)
+    path = tmp_path / place if place else None
+    assert "No space left" in refusal(lambda: make(path))
+    assert len(written) == failing
+    assert not (tmp_path / "new").exists()
+    assert list((tmp_path / "empty").iterdir()) == []
+    assert list(tmp_path.glob("runs/*")) == []
 
 
 def test_runs_without_a_folder_are_numbered(tmp_path, monkeypatch):

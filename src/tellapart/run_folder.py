@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
@@ -216,18 +217,40 @@ def create_run(
         source: what it is fine-tuned from, or None.
 
     Raises:
-        RunError: a folder that holds something already, or cannot be made.
+        RunError: a folder that holds something already or cannot be made, or a file that cannot be
+            written; the folder is then gone again, or empty if it was there before.
     """
-    folder = _new_folder(path) if path else _next_folder(f"{data.name}-{recipe.name}")
-    run = RunFolder(folder)
-    write_whole(run.recipe_file, recipe.to_toml(explain=True))
+    if path:
+        run, is_new = RunFolder(path), _make_run_folder(path)
+    else:
+        run, is_new = RunFolder(_next_folder(f"{data.name}-{recipe.name}")), True
     content = {"format": _FORMAT, "created": created, "data": asdict(data)}
-    run.write_json(run.run_file, content | ({"finetuned_from": asdict(source)} if source else {}))
+    try:
+        write_whole(run.recipe_file, recipe.to_toml(explain=True))
+        finetuned = {"finetuned_from": asdict(source)} if source else {}
+        run.write_json(run.run_file, content | finetuned)
+    except BaseException:
+        _take_back(run, with_folder=is_new)
+        raise
     return run
 
 
-def _new_folder(path: Path) -> Path:
+def _take_back(run: RunFolder, *, with_folder: bool) -> None:
+    """Removes what was begun, on a disk that was full for instance, so that nothing is in the way.
+
+    What cannot be removed stays: the error that led here says more than one about this would.
+    """
+    with contextlib.suppress(OSError):
+        run.recipe_file.unlink(missing_ok=True)
+        run.run_file.unlink(missing_ok=True)
+        if with_folder:
+            run.path.rmdir()
+
+
+def _make_run_folder(path: Path) -> bool:
+    """Makes the folder unless it is there, and empty; whether it was made."""
     try:
+        is_new = not path.is_dir()
         path.mkdir(parents=True, exist_ok=True)
         if any(path.iterdir()):
             raise RunError(
@@ -240,7 +263,7 @@ def _new_folder(path: Path) -> Path:
         raise RunError(
             f"cannot make the run folder {path}: {error.strerror or error}; choose another --out"
         ) from None
-    return path
+    return is_new
 
 
 def _next_folder(stem: str) -> Path:

@@ -143,12 +143,48 @@ def test_evaluate_on_other_data(tellapart, trained, digits, tmp_path):
     before = (run / "evaluation.json").read_bytes()
     outcome = tellapart("evaluate", run, digits, "--split", "train", "--threads", "1", "--json")
     assert outcome.code == 0
-    assert outcome.json["report"] == str(run / "evaluations/digits-train/report.html")
+    digest = load_data_set(digits).fingerprint[:8]
+    assert outcome.json["report"] == str(run / f"evaluations/digits-{digest}-train/report.html")
     assert outcome.err == (
         "warning: 400 of these 400 pictures are in the train split of mnist-sample: "
         "the classifier has seen them, and the accuracy says little\n"
     )
     assert (run / "evaluation.json").read_bytes() == before
+
+
+def test_evaluate_an_ensemble_on_nine_views(tellapart, trained, tmp_path):
+    for name in ("a", "b"):
+        shutil.copytree(trained, name)
+    arguments = ("evaluate", "a", "b", "--tta", "--threads", "1")
+    outcome = tellapart(*arguments)
+    assert (outcome.code, outcome.err) == (0, "")
+    title = "mnist-sample, test split, ensemble of 2 runs, nine views of each picture"
+    assert outcome.out.startswith(title)
+    found = (
+        r"report    (a/evaluations/mnist-sample-test-nine-views-ensemble-of-2-\w{8}/report\.html)"
+    )
+    report = Path(re.search(found, outcome.out)[1])
+    assert report.is_file()
+    content = tellapart(*arguments, "--json").json
+    assert (content["run"], content["runs"], content["views"]) == ("a", ["a", "b"], 9)
+    assert content["report"] == str(report)
+    plain = tellapart("evaluate", "a", "--out", "page", "--threads", "1", "--json").json
+    assert (plain["runs"], plain["views"], plain["report"]) == (["a"], 1, "page/report.html")
+
+
+def test_evaluate_an_ensemble_on_other_data(tellapart, trained, digits):
+    run = shutil.copytree(trained, "a")
+    outcome = tellapart("evaluate", run, trained, digits, "--threads", "1", "--json")
+    assert outcome.json["data"] == "digits"
+    assert outcome.json["runs"] == ["a", str(trained)]
+    assert outcome.json["num_pictures"] == 100
+
+
+def test_evaluate_refuses_what_is_no_ensemble(refused, trained):
+    message = refused("evaluate", trained, "mnist", trained)
+    assert message.startswith("mnist is not a run, and only the last argument may be data; a run")
+    message = refused("evaluate", trained, "--out", trained)
+    assert message.startswith(f"{trained} holds environment.json and is left as it is: an eval")
 
 
 @pytest.fixture
@@ -167,11 +203,20 @@ def test_predict(tellapart, trained, pictures):
     assert header.split() == ["class", "probability", "runner-up", "probability", "file"]
     assert [row.split()[-1] for row in rows] == ["scans/0.png", "scans/500.png"]
     content = tellapart("predict", trained, "scans/*.png", "--threads", "1", "--json").json
-    assert content["run"] == str(trained)
+    assert (content["run"], content["views"]) == (str(trained), 1)
     for row, entry in zip(rows, content["predictions"], strict=True):
         assert row.split()[0] == entry["label"]
         assert f"{100 * entry['probability']:.2f} %" in row
         assert entry["error"] is None
+
+
+def test_predict_on_nine_views(tellapart, trained, pictures):
+    outcome = tellapart("predict", trained, "scans", "--tta", "--threads", "1", "--json")
+    plain = tellapart("predict", trained, "scans", "--threads", "1", "--json").json
+    assert (outcome.code, outcome.json["views"]) == (0, 9)
+    for ours, theirs in zip(outcome.json["predictions"], plain["predictions"], strict=True):
+        assert ours["label"] == theirs["label"]
+        assert ours["probability"] != theirs["probability"]
 
 
 def test_predict_with_a_classifier_file(tellapart, trained, pictures):

@@ -69,6 +69,8 @@ def test_a_comparison_is_one_table(tellapart, trained, digits):
     assert rows[0].split()[0] == "way"
     assert [row.split()[0] for row in rows[1:6]] == ["zero", "head", "gradual", "all", "lora"]
     assert all(re.search(r"\d\d\.\d\d % \(\d+\.\d\d to \d+\.\d\d %\)", row) for row in rows[1:6])
+    # What is loaded is the same for the four ways from a source, and said once.
+    assert len(re.findall(r"^output .* new: ", outcome.err, re.MULTILINE)) == 1
     content = tellapart("finetune", trained, digits, *arguments, "--json").json
     assert [way["way"] for way in content["ways"]] == ["zero", "head", "gradual", "all", "lora"]
     assert all(0 < way["share_trained"] <= 1 for way in content["ways"])

@@ -51,6 +51,11 @@ def test_one_of_everything(messy):
     ]  # fmt: skip
     assert names(findings["contradiction"]) == [["dog.jpg", "1.jpg"]]
     assert names(findings["odd kind"]) == [["placeholder.gif"]]
+    assert findings["odd kind"].message == (
+        "1 file of another kind than the rest (JPEG colour): 1 GIF palette; look at what it shows: "
+        "often a placeholder, not a picture of the class"
+    )
+    assert findings["odd shape"].message.startswith("1 picture more than 3 times as long as wide: ")
     assert names(findings["odd size"]) == [["stamp.jpg"]]
     assert names(findings["odd shape"]) == [["strip.jpg"]]
     assert [Path(path).name for path, _ in findings["unreadable"].paths] == [

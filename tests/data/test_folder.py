@@ -1,6 +1,8 @@
 """Which sub-folder is a class, which a split, and what is said of everything else."""
 
+import os
 import unicodedata
+from pathlib import Path
 
 import pytest
 
@@ -122,3 +124,42 @@ def test_a_link_is_followed_once(tree):
 def test_a_layout_that_says_nothing_is_refused(tree, names, message):
     with pytest.raises(DataError, match=message):
         list_folder(tree(*names))
+
+
+def touch_bytes(folder, name):
+    """An empty file with a name of bytes that are no UTF-8, as old archives unpack to."""
+    path = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError:
+        pytest.skip("this file system takes names of UTF-8 only")
+    return path
+
+
+def test_a_picture_whose_name_is_not_utf_8_is_left_out_and_named(tree):
+    folder = tree("cat/a.jpg", "dog/b.jpg")
+    named = touch_bytes(folder, b"cat/K\xe4tzchen.jpg")
+    deeper = touch_bytes(folder, b"dog/M\xfcnchen/c.jpg")
+    listing = list_folder(folder)
+    assert [file.path.name for file in listing.files] == ["a.jpg", "b.jpg"]
+    assert {(item.path, item.kind) for item in listing.left_out} == {
+        (named, "name not UTF-8"), (deeper, "name not UTF-8")
+    }  # fmt: skip
+
+
+def test_a_class_whose_name_is_not_utf_8_is_refused(tree):
+    folder = tree("cat/a.jpg", "dog/b.jpg")
+    touch_bytes(folder, b"K\xe4fer/c.jpg")
+    with pytest.raises(DataError) as caught:
+        list_folder(folder)
+    assert str(caught.value) == (
+        f"{folder}: the folder 'K\\xe4fer' has a name that is not UTF-8, and a class takes its "
+        "folder's name; rename the folder"
+    )
+
+
+def test_an_empty_class_whose_name_is_not_utf_8_is_said_in_words_that_print(tree):
+    folder = tree("cat/a.jpg", "dog/b.jpg")
+    touch_bytes(folder, b"K\xe4fer/x").unlink()
+    assert list_folder(folder).notes == ("K\\xe4fer/ holds no picture",)

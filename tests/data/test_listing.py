@@ -1,5 +1,6 @@
 """What is said of files that are left out, and of splits that lack a class."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from tellapart.data.listing import (
     LeftOut,
     PictureFile,
+    is_text,
     left_out_notes,
     missing_class_notes,
+    path_text,
     shown_path,
     split_named,
 )
@@ -39,6 +42,15 @@ def test_a_split_without_a_class_is_named():
 def test_paths_are_shown_from_the_root_where_they_lie_below_it():
     assert shown_path(ROOT / "a" / "b.jpg", ROOT) == "a/b.jpg"
     assert shown_path(Path("/other/b.jpg"), ROOT) == "/other/b.jpg"
+
+
+def test_bytes_that_are_not_utf_8_are_shown_escaped():
+    name = os.fsdecode(b"M\xfcller \xe8\x9a\x82.jpg")
+    assert not is_text(name)
+    assert path_text(name) == "M\\xfcller 蚂.jpg"
+    assert shown_path(ROOT / "cat" / name, ROOT) == "cat/M\\xfcller 蚂.jpg"
+    assert is_text("Müller 蚂.jpg")
+    assert path_text(Path("Müller 蚂.jpg")) == "Müller 蚂.jpg"
 
 
 @pytest.mark.parametrize(

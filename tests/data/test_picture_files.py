@@ -136,6 +136,41 @@ def test_moving_renaming_and_dividing_anew_decode_nothing(pets, decoded, tmp_pat
     )
 
 
+def test_of_a_set_that_shrinks_and_grows_only_what_is_new_is_decoded(pets, decoded, make_picture):
+    load(pets)
+    (pets / "cat" / "3.png").unlink()
+    (pets / "dog" / "broken.png").write_bytes(b"no picture")
+    assert [item.path.name for item in load(pets).left_out] == ["broken.png"]
+    assert decoded[20:] == ["broken.png"]
+    make_picture(pets / "dog" / "new.png", 77)
+    shutil.copy(pets / "cat" / "4.png", pets / "cat" / "again.png")
+    after = load(pets, seed=1)
+    assert sorted(decoded[21:]) == ["broken.png", "new.png"]
+    assert sum(sizes(after).values()) == 21
+    for split, part in after.splits.items():
+        for image, path in zip(part.images, after.files[split], strict=True):
+            assert torch.equal(image, read_picture(path, channels=3, height=40, width=40))
+
+
+def test_what_was_taken_over_is_divided_as_what_was_decoded(pets, own_cache):
+    load(pets)
+    (pets / "cat" / "3.png").unlink()
+    taken_over = load(pets)
+    shutil.rmtree(own_cache)
+    assert load(pets).files == taken_over.files
+
+
+def test_another_form_takes_nothing_over(pets, decoded, monkeypatch):
+    load(pets)
+    load(pets, fit="crop")
+    load(pets, channels=1)
+    assert len(decoded) == 60
+    # Decoded by another rule, a file has other pixels.
+    monkeypatch.setattr(picture_cache, "_FORMAT", picture_cache._FORMAT + 1)
+    load(pets)
+    assert len(decoded) == 80
+
+
 def test_a_changed_picture_changes_the_set(pets, make_picture):
     before = load(pets)
     make_picture(pets / "cat" / "0.png", 999)

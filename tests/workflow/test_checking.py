@@ -1,6 +1,7 @@
 """``data check`` and ``data prepare`` on folders, and the quick part before training."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from PIL import Image
 
 from tellapart.config import Recipe
 from tellapart.data.image_set import DataSet, ImageSet
-from tellapart.errors import RunError
+from tellapart.errors import DataError, RunError
 from tellapart.workflow.checking import check, warn_of_faults
 from tellapart.workflow.preparing import prepare
 from tellapart.workflow.training import make_plan, train
@@ -138,3 +139,38 @@ def test_a_folder_is_trained_on_and_its_run_says_which_pictures(pets, settings):
     plan = make_plan(result.run / "pictures.csv", settings=QUICK)
     ours = make_plan(pets, settings=QUICK)
     assert plan.data_set.fingerprint == ours.data_set.fingerprint
+
+
+def renamed(path, name):
+    """The path under a name of bytes that are no UTF-8."""
+    target = Path(os.fsdecode(os.fsencode(path.parent) + b"/" + name))
+    try:
+        return path.rename(target)
+    except OSError:
+        pytest.skip("this file system takes names of UTF-8 only")
+
+
+def test_names_that_are_not_utf_8_are_said_and_keep_nothing_from_being_written(pets):
+    renamed(pets / "cat" / "3.png", b"K\xe4tzchen.png")
+    result = check(pets, settings=["validation_share=0"], page="check.html")
+    json.dumps(result.to_json(), ensure_ascii=False).encode("utf-8")
+    [finding] = [f for f in result.audit.findings if f.kind == "name not UTF-8"]
+    assert finding.message == "1 left out: rename them"
+    assert finding.paths == ((f"{pets}/cat/K\\xe4tzchen.png", "its name is not UTF-8; rename it"),)
+    assert "K\\xe4tzchen.png" in Path("check.html").read_text("utf-8")
+    trained = train(pets, settings=QUICK, out="run", threads=1)
+    assert len((trained.run / "pictures.csv").read_text("utf-8").splitlines()) == 40
+    assert "left out, name not UTF-8: 1 (cat/K\\xe4tzchen.png)" in result.data_set.notes
+    plan = make_plan(trained.run / "pictures.csv", settings=QUICK)
+    assert sum(map(len, plan.data_set.splits.values())) == 39
+
+
+def test_a_place_that_is_not_utf_8_is_refused(pets):
+    moved = renamed(pets, b"H\xe4user")
+    with pytest.raises(DataError) as caught:
+        train(moved, settings=QUICK, out="run")
+    assert str(caught.value) == (
+        f"{pets.parent}/H\\xe4user: this path is not UTF-8, and a run could not write down where "
+        "its pictures are; rename the folder or file whose name is not"
+    )
+    assert not Path("run").exists()

@@ -122,7 +122,7 @@ def test_other_data_lies_below_evaluations(run, make_digits, tmp_path):
     other = make_digits(tmp_path / "other")
     result = evaluate(run.path, other, threads=1, watcher=doubts)
     assert (result.data, result.split) == ("other", "test")
-    folder = run.path / "evaluations" / "other-test"
+    folder = run.path / "evaluations" / f"other-{load_data_set(other).fingerprint[:8]}-test"
     assert {path.name for path in folder.iterdir()} == {"evaluation.json", "report.html"}
     assert run.evaluation_file.read_bytes() == before
     assert doubts.said == []
@@ -240,6 +240,33 @@ def test_a_file_where_the_evaluations_should_go(run):
     with pytest.raises(RunError, match=r"cannot make the folder .*evaluations"):
         evaluate(run.path, split="train", threads=1)
     assert (run.path / "evaluations").read_text("utf-8") == "dear"
+
+
+def test_the_result_says_what_was_averaged(run):
+    plain, averaged = evaluate(run.path, threads=1), evaluate(run.path, tta=True, threads=1)
+    assert (plain.views, averaged.views) == (1, 9)
+    assert plain.title == "mnist-sample, test split"
+    assert averaged.title == "mnist-sample, test split, nine views of each picture"
+    for result in (plain, averaged):
+        assert f"<h1>{result.title}</h1>" in result.report.read_text("utf-8")
+        assert {"runs": [str(run.path)], "views": result.views}.items() <= result.to_json().items()
+    assert "How it learned" in averaged.report.read_text("utf-8")
+
+
+def test_nine_views_are_the_mean_over_shifted_pictures(run):
+    pictures = load_data_set("mnist-sample").split("test")
+    padded = np.pad(pictures.images.numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    classifier = load_classifier(run.classifier_file)
+    with torch.inference_mode():
+        mean = sum(
+            classifier(torch.from_numpy(padded[:, :, y : y + 28, x : x + 28].copy())).softmax(1) / 9
+            for y in range(3)
+            for x in range(3)
+        )
+    evaluation = evaluate(run.path, tta=True, threads=1).evaluation
+    assert evaluation.num_correct == int((mean.argmax(1) == pictures.labels).sum())
+    loss = -mean[torch.arange(1000), pictures.labels].log().mean()
+    assert evaluation.loss == pytest.approx(float(loss), rel=1e-5)
 
 
 def test_a_sample_digit_is_its_own_best_witness(run):

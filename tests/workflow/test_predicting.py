@@ -43,6 +43,26 @@ def test_a_picture_file_is_named_as_its_pixels_are(trained, test_split):
         assert entry.runner_up_probability == pytest.approx(float(best.values[row, 1]), abs=1e-5)
 
 
+def test_nine_views_are_averaged(trained, test_split):
+    indices = list(range(0, 1000, 50))
+    for index in indices:
+        digit(test_split, index).save(f"{index:03}.png")
+    predictions = predict(trained.run, ["."], as_is=True, tta=True, threads=1)
+    padded = np.pad(test_split.images[indices].numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)), "edge")
+    classifier = load_classifier(trained.run / "model.safetensors")
+    with torch.inference_mode():
+        mean = sum(
+            classifier(torch.from_numpy(padded[:, :, y : y + 28, x : x + 28].copy())).softmax(1) / 9
+            for y in range(3)
+            for x in range(3)
+        )
+    for row, entry in zip(mean, predictions, strict=True):
+        assert entry.label == str(int(row.argmax()))
+        assert entry.probability == pytest.approx(float(row.max()), abs=1e-5)
+    plain = predict(trained.run, ["."], as_is=True, threads=1)
+    assert [entry.probability for entry in plain] != [entry.probability for entry in predictions]
+
+
 MODES = {
     "grey.png": "L",
     "colour.png": "RGB",

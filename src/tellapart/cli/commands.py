@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 
 from tellapart import __version__
 from tellapart.cli.json_output import print_json
-from tellapart.cli.options import DataDir, Device, Json, Seed, Settings, Shots, Threads
+from tellapart.cli.options import DataDir, Device, Json, Seed, Settings, Shots, Threads, Tta
 from tellapart.cli.show import show_app
 from tellapart.errors import ConfigError, RunError
 
@@ -211,11 +211,12 @@ def finetune(
 
 @app.command
 def evaluate(
-    run: Path,
-    data: str | None = None,
+    run: str,
     /,
-    *,
+    *more: str,
     split: Literal["test", "validation", "train"] = "test",
+    tta: Tta = False,
+    out: Path | None = None,
     data_dir: DataDir = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -223,24 +224,33 @@ def evaluate(
 ) -> int:
     """Evaluate a run: accuracy with its interval, confusions, ROC, calibration, and a page.
 
+    Several runs are an ensemble: the mean of their class probabilities is evaluated.
+
     Parameters
     ----------
     run
         The folder that `tellapart train` printed.
-    data
-        Other data with the same classes; the run's own, if left out.
+    more
+        Further runs; and last, other data with the same classes, or else the (first) run's own.
     split
         Which part of the data.
+    out
+        A folder for the page and the figures; the run, or a folder in its evaluations/, if left
+        out.
     """
     from tellapart.cli.progress import ConsoleWatcher
     from tellapart.cli.tables import print_evaluation
+    from tellapart.workflow.ensembling import split_arguments
     from tellapart.workflow.evaluating import evaluate as run_evaluation
 
+    runs, data = split_arguments([run, *more])
     with ConsoleWatcher() as watcher:
         result = run_evaluation(
-            run,
+            runs,
             data,
             split=split,
+            tta=tta,
+            out=out,
             data_dir=data_dir,
             device=device,
             threads=threads,
@@ -249,7 +259,7 @@ def evaluate(
     if json:
         print_json(result.to_json())
         return 0
-    print_evaluation(result.evaluation, f"{result.data}, {result.split} split")
+    print_evaluation(result.evaluation, result.title)
     print(f"report    {result.report}")
     return 0
 
@@ -260,6 +270,7 @@ def predict(
     /,
     *pictures: str,
     as_is: bool = False,
+    tta: Tta = False,
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
@@ -276,11 +287,15 @@ def predict(
         Do not put right a drawing that differs in ground, size or place from those trained on.
     """
     from tellapart.cli.tables import print_predictions
+    from tellapart.models.test_time_augmentation import NUM_VIEWS
     from tellapart.workflow.predicting import predict as run_prediction
 
-    predictions = run_prediction(run, pictures, as_is=as_is, device=device, threads=threads)
+    predictions = run_prediction(
+        run, pictures, as_is=as_is, tta=tta, device=device, threads=threads
+    )
     if json:
-        print_json({"run": str(run), "predictions": [entry.to_json() for entry in predictions]})
+        rows = [entry.to_json() for entry in predictions]
+        print_json({"run": str(run), "views": NUM_VIEWS if tta else 1, "predictions": rows})
     else:
         print_predictions(predictions)
     # The readable files are answered first; then the exit code says that not all were.

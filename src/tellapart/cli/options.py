@@ -31,4 +31,12 @@ Device = Annotated[
 Threads = Annotated[
     int | None, Parameter(help="Threads for one operation; all cores, if left out.")
 ]
+Tta = Annotated[
+    bool,
+    Parameter(
+        name="--tta",
+        help="Average over nine views of each picture: as it is, and shifted in the eight"
+        " directions (by 1 pixel, or a 32nd of a larger side).",
+    ),
+]
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object and nothing else.")]

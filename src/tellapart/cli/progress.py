@@ -12,6 +12,7 @@ from tellapart.cli.tables import percent, print_plan
 from tellapart.workflow.watcher import Watcher
 
 if TYPE_CHECKING:
+    from tellapart.models.adapt import TensorTransfer
     from tellapart.training.trainer import EpochReport
     from tellapart.workflow.training import Plan
 
@@ -26,6 +27,7 @@ class ConsoleWatcher(Watcher):
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._plain_share = 0.0
+        self._transfers_shown: tuple[TensorTransfer, ...] = ()
 
     def download(self, name: str, done_bytes: int, total_bytes: int | None) -> None:
         """A bar, or a line for every quarter."""
@@ -55,9 +57,11 @@ class ConsoleWatcher(Watcher):
             self._console.print(line, markup=False, soft_wrap=True)
 
     def plan(self, plan: Plan) -> None:
-        """The summary before training."""
+        """The summary before training; of a comparison's ways, the first says what is loaded."""
         self._stop()
-        print_plan(plan, self._console)
+        transfers = plan.start.transfers if plan.start else ()
+        print_plan(plan, self._console, shows_transfers=transfers != self._transfers_shown)
+        self._transfers_shown = transfers or self._transfers_shown
 
     def step(self, epoch: int, done: int, total: int, mean_loss: float) -> None:
         """Moves the bar; plain output has a line per epoch only."""

@@ -40,8 +40,8 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
-def print_plan(plan: Plan, console: Console | None = None) -> None:
-    """What is going to be trained on what."""
+def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: bool = True) -> None:
+    """What is going to be trained on what; and, if wanted, what of a source's weights is loaded."""
     train = plan.train
     channels, height, width = train.picture_shape
     colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
@@ -59,7 +59,7 @@ def print_plan(plan: Plan, console: Console | None = None) -> None:
     ]
     for name, text in lines:
         (console or _stdout()).print(Text(f"{name:9} {text}"), soft_wrap=True)
-    if plan.start and plan.start.transfers:
+    if plan.start and plan.start.transfers and shows_transfers:
         (console or _stdout()).print(_transfer_table(plan.start))
 
 
@@ -116,10 +116,9 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
 
     console = _stdout()
     low, high = evaluation.accuracy_interval
-    heading = Text(title, style="table.title")
-    table = Table(
-        title=heading, title_justify="left", box=None, pad_edge=False, header_style="bold"
-    )
+    # A table's own title would be folded to the table's width.
+    console.print(Text(title, style="table.title"), soft_wrap=True)
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("class", "pictures", "precision", "recall", "F1", "AUC"):
         table.add_column(column, justify="left" if column == "class" else "right")
     rows = sorted(evaluation.per_class, key=lambda row: row.f1)

@@ -13,6 +13,7 @@ from tellapart.data.decoding import FORMATS, quiet_pillow
 from tellapart.data.duplicates import repeats
 from tellapart.data.findings import Audit, Finding, FoundPicture
 from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.listing import path_text
 
 TINY_CLASS = 20
 """A class with fewer pictures than this in train teaches little, and tests less."""
@@ -22,6 +23,14 @@ UNEVEN_FACTOR = 3.0
 # A kind of file is odd where it is rarer than this among files that are otherwise of one kind.
 _RARE_SHARE = 0.02
 _LONGEST_ASPECT = 3.0
+# Pillow's names of how pixels are kept, in words; its other names are shown as they are.
+_MODES = {
+    "1": "black and white",
+    "L": "grey",
+    "P": "palette",
+    "RGB": "colour",
+    "RGBA": "colour with transparency",
+}
 
 
 def audit(data_set: DataSet) -> Audit:
@@ -52,6 +61,7 @@ def _files_left_out(data_set: DataSet) -> Iterator[Finding]:
         "not a picture by its name": "remove them, or name them as what they are",
         "system file": "harmless; remove them if you like",
         "without a class": "move them into the folder of their class",
+        "name not UTF-8": "rename them",
     }
     for kind, remedy in remedies.items():
         items = [item for item in data_set.left_out if item.kind == kind]
@@ -60,7 +70,7 @@ def _files_left_out(data_set: DataSet) -> Iterator[Finding]:
                 kind,
                 "fact" if kind == "system file" else "fault",
                 f"{len(items):,} left out: {remedy}",
-                paths=tuple((str(item.path), item.reason) for item in items),
+                paths=tuple((path_text(item.path), item.reason) for item in items),
             )
 
 
@@ -117,8 +127,8 @@ def _kinds(data_set: DataSet) -> Iterator[Finding]:
         yield _of_headers(
             "odd kind",
             rare,
-            f"{len(rare):,} files are of another kind than the rest ({usual}): {seen}; look at "
-            "them: such are often placeholders, not pictures of the class",
+            f"{_counted(rare, 'file')} of another kind than the rest ({usual}): {seen}; look at "
+            "what it shows: often a placeholder, not a picture of the class",
         )
     _, height, width = next(iter(data_set.splits.values())).picture_shape
     small = [h for h in headers if min(h.size) * 2 <= min(height, width)]
@@ -126,15 +136,15 @@ def _kinds(data_set: DataSet) -> Iterator[Finding]:
         yield _of_headers(
             "odd size",
             small,
-            f"{len(small):,} pictures are less than half of {width}x{height} and are enlarged",
+            f"{_counted(small, 'picture')} less than half of {width}x{height}, and so enlarged",
         )
     long = [h for h in headers if max(h.size) > _LONGEST_ASPECT * min(h.size)]
     if long:
         yield _of_headers(
             "odd shape",
             long,
-            f"{len(long):,} pictures are more than {_LONGEST_ASPECT:g} times as long as wide: "
-            "most of their frame is border, or most of them is cut off",
+            f"{_counted(long, 'picture')} more than {_LONGEST_ASPECT:g} times as long as wide: "
+            "mostly border where padded (fit=pad), mostly cut off where cropped (fit=crop)",
         )
 
 
@@ -150,9 +160,17 @@ def _headers(data_set: DataSet) -> Iterator[_Header]:
                 picture = FoundPicture(split, index, names[label], str(path))
                 try:
                     with Image.open(Path(path), formats=FORMATS) as image:
-                        yield _Header(picture, image.size, f"{image.format} {image.mode}")
+                        yield _Header(
+                            picture,
+                            image.size,
+                            f"{image.format} {_MODES.get(image.mode, image.mode)}",
+                        )
                 except OSError:  # it was there a moment ago
                     continue
+
+
+def _counted(headers: Sequence[_Header], noun: str) -> str:
+    return f"{len(headers):,} {noun}" + ("s" if len(headers) != 1 else "")
 
 
 def _listed(names: Sequence[str]) -> str:

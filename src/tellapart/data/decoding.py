@@ -9,7 +9,8 @@ One rule for every file, so that the same file always gives the same pixels:
 3. It is resized, its aspect kept, until it just fits into the frame (``pad``) or just covers it
    (``crop``): enlarged bicubically; shrunk to less than half by the mean over areas, to more with a
    Hamming window, because areas of one pixel here and two there would be uneven. A JPEG is decoded
-   at 1/2, 1/4 or 1/8 where that is still large enough. A picture that fits keeps its values.
+   at 1/2, 1/4 or 1/8 where at most a sixteenth is then missing. A picture that fits keeps its
+   values.
 4. It is centred. What ``crop`` has too much of is cut off evenly; what ``pad`` leaves free is
    filled, per channel, with the median of the picture's outermost pixels: paper goes on as paper,
    and night as night.
@@ -50,6 +51,7 @@ _UPRIGHT = {
 }
 _QUARTER_TURNS = (5, 6, 7, 8)
 _SMALLEST_AREA_SHRINKING = 2.0
+_LARGEST_MISSING_PART = 16  # one in so many
 
 Pixels = NDArray[np.uint8]
 
@@ -108,8 +110,9 @@ def _upright(path: Path, image: Image.Image, frame: Frame) -> Image.Image:
     turned = orientation in _QUARTER_TURNS
     box = (frame.height, frame.width) if turned else (frame.width, frame.height)
     size = _resized(image.size, box, frame)
-    # At least as large as what is needed, never smaller.
-    image.draft(frame.mode, size)
+    # 1/4 of the common 500x375 is 125x94: as sharp as 128x96, for half the work of decoding 1/2.
+    width, height = (side - side // _LARGEST_MISSING_PART for side in size)
+    image.draft(frame.mode, (width, height))
     resized = _resize(_convert(path, image, frame.mode), size)
     # Last, where there are fewest pixels to move.
     return resized.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else resized
@@ -144,11 +147,14 @@ def _framed(image: Image.Image, frame: Frame) -> Pixels:
     top, left = max(0, rows - frame.height) // 2, max(0, columns - frame.width) // 2
     pixels = pixels[top : top + frame.height, left : left + frame.width]
     rows, columns, _ = pixels.shape
-    border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
-    canvas = np.empty((frame.height, frame.width, frame.channels), dtype=np.uint8)
-    canvas[:] = _median(border)
+    fill = _median(np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]))
     top, left = (frame.height - rows) // 2, (frame.width - columns) // 2
-    canvas[top : top + rows, left : left + columns] = pixels
+    canvas = np.empty((frame.height, frame.width, frame.channels), dtype=np.uint8)
+    middle = canvas[top : top + rows]
+    middle[:, left : left + columns] = pixels
+    # Only what is free: filling all of the canvas costs a tenth of decoding.
+    for free in (canvas[:top], canvas[top + rows :], middle[:, :left], middle[:, left + columns :]):
+        free[:] = fill
     return canvas
 
 

@@ -26,7 +26,7 @@ Progress = Callable[[int, int], None]
 """Called now and then with (pictures done, pictures in all)."""
 
 _UNSURE_NANOSECONDS = 2_000_000_000
-_FILES_AT_A_TIME = 64
+_FILES_AT_A_TIME = 32
 
 
 class _Stamp(NamedTuple):
@@ -59,12 +59,16 @@ def digest_files(
     failed = {path: "no such file, or not to be looked up" for path in paths if path not in stamps}
     started = time.time_ns()
     with ThreadPoolExecutor(num_cores()) as pool:
-        for start in range(0, len(fresh), _FILES_AT_A_TIME):
-            some = fresh[start : start + _FILES_AT_A_TIME]
-            for path, digest in zip(some, pool.map(_digest, some), strict=True):
+        # Several files a job: handing over a job costs as much as hashing a small file.
+        starts = range(0, len(fresh), _FILES_AT_A_TIME)
+        portions = [fresh[start : start + _FILES_AT_A_TIME] for start in starts]
+        num_done = 0
+        for some, digests in zip(portions, pool.map(_digest_some, portions), strict=True):
+            for path, digest in zip(some, digests, strict=True):
                 (found if isinstance(digest, bytes) else failed)[path] = digest  # type: ignore[assignment]
+            num_done += len(some)
             if progress:
-                progress(start + len(some), len(fresh))
+                progress(num_done, len(fresh))
     if fresh or len(known) != len(found):
         sure = {
             path: (stamps[path], digest)
@@ -92,6 +96,10 @@ def _stamps(paths: Sequence[Path]) -> dict[Path, _Stamp]:
             continue
         stamps[path] = _Stamp(status.st_size, status.st_mtime_ns)
     return stamps
+
+
+def _digest_some(paths: Sequence[Path]) -> list[bytes | str]:
+    return [_digest(path) for path in paths]
 
 
 def _digest(path: Path) -> bytes | str:

@@ -139,4 +139,5 @@ def _groups(pairs: _Ints, count: int) -> list[_Ints]:
 
 def _pictures(groups: Sequence[_Ints]) -> str:
     count = sum(map(len, groups))
-    return f"{count:,} pictures (in {len(groups):,} groups) are"
+    together = "1 group" if len(groups) == 1 else f"{len(groups):,} groups"
+    return f"{count:,} pictures (in {together}) are"

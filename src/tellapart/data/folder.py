@@ -18,7 +18,15 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from tellapart.data.listing import LeftOut, Listing, PictureFile, split_named
+from tellapart.data.listing import (
+    LeftOut,
+    Listing,
+    PictureFile,
+    is_text,
+    path_text,
+    shown_path,
+    split_named,
+)
 from tellapart.data.pictures import PICTURE_SUFFIXES, is_picture_name, is_system_name, walk
 from tellapart.errors import DataError
 
@@ -30,7 +38,7 @@ def list_folder(folder: Path) -> Listing:
 
     Raises:
         DataError: where there is no sub-folder or no picture, a folder means the same split as
-            another, or cannot be searched.
+            another, cannot be searched, or is a class whose name is not UTF-8.
     """
     splits = _split_folders(folder)
     files: list[PictureFile] = []
@@ -103,6 +111,14 @@ def _sorted_in(path: Path, folder: Path, splits: dict[str, str]) -> PictureFile 
     depth = 1 if splits else 0
     if len(parts) < depth + 2:
         return LeftOut(path, "without a class", "lies in no folder of a class")
+    if not is_text(parts[depth]):
+        raise DataError(
+            f"{folder}: the folder '{path_text(parts[depth])}' has a name that is not UTF-8, and "
+            "a class takes its folder's name; rename the folder"
+        )
+    # A run lists its pictures in a table, and could not find this one again by what it can write.
+    if not is_text(path.relative_to(folder)):
+        return LeftOut(path, "name not UTF-8", "its name is not UTF-8; rename it")
     # Systems write the same accented name in two ways; a class has one.
     return PictureFile(path, unicodedata.normalize("NFC", parts[depth]), split)
 
@@ -113,4 +129,4 @@ def _empty_classes(folder: Path, splits: dict[str, str], files: list[PictureFile
         filled = {file.class_name for file in files if file.split == splits.get(name)}
         for path in _folders(place):
             if unicodedata.normalize("NFC", path.name) not in filled and not (splits and not name):
-                yield f"{path.relative_to(folder)}/ holds no picture"
+                yield f"{shown_path(path, folder)}/ holds no picture"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,13 @@ _SPLIT_NAMES = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 
-Kind = Literal["unreadable", "not a picture by its name", "system file", "without a class"]
+Kind = Literal[
+    "unreadable",
+    "not a picture by its name",
+    "system file",
+    "without a class",
+    "name not UTF-8",
+]
 _NUM_NAMED = 3
 
 
@@ -90,7 +97,25 @@ def left_out_notes(left_out: Sequence[LeftOut], root: Path) -> tuple[str, ...]:
 
 def shown_path(path: Path, root: Path) -> str:
     """The path from ``root`` on, or whole where it lies elsewhere."""
-    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+    return path_text(path.relative_to(root).as_posix() if path.is_relative_to(root) else path)
+
+
+def path_text(path: str | Path) -> str:
+    """The path as it can be printed and written: bytes that are not UTF-8 become ``\\xNN``."""
+    return str(path) if is_text(path) else os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def is_text(name: str | Path) -> bool:
+    """Whether a name can be written into a file of text.
+
+    Where a system's names are bytes, Python keeps those that are not UTF-8 as halves of characters
+    (PEP 383), which no file of text can hold.
+    """
+    try:
+        str(name).encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def missing_class_notes(files: Iterable[PictureFile], class_names: Sequence[str]) -> list[str]:

@@ -43,7 +43,8 @@ _THUMBNAIL_SIDE = 16
 # Below this deviation, in grey levels, a picture is a plain surface, and every other one like it.
 _PLAIN_DEVIATION = 2.0
 _BLOCK, _SMALL_GROUP = 512, 64
-_CHUNK = 4096
+# So many values are described at a time: what comes of them stays in the cache.
+_VALUES_AT_A_TIME = 2**21
 
 
 def near_duplicates(images: torch.Tensor) -> _Ints:
@@ -69,8 +70,10 @@ def near_duplicates(images: torch.Tensor) -> _Ints:
 def describe(images: torch.Tensor) -> tuple[NDArray[np.uint64], NDArray[np.uint8]]:
     """The hash (pictures, 2) and the grey thumbnail (pictures, 16 * 16) of every picture."""
     hashes, thumbnails = [], []
-    for chunk in torch.split(images, _CHUNK):
-        grey = chunk.float().mean(1, keepdim=True)
+    channels = images.shape[1]
+    for chunk in torch.split(images, max(1, _VALUES_AT_A_TIME // images[0].numel())):
+        # Summed as small integers: torch is slow at means over so short a dimension.
+        grey = chunk.sum(1, keepdim=True, dtype=torch.int16).float() / channels
         rows, columns = adaptive_avg_pool2d(grey, (8, 9)), adaptive_avg_pool2d(grey, (9, 8))
         bits = torch.cat(
             [

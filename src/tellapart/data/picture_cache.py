@@ -1,14 +1,15 @@
 """Pictures decoded once: uint8 in a file that the next run maps into memory at once.
 
 An entry is keyed by what the files hold and by the form they are given, not by names, classes or
-splits: a set that was moved, renamed or divided anew is not decoded again.
+splits: a set that was moved, renamed or divided anew is not decoded again. Of a set that has grown
+or shrunk, only what no entry holds is decoded.
 
 ::
 
-    pictures/KEY/index.npz            digests of what was decoded, in order; pairs that look alike
-    pictures/KEY/unreadable.json      digests of what could not be, and why
-    pictures/KEY/pixels-ORDER.u8      one picture after the other, in the order of the splits
-    pictures/KEY/order-ORDER.npy      which picture each row is
+    pictures/FORM-KEY/index.npz       digests of what was decoded, in order; pairs that look alike
+    pictures/FORM-KEY/unreadable.json digests of what could not be, and why
+    pictures/FORM-KEY/pixels-ORDER.u8 one picture after the other, in the order of the splits
+    pictures/FORM-KEY/order-ORDER.npy which picture each row is
 
 Splits lie one behind the other, so each is a stretch of the mapping, and none is ever copied.
 """
@@ -42,7 +43,7 @@ from tellapart.errors import DataError
 from tellapart.files import make_folder, write_whole
 
 # Raised whenever the same file would give other pixels than before.
-_FORMAT = 1
+_FORMAT = 2
 _FILES_AT_A_TIME = 16
 _ROWS_AT_A_TIME = 256
 
@@ -83,7 +84,7 @@ def open_entry(
         DataError: where there is no room for the pixels.
         RunError: where the cache cannot be written.
     """
-    folder = user_cache() / "pictures" / _key(contents, frame)
+    folder = user_cache() / "pictures" / f"{_form(frame)}-{_key(contents, frame)}"
     entry = _read(folder, frame)
     if entry is None:
         _fill(folder, contents, frame, progress)
@@ -108,6 +109,11 @@ def map_rows(entry: CacheEntry, order: Sequence[int]) -> torch.Tensor:
         str(pixels), shared=False, size=len(wanted) * frame.num_bytes, dtype=torch.uint8
     )
     return flat.view(len(wanted), frame.channels, frame.height, frame.width)
+
+
+def _form(frame: Frame) -> str:
+    """What two entries must share for one to take pixels over from the other."""
+    return f"{frame.width}x{frame.height}x{frame.channels}-{frame.fit}-{_FORMAT}"
 
 
 def _key(contents: Mapping[bytes, Path], frame: Frame) -> str:
@@ -155,13 +161,15 @@ def _fill(
 ) -> None:
     """Decodes everything into a folder aside, which takes its name when it is whole."""
     make_folder(folder.parent)
+    digests = list(contents)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         with _created(aside / "pixels", len(contents), frame) as pixels:
-            failures = _decode_all(list(contents.values()), frame, pixels, progress)
+            known = _take_over(folder.parent, digests, frame, pixels)
+            files = {row: path for row, path in enumerate(contents.values()) if row not in known}
+            failures = _decode_all(files, frame, pixels, progress)
             kept = np.setdiff1d(np.arange(len(contents)), list(failures))
             near = _near_pairs(pixels, kept)
-        digests = list(contents)
         # Numbers are rows less the holes that unreadable files have left.
         order = np.full(len(contents), -1)
         order[kept] = np.arange(len(kept))
@@ -179,6 +187,45 @@ def _fill(
             aside.replace(folder)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _take_over(
+    cache: Path, digests: Sequence[bytes], frame: Frame, pixels: _Bytes
+) -> frozenset[int]:
+    """Copies what another entry of this form holds already, the one with most in common.
+
+    Returns:
+        The rows that were copied.
+    """
+    found = (_read(folder, frame) for folder in sorted(cache.glob(f"{_form(frame)}-*")))
+    entries = [entry for entry in found if entry is not None]
+    wanted = set(digests)
+    best = max(entries, key=lambda entry: len(wanted & entry.numbers.keys()), default=None)
+    if best is None:
+        return frozenset()
+    rows = [row for row, digest in enumerate(digests) if digest in best.numbers]
+    try:
+        source, row_of = _open_pixels(best)
+    except (OSError, IndexError):  # another process has removed it since
+        return frozenset()
+    _copy_rows(source, row_of[[best.numbers[digests[row]] for row in rows]], pixels, rows)
+    return frozenset(rows)
+
+
+def _open_pixels(entry: CacheEntry) -> tuple[_Bytes, _Ints]:
+    """The pixels of an entry, mapped for reading, and the row of each number in them."""
+    path, order = _layouts(entry.folder, entry.frame)[0]
+    row_of = np.empty(len(entry.numbers), np.int64)
+    row_of[order[order >= 0]] = np.flatnonzero(order >= 0)
+    frame = entry.frame
+    shape = (len(order), frame.channels, frame.height, frame.width)
+    return np.memmap(path, np.uint8, "r", shape=shape), row_of
+
+
+def _copy_rows(source: _Bytes, from_rows: _Ints, target: _Bytes, to_rows: Sequence[int]) -> None:
+    for start in range(0, len(from_rows), _ROWS_AT_A_TIME):
+        some = slice(start, start + _ROWS_AT_A_TIME)
+        target[to_rows[some]] = source[from_rows[some]]
 
 
 def _near_pairs(pixels: _Bytes, kept: _Ints) -> _Ints:
@@ -215,37 +262,35 @@ def _created(path: Path, num_rows: int, frame: Frame) -> Iterator[_Bytes]:
 
 
 def _decode_all(
-    paths: Sequence[Path], frame: Frame, pixels: _Bytes, progress: Progress | None
+    files: Mapping[int, Path], frame: Frame, pixels: _Bytes, progress: Progress | None
 ) -> dict[int, str]:
-    """Decodes every file into its row; for each that cannot be, the reason.
+    """Decodes each row's file into it; for each that cannot be, the reason.
 
     Threads, not processes: Pillow lets go of Python's lock while it decodes and resizes, and
     nothing has to be sent from one process to another.
     """
     failures: dict[int, str] = {}
-    starts = range(0, len(paths), _FILES_AT_A_TIME)
+    listed = list(files.items())
     done = 0
     with quiet_pillow():
         pool = ThreadPoolExecutor(num_cores())
         try:
-            portions = [(start, paths[start : start + _FILES_AT_A_TIME]) for start in starts]
-            jobs = {
-                pool.submit(_decode_some, start, some, frame, pixels): len(some)
-                for start, some in portions
-            }
+            starts = range(0, len(listed), _FILES_AT_A_TIME)
+            portions = [listed[start : start + _FILES_AT_A_TIME] for start in starts]
+            jobs = {pool.submit(_decode_some, some, frame, pixels): len(some) for some in portions}
             for job in as_completed(jobs):
                 failures |= job.result()
                 done += jobs[job]
                 if progress:
-                    progress(done, len(paths))
+                    progress(done, len(listed))
         finally:  # on Ctrl-C, what has not begun is not begun
             pool.shutdown(cancel_futures=True)
     return failures
 
 
-def _decode_some(start: int, paths: Sequence[Path], frame: Frame, pixels: _Bytes) -> dict[int, str]:
+def _decode_some(files: Sequence[tuple[int, Path]], frame: Frame, pixels: _Bytes) -> dict[int, str]:
     failures = {}
-    for row, path in enumerate(paths, start):
+    for row, path in files:
         try:
             pixels[row] = decode(path, frame).transpose(2, 0, 1)
         except DataError as error:
@@ -256,18 +301,12 @@ def _decode_some(start: int, paths: Sequence[Path], frame: Frame, pixels: _Bytes
 def _rearrange(entry: CacheEntry, wanted: _Ints, target: Path) -> None:
     """Writes the pixels anew in the wanted order, and removes the files in other orders."""
     old = _layouts(entry.folder, entry.frame)
-    source, order = old[0]
-    row_of = np.empty(len(entry.numbers), np.int64)
-    row_of[order[order >= 0]] = np.flatnonzero(order >= 0)
-    shape = (len(order), entry.frame.channels, entry.frame.height, entry.frame.width)
-    pixels = np.memmap(source, np.uint8, "r", shape=shape)
+    source, row_of = _open_pixels(entry)
     descriptor, name = tempfile.mkstemp(prefix=".pixels.", dir=entry.folder)
     os.close(descriptor)
     try:
         with _created(Path(name), len(wanted), entry.frame) as new:
-            for start in range(0, len(wanted), _ROWS_AT_A_TIME):
-                some = slice(start, start + _ROWS_AT_A_TIME)
-                new[some] = pixels[row_of[wanted[some]]]
+            _copy_rows(source, row_of[wanted], new, range(len(wanted)))
         Path(name).replace(target)
     finally:
         Path(name).unlink(missing_ok=True)

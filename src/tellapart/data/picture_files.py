@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from pathlib import Path
 from statistics import median_low
 
 import numpy as np
@@ -62,22 +63,22 @@ def load_picture_files(
     """
     frame = choose_frame(listing, preparation)
     digests, failed = digest_files(listing.root, [file.path for file in listing.files])
-    contents = {digest: path for path, digest in digests.items()}
-    entry = open_entry(contents, frame, progress)
+    pictures = [
+        _Picture(file, digests[file.path]) for file in listing.files if file.path in digests
+    ]
+    entry = open_entry(_in_expected_order(pictures, preparation), frame, progress)
     failed |= {
         path: entry.unreadable[digest]
         for path, digest in digests.items()
         if digest in entry.unreadable
     }
-    pictures = [
-        _Picture(file, digests[file.path]) for file in listing.files if file.path not in failed
-    ]
+    pictures = [picture for picture in pictures if picture.file.path not in failed]
     if not pictures:
         path, reason = next(iter(failed.items()))
         raise DataError(f"{listing.root}: none of its pictures can be read; {path}: {reason}")
     unreadable = [LeftOut(path, "unreadable", reason) for path, reason in sorted(failed.items())]
     left_out = (*unreadable, *listing.left_out)
-    divided, split_notes = _divided(pictures, entry, preparation)
+    divided, split_notes = _divided(pictures, _looks(entry), preparation)
     class_names = preparation.class_names or _class_names(divided)
     _require_known_classes(listing, divided, class_names)
     splits = _image_sets(divided, class_names, entry)
@@ -150,10 +151,40 @@ def _sampled_headers(files: Sequence[PictureFile]) -> list[tuple[tuple[int, int]
     return headers
 
 
+def _in_expected_order(pictures: Sequence[_Picture], preparation: Preparation) -> dict[bytes, Path]:
+    """A file for each content, in the order of the splits as far as it is known before decoding.
+
+    Where every file is a picture and no two look alike it is the order at last, and what is decoded
+    is not to be rearranged.
+    """
+    contents = {picture.digest: picture.file.path for picture in pictures}
+    if not contents:
+        return contents
+    try:
+        divided, _ = _divided(
+            pictures, {content: number for number, content in enumerate(contents)}, preparation
+        )
+    except DataError:  # to be said when it is known what is a picture
+        return contents
+    return {p.digest: contents[p.digest] for part in divided.values() for p in part}
+
+
+def _looks(entry: CacheEntry) -> dict[bytes, int]:
+    """A number for each content; look-alikes share one."""
+    groups = groups_of(entry.near, len(entry.numbers)).tolist()
+    return {content: groups[number] for content, number in entry.numbers.items()}
+
+
 def _divided(
-    pictures: Sequence[_Picture], entry: CacheEntry, preparation: Preparation
+    pictures: Sequence[_Picture], looks: Mapping[bytes, int], preparation: Preparation
 ) -> tuple[dict[str, list[_Picture]], list[str]]:
-    """The pictures of each split, given or made, and what was made of them."""
+    """The pictures of each split, given or made, and what was made of them.
+
+    Args:
+        pictures: in the order of the listing.
+        looks: a number for each content; those of one number stay on one side.
+        preparation: the shares to hold out, and the seed.
+    """
     divided: dict[str, list[_Picture]] = {name: [] for name in SPLITS}
     given = pictures[0].file.split is not None
     if not given and preparation.undivided:
@@ -168,7 +199,7 @@ def _divided(
             continue
         # Each share is of all pictures, also where some of them are already gone.
         divided["train"], divided[name] = _hold_out(
-            divided["train"], entry, min(share / left, 0.9), preparation.seed
+            divided["train"], looks, min(share / left, 0.9), preparation.seed
         )
         left -= share
         notes.append(
@@ -179,13 +210,12 @@ def _divided(
 
 
 def _hold_out(
-    pictures: Sequence[_Picture], entry: CacheEntry, share: float, seed: int
+    pictures: Sequence[_Picture], looks: Mapping[bytes, int], share: float, seed: int
 ) -> tuple[list[_Picture], list[_Picture]]:
     """Some of each class; near duplicates stay on one side, so that none is learned by heart."""
     names = sorted({picture.file.class_name for picture in pictures})
     labels = torch.tensor([names.index(picture.file.class_name) for picture in pictures])
-    group_of_number = groups_of(entry.near, len(entry.numbers))
-    groups = group_of_number[[entry.numbers[picture.digest] for picture in pictures]]
+    groups = np.array([looks[picture.digest] for picture in pictures])
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     group = torch.from_numpy(first[inverse])
     counts = Counter(labels[group == torch.arange(len(group))].tolist())
@@ -241,10 +271,8 @@ def _shared(
     divided: Mapping[str, Sequence[_Picture]], entry: CacheEntry
 ) -> dict[tuple[str, str], int]:
     """How many pictures of a split look like some of another one."""
-    groups = groups_of(entry.near, len(entry.numbers))
-    by_split = {
-        split: groups[[entry.numbers[p.digest] for p in part]] for split, part in divided.items()
-    }
+    looks = _looks(entry)
+    by_split = {split: [looks[p.digest] for p in part] for split, part in divided.items()}
     pairs = [("test", "train"), ("validation", "train"), ("test", "validation")]
     return {
         (first, second): int(np.isin(by_split[first], by_split[second]).sum())

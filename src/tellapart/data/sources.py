@@ -46,6 +46,7 @@ from tellapart.data.idx_folder import (
     load_idx_folder,
 )
 from tellapart.data.image_set import DataSet
+from tellapart.data.listing import is_text, path_text
 from tellapart.data.manifest import list_manifest
 from tellapart.data.opening import OpenedSource, opened_arrays, opened_files, opened_ready
 from tellapart.data.pictures import is_picture_name, walk
@@ -115,6 +116,8 @@ def open_source(
         is_folder, is_there = path.is_dir(), path.exists()
     except OSError as error:
         raise DataError(f"{source}: cannot be looked up: {error.strerror}") from error
+    if is_there:
+        _require_text(path)
     if is_folder:
         if holds_idx_files(path) or not any(is_picture_name(file.name) for file in walk(path)):
             return opened_ready(load_idx_folder(path))
@@ -132,6 +135,16 @@ def open_source(
         f"no data set is called {str(source)!r}, and no folder was found there; "
         f"{name_hint(str(source))}"
     )
+
+
+def _require_text(path: Path) -> None:
+    """Refuses a place that a run could not write down, and so not find again."""
+    whole = path.resolve()
+    if not is_text(whole):
+        raise DataError(
+            f"{path_text(whole)}: this path is not UTF-8, and a run could not write down where its "
+            "pictures are; rename the folder or file whose name is not"
+        )
 
 
 def fetch(

@@ -1,15 +1,15 @@
-"""``evaluate``: what a run's classifier is worth on a split, as figures and as a page."""
+"""``evaluate``: what classifiers are worth on a split, as figures and as a page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tellapart.checkpoint import read_classifier
+from torch import nn
+
 from tellapart.config import Recipe
-from tellapart.data.duplicates import count_shared_pictures
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.selection import select_classes
 from tellapart.errors import DataError, RunError
@@ -22,14 +22,23 @@ from tellapart.evaluation import (
 )
 from tellapart.files import make_folder, write_whole
 from tellapart.models.classifier import Classifier
+from tellapart.models.ensemble import Ensemble
+from tellapart.models.test_time_augmentation import NUM_VIEWS, NineViews
 from tellapart.report.html import render_report
-from tellapart.run_folder import DataReference, RunFolder, open_run, source_of
+from tellapart.run_folder import RunFolder, source_of
 from tellapart.runtime import (
     Runtime,
     choose_runtime,
     describe_environment,
     set_threads,
 )
+from tellapart.workflow.ensembling import (
+    Member,
+    open_members,
+    require_one_validation_split,
+    warn_of_seen_pictures,
+)
+from tellapart.workflow.evaluation_folders import evaluation_name, require_place_for_evaluation
 from tellapart.workflow.preparing import load_prepared, preparation_for, preparation_of
 from tellapart.workflow.splits import training_splits
 from tellapart.workflow.watcher import Watcher
@@ -39,25 +48,48 @@ _NUM_MISTAKES_SHOWN = 24
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """An evaluation, and where its page and its figures lie."""
+    """An evaluation, of which runs on what, and where its page lies; the figures lie beside it.
 
-    run: Path
+    ``views`` is how many views of each picture were averaged: 1, or 9 with test-time augmentation.
+    """
+
+    runs: tuple[Path, ...]
     data: str
     split: str
+    views: int
     evaluation: Evaluation
     report: Path
 
+    @property
+    def run(self) -> Path:
+        """The run, and of an ensemble the first one."""
+        return self.runs[0]
+
+    @property
+    def title(self) -> str:
+        """``mnist, test split, ensemble of 3 runs, nine views of each picture``."""
+        return _title(self.data, self.split, len(self.runs), self.views)
+
     def to_json(self) -> dict[str, Any]:
         """What ``evaluate --json`` prints."""
-        origin = {"run": str(self.run), "data": self.data, "split": self.split}
-        return {**origin, "report": str(self.report), **self.evaluation.to_json()}
+        return {
+            "run": str(self.run),
+            "runs": [str(run) for run in self.runs],
+            "views": self.views,
+            "data": self.data,
+            "split": self.split,
+            "report": str(self.report),
+            **self.evaluation.to_json(),
+        }
 
 
 def evaluate(
-    run: str | Path,
+    run: str | Path | Sequence[str | Path],
     data: str | Path | None = None,
     *,
     split: str = "test",
+    tta: bool = False,
+    out: str | Path | None = None,
     data_dir: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
@@ -65,13 +97,18 @@ def evaluate(
 ) -> EvaluationResult:
     """Evaluates a run's classifier, in fp32, on a split of its own data or of other data.
 
-    The run's own test split goes to ``evaluation.json`` and ``report.html`` in the run; anything
-    else to ``evaluations/DATA-SPLIT/`` below it.
+    Several runs are an ensemble: their class probabilities are averaged. One run on its own test
+    split, without ``tta``, goes to ``evaluation.json`` and ``report.html`` in the run; anything
+    else to a folder below the (first) run's ``evaluations/``, named after data, split, views and
+    ensemble.
 
     Args:
-        run: a run folder.
-        data: a catalogue name or a folder; None is the data of the run.
+        run: a run folder, or several.
+        data: a catalogue name or a folder; None is the data of the (first) run.
         split: ``test``, ``validation`` or ``train``.
+        tta: test-time augmentation: the mean of the class probabilities over the picture as it is
+            and shifted in the eight directions, by a 32nd of its sides and at least one pixel.
+        out: a folder for page and figures instead; new, empty, or with an earlier evaluation.
         data_dir: where the catalogue's files are looked for first.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: how many the processor may use for one operation; None is torch's choice.
@@ -82,89 +119,140 @@ def evaluate(
     """
     watcher = watcher or Watcher()
     set_threads(threads)
-    folder = open_run(Path(run))
-    if not folder.classifier_file.exists():
-        raise RunError(
-            f"run {folder.path} is not finished: it has no {folder.classifier_file.name}; "
-            f"go on with `tellapart train --resume {folder.path}`"
-        )
-    classifier, _ = read_classifier(folder.classifier_file)
-    known = folder.read_data_reference()
-    is_own = data is None or source_of(data) == known.source
-    place = data_dir or (known.data_dir if is_own else None)
-    recipe = folder.read_recipe()
-    data_set = load_prepared(
-        known.source if data is None else data,
-        preparation_of(recipe.data) if is_own else preparation_for(classifier, split),
-        data_dir=place,
-        watcher=watcher,
-    )
-    if is_own and data_set.fingerprint != known.fingerprint:
-        raise RunError(
-            f"the data of run {folder.path} has changed since it was trained "
-            f"({known.source}); to evaluate on what is there now, give its path as DATA"
-        )
-    if is_own:
-        data_set = select_classes(data_set, recipe.data.classes)
-    image_set = _split(data_set, split, recipe if is_own else None)
-    _require_same_kind(classifier, image_set, data_set.name)
-    if not is_own:
-        _warn_of_shared_pictures(known, recipe, image_set, watcher)
-    is_main = is_own and split == "test"
+    members = open_members([run] if isinstance(run, str | Path) else run)
+    if out is not None:
+        require_place_for_evaluation(Path(out))
+    first, views = members[0], NUM_VIEWS if tta else 1
+    own = data is None or source_of(data) == first.data.source
+    data_set = _load(first, None if own else data, split, data_dir, watcher)
+    image_set = _split(data_set, split, first.recipe if own else None)
+    _require_same_kind(first.classifier, image_set, data_set.name)
+    if own and split == "validation":
+        require_one_validation_split(members, data_set, image_set)
+    warn_of_seen_pictures(members, image_set, watcher, own=own)
+    if out is not None:
+        folder = Path(out)
+    elif own and split == "test" and views == len(members) == 1:
+        folder = first.path
+    else:
+        source = first.data.source if data is None else source_of(data)
+        name = evaluation_name(data_set, source, split, views, members)
+        folder = first.path / "evaluations" / name
     runtime = choose_runtime(device, "fp32")
-    target = folder.path if is_main else folder.path / "evaluations" / f"{data_set.name}-{split}"
     evaluation = evaluate_and_report(
-        classifier.to(runtime.device),
+        _predictor(members, views).to(runtime.device),
         image_set,
-        run=folder,
-        title=f"{data_set.name}, {split} split",
+        run=first.folder,
+        others=[member.folder for member in members[1:]],
+        views=views,
+        title=_title(data_set.name, split, len(members), views),
         runtime=runtime,
-        folder=target,
+        folder=folder,
     )
-    return EvaluationResult(
-        folder.path, data_set.name, split, evaluation, target / folder.report_file.name
-    )
+    runs = tuple(member.path for member in members)
+    report = folder / first.folder.report_file.name
+    return EvaluationResult(runs, data_set.name, split, views, evaluation, report)
 
 
 def evaluate_and_report(
-    classifier: Classifier,
+    classifier: nn.Module,
     image_set: ImageSet,
     *,
     run: RunFolder,
     title: str,
     runtime: Runtime,
     folder: Path,
+    others: Sequence[RunFolder] = (),
+    views: int = 1,
     before_writing: Callable[[Evaluation], None] | None = None,
 ) -> Evaluation:
     """Evaluates in fp32 and writes ``report.html``, then ``evaluation.json``, into ``folder``.
 
     ``evaluation.json`` is the last file of a run: whoever finds it finds the rest complete.
+    ``others`` are the further runs of an ensemble and ``views`` how many views of a picture the
+    classifier looks at; the page says so.
     """
     logits = predict_logits(classifier, image_set.images, device=runtime.device)
     evaluation = evaluate_logits(logits, image_set.labels, image_set.class_names)
     if before_writing:
         before_writing(evaluation)
     mistakes = surest_mistakes(logits, image_set.labels, _NUM_MISTAKES_SHOWN)
-    reference = run.read_data_reference()
     page = render_report(
         title=title,
         evaluation=evaluation,
         roc=roc_curves(logits, image_set.labels),
         mistakes=[(mistake, image_set.images[mistake.index]) for mistake in mistakes],
-        history=run.read_metrics(),
-        recipe=run.read_recipe().to_mapping(),
+        # Of an ensemble no single history or recipe is the one that made it.
+        history=() if others else run.read_metrics(),
+        recipe={} if others else run.read_recipe().to_mapping(),
         environment={name: str(value) for name, value in describe_environment(runtime).items()},
         data={
             "evaluated on": title,
             "pictures": len(image_set),
-            "trained on": reference.name,
-            "fingerprint of the training data": reference.fingerprint,
+            **({"views of each picture": views} if views > 1 else {}),
+            **_training_data([run, *others]),
         },
     )
     make_folder(folder)
     write_whole(folder / run.report_file.name, page)
     run.write_json(folder / run.evaluation_file.name, evaluation.to_json())
     return evaluation
+
+
+def _training_data(runs: Sequence[RunFolder]) -> dict[str, Any]:
+    """What the classifier was trained on; of an ensemble, what each run is, in a line."""
+    if len(runs) == 1:
+        data = runs[0].read_data_reference()
+        return {"trained on": data.name, "fingerprint of the training data": data.fingerprint}
+    table = {}
+    for number, run in enumerate(runs, start=1):
+        recipe, data = run.read_recipe(), run.read_data_reference()
+        table[f"run {number}"] = (
+            f"{run.path}: {recipe.model.network}, recipe {recipe.name}, "
+            f"seed {recipe.training.seed}, trained on {data.name} ({data.fingerprint[:8]})"
+        )
+    return {"ensemble": table}
+
+
+def _predictor(members: Sequence[Member], views: int) -> nn.Module:
+    """What answers: the classifier itself, its mean over views, or the mean over all runs."""
+    answering: list[nn.Module] = [
+        NineViews(member.classifier) if views > 1 else member.classifier for member in members
+    ]
+    return answering[0] if len(answering) == 1 else Ensemble(answering)
+
+
+def _title(data: str, split: str, num_runs: int, views: int) -> str:
+    parts = [data, f"{split} split"]
+    if num_runs > 1:
+        parts.append(f"ensemble of {num_runs} runs")
+    if views > 1:
+        parts.append("nine views of each picture")
+    return ", ".join(parts)
+
+
+def _load(
+    first: Member,
+    data: str | Path | None,
+    split: str,
+    data_dir: str | Path | None,
+    watcher: Watcher,
+) -> DataSet:
+    """The data of the first run as its recipe takes it; or ``data``, as its classifier does."""
+    known, recipe = first.data, first.recipe
+    own = data is None
+    data_set = load_prepared(
+        known.source if data is None else data,
+        preparation_of(recipe.data) if own else preparation_for(first.classifier, split),
+        data_dir=data_dir or (known.data_dir if own else None),
+        watcher=watcher,
+    )
+    if own and data_set.fingerprint != known.fingerprint:
+        raise RunError(
+            f"the data of run {first.path} has changed since it was trained "
+            f"({known.source}); to evaluate on what is there now, give its path as DATA"
+        )
+    return select_classes(data_set, recipe.data.classes) if own else data_set
 
 
 def _split(data_set: DataSet, split: str, recipe: Recipe | None) -> ImageSet:
@@ -194,29 +282,3 @@ def _require_same_kind(classifier: Classifier, image_set: ImageSet, name: str) -
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(names[:5]) + (f", ... ({len(names)})" if len(names) > 5 else "")
-
-
-def _warn_of_shared_pictures(
-    known: DataReference, recipe: Recipe, image_set: ImageSet, watcher: Watcher
-) -> None:
-    """Says how many of the pictures the classifier has been trained on."""
-    try:
-        own = load_prepared(
-            known.source,
-            preparation_of(recipe.data),
-            data_dir=known.data_dir,
-            allow_download=False,
-        )
-        trained_on, _ = training_splits(select_classes(own, recipe.data.classes), recipe)
-    except DataError:
-        watcher.warn(
-            f"the run's own data ({known.name}) is not to be found, so nobody can say whether "
-            "some of these pictures were trained on"
-        )
-        return
-    shared = count_shared_pictures(image_set, trained_on)
-    if shared:
-        watcher.warn(
-            f"{shared:,} of these {len(image_set):,} pictures are in the train split of "
-            f"{known.name}: the classifier has seen them, and the accuracy says little"
-        )

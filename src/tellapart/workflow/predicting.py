@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import nn
 
 from tellapart.checkpoint import read_classifier
 from tellapart.data.drawing import read_drawing
@@ -16,7 +17,8 @@ from tellapart.data.preparation import Frame
 from tellapart.errors import DataError, RunError
 from tellapart.evaluation import predict_logits
 from tellapart.models.classifier import Classifier
-from tellapart.run_folder import open_run
+from tellapart.models.test_time_augmentation import NineViews
+from tellapart.run_folder import RunFolder, open_run
 from tellapart.runtime import choose_runtime, set_threads
 
 # Pictures decoded before the network sees them: bounds memory, whatever is asked.
@@ -48,6 +50,7 @@ def predict(
     pictures: Sequence[str | Path],
     *,
     as_is: bool = False,
+    tta: bool = False,
     device: str = "auto",
     threads: int | None = None,
 ) -> list[Prediction]:
@@ -57,6 +60,8 @@ def predict(
         run: a run folder, or a classifier file.
         pictures: files, folders (searched to the bottom) and patterns.
         as_is: changes no drawing that differs in ground, size or place from those trained on.
+        tta: test-time augmentation: the mean of the class probabilities over the picture as it is
+            and shifted in the eight directions, by a 32nd of its sides and at least one pixel.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: how many the processor may use for one operation; None is torch's choice.
 
@@ -70,11 +75,12 @@ def predict(
     classifier = open_classifier(Path(run))
     runtime = choose_runtime(device, "fp32")
     classifier.to(runtime.device)
+    predictor = NineViews(classifier) if tta else classifier
     paths = find_pictures([str(entry) for entry in pictures])
     predictions: list[Prediction] = []
     for start in range(0, len(paths), _PICTURES_AT_A_TIME):
         part = paths[start : start + _PICTURES_AT_A_TIME]
-        predictions += _predict_some(classifier, part, runtime.device, as_is=as_is)
+        predictions += _predict_some(classifier, predictor, part, runtime.device, as_is=as_is)
     return predictions
 
 
@@ -87,17 +93,31 @@ def open_classifier(source: Path) -> Classifier:
     """
     if source.is_file():
         return read_classifier(source)[0]
-    run = open_run(source)
+    return read_classifier(open_finished_run(source).classifier_file)[0]
+
+
+def open_finished_run(path: Path) -> RunFolder:
+    """An existing run that was trained to its end.
+
+    Raises:
+        RunError: a folder that is no run, or a run that is not finished.
+    """
+    run = open_run(path)
     if not run.classifier_file.exists():
         raise RunError(
-            f"run {source} is not finished: it has no {run.classifier_file.name}; "
-            f"go on with `tellapart train --resume {source}`"
+            f"run {path} is not finished: it has no {run.classifier_file.name}; "
+            f"go on with `tellapart train --resume {path}`"
         )
-    return read_classifier(run.classifier_file)[0]
+    return run
 
 
 def _predict_some(
-    classifier: Classifier, paths: Sequence[Path], device: torch.device, *, as_is: bool
+    classifier: Classifier,
+    predictor: nn.Module,
+    paths: Sequence[Path],
+    device: torch.device,
+    *,
+    as_is: bool,
 ) -> list[Prediction]:
     found: list[_Read | DataError] = []
     for path in paths:
@@ -106,7 +126,7 @@ def _predict_some(
         except DataError as error:
             found.append(error)
     readable = [entry.picture for entry in found if isinstance(entry, _Read)]
-    rows = iter(_probabilities(classifier, readable, device))
+    rows = iter(_probabilities(predictor, readable, device))
     return [
         Prediction(str(path), error=str(entry))
         if isinstance(entry, DataError)
@@ -132,12 +152,12 @@ def _read(classifier: Classifier, path: Path, *, as_is: bool) -> _Read:
 
 
 def _probabilities(
-    classifier: Classifier, pictures: Sequence[torch.Tensor], device: torch.device
+    predictor: nn.Module, pictures: Sequence[torch.Tensor], device: torch.device
 ) -> torch.Tensor:
     """(pictures, classes); none for no pictures."""
     if not pictures:
-        return torch.empty(0, len(classifier.class_names))
-    return predict_logits(classifier, torch.stack(list(pictures)), device=device).softmax(1)
+        return torch.empty(0, 0)
+    return predict_logits(predictor, torch.stack(list(pictures)), device=device).softmax(1)
 
 
 def _prediction(

@@ -1,0 +1,47 @@
+"""Several answers to one picture made one: the mean of their class probabilities."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import nn
+
+
+def log_mean_probability(answers: Iterable[torch.Tensor]) -> torch.Tensor:
+    """The logarithm of the mean class probability: ``log(1/n sum_k softmax(logits_k))``.
+
+    It is logits again, of which softmax gives the mean back. Computed from log-probabilities, so
+    that a probability too small for float32 still tells its class from the others.
+
+    Args:
+        answers: at least one; each logits (batch, classes).
+
+    Returns:
+        float32 (batch, classes), at most 0.
+    """
+    parts = torch.stack([logits.float().log_softmax(1) for logits in answers])
+    return parts.logsumexp(0) - math.log(
+        len(parts)
+    )  # (answers, batch, classes) summed over the 1st
+
+
+class Ensemble(nn.Module):
+    """Classifiers that answer as one, by the mean of their class probabilities.
+
+    Probabilities and not logits, because the scale of logits is each network's own.
+    Source: Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using
+    Deep Ensembles", 2017, section 2.4. Cost: that of all of them.
+
+    Args:
+        classifiers: at least one; each maps the same pictures to logits of the same classes.
+    """
+
+    def __init__(self, classifiers: Sequence[nn.Module]) -> None:
+        super().__init__()
+        self.classifiers = nn.ModuleList(classifiers)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 pictures (batch, channels, height, width) to logits (batch, classes)."""
+        return log_mean_probability(classifier(images) for classifier in self.classifiers)

@@ -1,0 +1,100 @@
+"""Views shifted by whole pixels, edges repeated, nothing mirrored; and the mean over them."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tellapart.models.test_time_augmentation import (
+    NUM_VIEWS,
+    NineViews,
+    nine_views,
+    shifted,
+    view_shift,
+)
+
+
+def random_pictures(*shape):
+    return torch.randint(0, 256, shape, generator=torch.Generator().manual_seed(0)).byte()
+
+
+@pytest.mark.parametrize(
+    ("side", "pixels"),
+    [(1, 1), (28, 1), (32, 1), (47, 1), (48, 2), (64, 2), (79, 2), (80, 3), (96, 3), (224, 7)],
+)
+def test_the_shift_is_a_32nd_of_the_side_and_at_least_a_pixel(side, pixels):
+    assert view_shift(side) == pixels
+
+
+def test_a_shift_by_hand():
+    picture = torch.tensor([[[[1, 2, 3], [4, 5, 6], [7, 8, 9]]]], dtype=torch.uint8)
+    assert shifted(picture, 1, 0).tolist() == [[[[1, 2, 3], [1, 2, 3], [4, 5, 6]]]]
+    assert shifted(picture, -1, 0).tolist() == [[[[4, 5, 6], [7, 8, 9], [7, 8, 9]]]]
+    assert shifted(picture, 0, 1).tolist() == [[[[1, 1, 2], [4, 4, 5], [7, 7, 8]]]]
+    assert shifted(picture, 0, -1).tolist() == [[[[2, 3, 3], [5, 6, 6], [8, 9, 9]]]]
+    assert shifted(picture, 1, -1).tolist() == [[[[2, 3, 3], [2, 3, 3], [5, 6, 6]]]]
+    assert shifted(picture, 9, 9).tolist() == [[[[1, 1, 1]] * 3]]
+
+
+@pytest.mark.parametrize(("down", "right"), [(0, 0), (2, 0), (0, -3), (-1, 2), (3, 3)])
+def test_a_shift_is_a_cut_from_the_picture_with_its_edge_repeated(down, right):
+    pictures = random_pictures(4, 3, 7, 9)
+    padded = np.pad(pictures.numpy(), ((0, 0), (0, 0), (3, 3), (3, 3)), mode="edge")
+    expected = padded[:, :, 3 - down : 10 - down, 3 - right : 12 - right]
+    moved = shifted(pictures, down, right)
+    assert moved.dtype == torch.uint8
+    assert np.array_equal(moved.numpy(), expected)
+
+
+def test_nine_different_views_of_which_one_is_the_picture():
+    views = list(nine_views(random_pictures(2, 1, 28, 28)))
+    assert len(views) == NUM_VIEWS == 9
+    assert len({view.numpy().tobytes() for view in views}) == 9
+    assert torch.equal(views[4], random_pictures(2, 1, 28, 28))
+
+
+def test_a_dot_is_seen_in_nine_places_and_farther_apart_along_a_longer_side():
+    picture = torch.zeros(1, 1, 96, 28, dtype=torch.uint8)
+    picture[0, 0, 50, 10] = 255
+    places = [tuple(view.nonzero()[0, 2:].tolist()) for view in nine_views(picture)]
+    assert places == [(row, column) for row in (47, 50, 53) for column in (9, 10, 11)]
+
+
+def test_no_view_is_mirrored():
+    stroke = torch.tensor([[0, 9, 0, 0], [0, 8, 0, 0], [0, 7, 6, 5], [0, 0, 0, 0]]).byte()
+    picture = torch.zeros(1, 1, 10, 10, dtype=torch.uint8)
+    picture[0, 0, 3:7, 3:7] = stroke
+    for number, view in enumerate(nine_views(picture)):
+        top, left = 2 + number // 3, 2 + number % 3
+        assert torch.equal(view[0, 0, top : top + 4, left : left + 4], stroke)
+
+
+class Brightness(nn.Module):
+    """Its logits depend on how much light there is, and not on where."""
+
+    def forward(self, images):
+        light = images.float().sum((1, 2, 3)) / 1000
+        return torch.stack([light, 2 - light], 1)
+
+
+class Middle(nn.Module):
+    """Its logits depend on the middle pixel alone."""
+
+    def forward(self, images):
+        middle = images[:, 0, 2, 2].float() / 255
+        return torch.stack([middle, torch.zeros_like(middle)], 1)
+
+
+def test_a_classifier_to_which_a_shift_is_nothing_says_what_it_said():
+    pictures = torch.zeros(6, 1, 28, 28, dtype=torch.uint8)
+    pictures[:, :, 4:24, 4:24] = random_pictures(6, 1, 20, 20) // 20
+    plain, averaged = Brightness()(pictures), NineViews(Brightness())(pictures)
+    torch.testing.assert_close(averaged.softmax(1), plain.softmax(1))
+
+
+def test_the_mean_over_the_views_by_hand():
+    picture = torch.zeros(1, 1, 5, 5, dtype=torch.uint8)
+    picture[0, 0, 1, 2] = 255  # in the middle of one view: the one shifted down
+    bright = float(torch.tensor([1.0, 0.0]).softmax(0)[0])
+    probabilities = NineViews(Middle())(picture).softmax(1)
+    assert probabilities[0, 0].item() == pytest.approx((bright + 8 * 0.5) / 9)
