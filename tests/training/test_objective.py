@@ -112,9 +112,22 @@ def test_a_teacher_that_does_not_fit_is_refused():
     require_fit_teacher(make(), make())
 
 
-def test_class_weights_are_those_of_torch():
+def test_without_smoothing_class_weights_are_those_of_torch():
     logits, labels = torch.randn(6, 3), torch.tensor([0, 0, 0, 0, 1, 2])
     weights = torch.tensor([0.5, 2.0, 2.0])
-    objective = Objective(0.1, DistillationRecipe(), None, FP32, weights)
-    expected = cross_entropy(logits, labels, weight=weights, label_smoothing=0.1)
-    assert objective(logits, labels, None) == expected
+    loss = Objective(0.0, DistillationRecipe(), None, FP32, weights)(logits, labels, None)
+    torch.testing.assert_close(loss, cross_entropy(logits, labels, weight=weights))
+    mixed = torch.nn.functional.one_hot(labels, 3).float()
+    loss = Objective(0.0, DistillationRecipe(), None, FP32, weights)(logits, mixed, None)
+    torch.testing.assert_close(loss, cross_entropy(logits, labels, weight=weights))
+
+
+def test_class_weights_leave_smoothed_targets_where_they_are():
+    # Of one class all pictures count alike, so its best logits are those without weights.
+    labels = torch.zeros(8, dtype=torch.int64)
+    target = torch.tensor([0.9 + 0.1 / 2, 0.1 / 2])
+    best = target.log().expand(8, 2).clone().requires_grad_()
+    Objective(0.1, DistillationRecipe(), None, FP32, torch.tensor([0.5, 20.0]))(
+        best, labels, None
+    ).backward()
+    torch.testing.assert_close(best.grad, torch.zeros(8, 2), atol=1e-6, rtol=0)

@@ -53,9 +53,7 @@ class Objective:
             targets: int64 (batch,), or float32 (batch, classes) where pictures were mixed.
             images: uint8, what the logits were given for; the teacher sees the same.
         """
-        loss = cross_entropy(
-            logits, targets, weight=self.class_weights, label_smoothing=self.label_smoothing
-        )
+        loss = self._to_labels(logits, targets)
         if self.teacher is None:
             return loss
         weight, temperature = self.distillation.weight, self.distillation.temperature
@@ -68,6 +66,20 @@ class Objective:
             log_target=True,
         )
         return (1 - weight) * loss + weight * temperature**2 * divergence
+
+    def _to_labels(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """The mean cross-entropy, each picture counting what its class does."""
+        if self.class_weights is None:
+            return cross_entropy(logits, targets, label_smoothing=self.label_smoothing)
+        # A picture is weighed, not the terms of its loss, as torch's ``weight`` does: there the
+        # share that smoothing gives to a rare class grows with the weight of that class, until
+        # every picture of the common one is learned as half rare.
+        losses = cross_entropy(
+            logits, targets, label_smoothing=self.label_smoothing, reduction="none"
+        )
+        weights = self.class_weights
+        counts = weights[targets] if targets.ndim == 1 else targets @ weights
+        return (losses * counts).sum() / counts.sum()
 
 
 def require_fit_teacher(teacher: Classifier, student: Classifier) -> None:
