@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import signal
@@ -11,6 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tellapart import __version__, cli
 from tellapart.cli import commands
@@ -300,3 +302,18 @@ def test_a_reader_that_has_read_enough():
         program.stdout.close()
         assert program.wait(60) == 0
         assert program.stderr.read() == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such a name")
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_a_name_that_cannot_be_shown_is_shown_as_its_bytes(uninterrupted, tmp_path, arguments):
+    picture = os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller.png")
+    Image.new("L", (28, 28), 255).save(picture)
+    # What a pipe gets where nothing is set; a terminal may be more lenient.
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    with run_program("predict", str(uninterrupted.run), picture, *arguments, env=strict) as program:
+        out, err = program.communicate(timeout=60)
+    assert (program.returncode, err) == (0, "")
+    assert r"M\udcfcller.png" in out
+    if arguments:
+        assert os.fsencode(json.loads(out)["predictions"][0]["path"]) == os.fsencode(picture)
