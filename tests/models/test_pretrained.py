@@ -117,7 +117,7 @@ def test_no_timm(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     message = refusal("tiny.v1")
     assert "timm is not installed" in message
-    assert "install tellapart[pretrained]" in message
+    assert 'pip install "tellapart[pretrained]"' in message
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def _timm() -> Any:
         reason = f"timm cannot be imported ({str(error).splitlines()[0]})"
     raise ConfigError(
         f"a source timm:NAME needs timm and a torchvision that fits torch {torch.__version__}, and "
-        f"{reason}; install tellapart[pretrained], or fine-tune a run or a classifier file"
+        f'{reason}; pip install "tellapart[pretrained]", or fine-tune a run or a classifier file'
     )
 
 
