@@ -12,12 +12,34 @@ from tellapart.models.blocks import (
     Residual,
     SqueezeExcitation,
     conv_norm_relu,
+    cosine_conv,
     dynamic_conv,
     features_shape,
     named,
     separable_conv,
 )
 from tellapart.models.cost import count_multiply_adds
+
+
+def test_cosine_kernels_are_the_lowest_waves_and_their_negatives():
+    conv = cosine_conv(1, 50, 5)
+    waves = conv.weight[:25].flatten(1)
+    # All 25 are an orthonormal basis of the patch: nothing of it is lost.
+    torch.testing.assert_close(waves @ waves.T, torch.eye(25))
+    assert torch.equal(conv.weight[25:], -conv.weight[:25])
+    # From the mean upwards: the first changes no sign, the next two once, down or across.
+    assert waves[0].min() == waves[0].max() > 0
+    assert [(wave.view(5, 5)[0, 0] * wave.view(5, 5)[-1, -1] < 0) for wave in waves[1:3]] == [1, 1]
+    few = cosine_conv(1, 6, 5).weight
+    assert torch.equal(few[:3], conv.weight[:3])
+
+
+def test_cosine_kernels_learn_only_where_there_is_colour():
+    grey, colour = cosine_conv(1, 8), cosine_conv(3, 8)
+    assert (grey.weight.requires_grad, colour.weight.requires_grad) == (False, True)
+    # A grey picture gives the same in three equal channels as in one.
+    picture = torch.rand(2, 1, 9, 9)
+    torch.testing.assert_close(colour(picture.expand(2, 3, 9, 9)), grey(picture))
 
 
 def test_named_layers_keep_their_names_and_order():

@@ -44,11 +44,12 @@ def batch_of(num_pictures, dtype=torch.float64, shape=DIGITS):
 
 
 def step(network, pictures, seed=2):
-    """Logits and the gradients of all weights, with dropout's noise drawn from ``seed``."""
+    """Logits and the gradients of all learned weights, with dropout's noise drawn from ``seed``."""
     torch.manual_seed(seed)
     logits = network(pictures)
     (logits.square().sum() + logits.sum()).backward()
-    return logits.detach(), {name: weight.grad for name, weight in network.named_parameters()}
+    learned = {name: w.grad for name, w in network.named_parameters() if w.requires_grad}
+    return logits.detach(), learned
 
 
 def layers_of(network):

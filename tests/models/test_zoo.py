@@ -107,7 +107,11 @@ def test_a_network_gives_logits_and_learns_through_every_weight(name, shape):
     assert logits.shape == (4, 7)
     assert logits.dtype == torch.float32
     logits.square().sum().backward()
+    fixed = {"conv1.weight"} if (name, shape[0]) == ("quick", 1) else set()
     for weight_name, weight in network.named_parameters():
+        if weight_name in fixed:
+            assert not weight.requires_grad
+            continue
         assert weight.grad is not None, weight_name
         assert weight.grad.abs().sum() > 0, weight_name
 
@@ -175,6 +179,11 @@ def test_frozen_weights_are_not_counted():
     network = build_network("single-conv", DIGITS, 10, {})
     network.conv1.requires_grad_(False)
     assert count_parameters(network) == 13_610 - 8 * 9 - 8
+
+
+def test_a_patch_has_no_more_waves_than_places():
+    assert build_network("quick", DIGITS, 10, {"waves": 25}).conv1.out_channels == 50
+    assert refusal("quick", arguments={"waves": 26}).endswith("a patch of 5x5 has 25 waves")
 
 
 def test_an_unknown_network_gets_the_nearest_name_or_all():

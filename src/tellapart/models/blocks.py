@@ -77,6 +77,38 @@ def _with_norm(conv: nn.Module, channels: int, *, relu: bool) -> nn.Sequential:
     return row
 
 
+def cosine_conv(
+    in_channels: int, out_channels: int, kernel_size: int = 5, *, stride: int = 1
+) -> nn.Conv2d:
+    """A convolution by the lowest waves of the cosine transform, each with its negative.
+
+    Of pictures these are nearly the principal components of their patches, so a first layer of them
+    keeps most of what there is to see, and nothing has to be learned for it. Of one grey channel
+    they stay as they are, which also spares all of the backward pass to them; of several, where
+    colour is still to be found, they are where learning begins.
+
+    Args:
+        in_channels: of what comes in; each has the same share in every wave.
+        out_channels: even; half of it are waves, from the mean of the patch upwards.
+        kernel_size: of the patch; it must have that many waves.
+        stride: places between patches.
+
+    Source: Ahmed, Natarajan and Rao, "Discrete Cosine Transform", 1974.
+    """
+    places = torch.arange(kernel_size) + 0.5
+    waves = torch.cos(torch.pi / kernel_size * torch.arange(kernel_size)[:, None] * places)
+    waves = waves / waves.norm(dim=1, keepdim=True)
+    pairs = [(u, v) for u in range(kernel_size) for v in range(kernel_size)]
+    lowest = sorted(pairs, key=lambda pair: (pair[0] ** 2 + pair[1] ** 2, pair))
+    kernels = torch.stack([torch.outer(waves[u], waves[v]) for u, v in lowest[: out_channels // 2]])
+    conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride=stride, bias=False)
+    both = torch.cat([kernels, -kernels])[:, None] / in_channels
+    with torch.no_grad():
+        conv.weight.copy_(both.expand_as(conv.weight))
+    conv.weight.requires_grad_(in_channels > 1)
+    return conv
+
+
 def separable_conv(
     in_channels: int, out_channels: int, *, stride: int = 1, relu: bool = True
 ) -> nn.Sequential:

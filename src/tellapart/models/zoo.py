@@ -25,6 +25,7 @@ from tellapart.models.blocks import (
     Residual,
     SqueezeExcitation,
     conv_norm_relu,
+    cosine_conv,
     dynamic_conv,
     features_shape,
     named,
@@ -38,6 +39,7 @@ _SMALLEST_RESIDUAL_SIDE = 8
 # How many times the first layer's channels each further halving has.
 _PHOTO_WIDENING = (2, 3, 4, 6)
 _SMALLEST_QUICK_SIDE = 16
+_MOST_WAVES = 25
 
 
 def single_conv(shape: PictureShape, num_classes: int) -> nn.Sequential:
@@ -206,23 +208,25 @@ def squeeze_excite(shape: PictureShape, num_classes: int, *, width: int = 32) ->
 
 
 def quick(
-    shape: PictureShape, num_classes: int, *, first: int = 16, second: int = 32, hidden: int = 128
+    shape: PictureShape, num_classes: int, *, waves: int = 8, channels: int = 32, hidden: int = 128
 ) -> nn.Sequential:
-    """conv 5x5, pool, norm, ReLU, conv 3x3, pool, norm, ReLU, linear, ReLU, linear.
+    """Fixed cosine waves 5x5 in steps of 2, ReLU, conv 3x3, pool, norm, ReLU, linear, ReLU, linear.
 
-    Little work per picture: norm and ReLU come after the pooling, where they have a quarter of it.
-    For ReLU that changes nothing: the maximum of rectified numbers is the rectified maximum.
-    Takes pictures from 16x16 on.
+    Little work per picture. The first layer is not learned where pictures are grey, so nothing is
+    computed backwards through it. Norm and ReLU come after the pooling, where they have a quarter
+    of the work; for ReLU that changes nothing: the maximum of rectified numbers is the rectified
+    maximum. Takes pictures from 16x16 on.
+    Cost on 28x28 with the defaults: 0.11 million parameters, 0.62 million multiply-adds.
     """
     _require_sides(shape, _SMALLEST_QUICK_SIDE)
+    if waves > _MOST_WAVES:
+        raise RuntimeError(f"a patch of 5x5 has {_MOST_WAVES} waves")
     features = named(
-        conv1=nn.Conv2d(shape[0], first, 5),
-        pool1=nn.MaxPool2d(2),
-        norm1=nn.BatchNorm2d(first),
+        conv1=cosine_conv(shape[0], 2 * waves, stride=2),
         relu1=nn.ReLU(),
-        conv2=nn.Conv2d(first, second, 3),
+        conv2=nn.Conv2d(2 * waves, channels, 3),
         pool2=nn.MaxPool2d(2),
-        norm2=nn.BatchNorm2d(second),
+        norm2=nn.BatchNorm2d(channels),
         relu2=nn.ReLU(),
     )
     return named(
