@@ -16,9 +16,15 @@ if TYPE_CHECKING:
     from tellapart.evaluation import Evaluation
     from tellapart.models.classifier import Classifier
     from tellapart.workflow.evaluating import EvaluationResult, evaluate
-    from tellapart.workflow.finetuning import finetune
+    from tellapart.workflow.finetuning import compare, finetune
     from tellapart.workflow.predicting import Prediction, predict
     from tellapart.workflow.reproducing import reproduce
+    from tellapart.workflow.showing import (
+        show_activation,
+        show_convolution,
+        show_network,
+        show_pooling,
+    )
     from tellapart.workflow.training import TrainingResult, train
     from tellapart.workflow.watcher import Watcher
 
@@ -33,6 +39,7 @@ __all__ = [
     "TellapartError",
     "TrainingResult",
     "Watcher",
+    "compare",
     "evaluate",
     "finetune",
     "load_classifier",
@@ -41,6 +48,10 @@ __all__ = [
     "predict",
     "reproduce",
     "save_classifier",
+    "show_activation",
+    "show_convolution",
+    "show_network",
+    "show_pooling",
     "train",
 ]
 
@@ -56,6 +67,7 @@ _HOMES = {
     "TellapartError": "tellapart.errors",
     "TrainingResult": "tellapart.workflow.training",
     "Watcher": "tellapart.workflow.watcher",
+    "compare": "tellapart.workflow.finetuning",
     "evaluate": "tellapart.workflow.evaluating",
     "finetune": "tellapart.workflow.finetuning",
     "load_classifier": "tellapart.checkpoint",
@@ -64,6 +76,10 @@ _HOMES = {
     "predict": "tellapart.workflow.predicting",
     "reproduce": "tellapart.workflow.reproducing",
     "save_classifier": "tellapart.checkpoint",
+    "show_activation": "tellapart.workflow.showing",
+    "show_convolution": "tellapart.workflow.showing",
+    "show_network": "tellapart.workflow.showing",
+    "show_pooling": "tellapart.workflow.showing",
     "train": "tellapart.workflow.training",
 }
 
