@@ -48,6 +48,7 @@ from torch.utils.data import DataLoader, Dataset
 from protocol import ROOT, Spread, describe_run, fill_block, read_results, spread, write_results
 from tellapart.data.digests import num_cores
 from tellapart.data.image_set import ImageSet
+from tellapart.data.picture_cache import mapped_bytes
 from tellapart.data.pictures import find_pictures
 from tellapart.data.preparation import Preparation
 from tellapart.data.sources import load_data_set
@@ -160,7 +161,7 @@ def measure_mapped(folder: Path, side: int, gigabytes: float, num_steps: int) ->
     with path.open("wb") as file:
         for _ in range(count * picture_bytes // len(block) + 1):
             file.write(block)
-    flat = torch.from_file(str(path), size=count * picture_bytes, dtype=torch.uint8)
+    flat = mapped_bytes(path, count * picture_bytes)
     large = ImageSet(
         flat.view(count, 3, side, side), torch.zeros(count, dtype=torch.int64), ("a", "b"), True
     )

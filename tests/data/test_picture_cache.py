@@ -1,0 +1,29 @@
+"""What is mapped may be larger than memory, and is nobody's to change."""
+
+import os
+import sys
+
+import pytest
+
+from tellapart.data.picture_cache import mapped_bytes
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux how much memory there is")
+def test_a_file_larger_than_memory_can_be_mapped(tmp_path):
+    num_bytes = 2 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    path = tmp_path / "pixels"
+    path.touch()
+    os.truncate(path, num_bytes)  # sparse: it takes no room on the disk
+    mapped = mapped_bytes(path, num_bytes)
+    assert mapped.shape == (num_bytes,)
+    assert mapped[-1] == 0
+
+
+def test_what_is_written_to_a_mapping_stays_out_of_the_file(tmp_path):
+    path = tmp_path / "pixels"
+    path.write_bytes(bytes(range(100)))
+    mapped = mapped_bytes(path, 90)
+    assert mapped.tolist() == list(range(90))
+    mapped.zero_()
+    assert path.read_bytes() == bytes(range(100))
+    assert mapped_bytes(path, 90).tolist() == list(range(90))
