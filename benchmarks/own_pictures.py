@@ -48,7 +48,7 @@ from torch.utils.data import DataLoader, Dataset
 from protocol import ROOT, Spread, describe_run, fill_block, read_results, spread, write_results
 from tellapart.data.digests import num_cores
 from tellapart.data.image_set import ImageSet
-from tellapart.data.picture_cache import mapped_bytes
+from tellapart.data.mapping import mapped_bytes
 from tellapart.data.pictures import find_pictures
 from tellapart.data.preparation import Preparation
 from tellapart.data.sources import load_data_set

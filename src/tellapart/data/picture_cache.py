@@ -21,10 +21,8 @@ import errno
 import hashlib
 import io
 import json
-import mmap
 import os
 import shutil
-import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -38,6 +36,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.decoding import decode, quiet_pillow, reason_of
 from tellapart.data.digests import Progress, num_cores
+from tellapart.data.mapping import mapped_bytes
 from tellapart.data.near_duplicates import near_duplicates
 from tellapart.data.places import user_cache
 from tellapart.data.preparation import Frame
@@ -48,7 +47,6 @@ from tellapart.files import make_folder, write_whole
 _FORMAT = 2
 _FILES_AT_A_TIME = 16
 _ROWS_AT_A_TIME = 256
-_MAP_NORESERVE = 0x4000  # of Linux; Python names it from 3.13 on
 
 _Ints = NDArray[np.int64]
 _Bytes = NDArray[np.uint8]
@@ -109,25 +107,6 @@ def map_rows(entry: CacheEntry, order: Sequence[int]) -> torch.Tensor:
         _rearrange(entry, wanted, pixels)
     flat = mapped_bytes(pixels, len(wanted) * frame.num_bytes)
     return flat.view(len(wanted), frame.channels, frame.height, frame.width)
-
-
-def mapped_bytes(path: Path, num_bytes: int) -> torch.Tensor:
-    """The first ``num_bytes`` of a file as uint8 (num_bytes,), read when they are looked at.
-
-    The mapping is private: whoever writes to the tensor changes a copy of the page of his own.
-    """
-    if sys.platform != "linux":
-        return torch.from_file(str(path), shared=False, size=num_bytes, dtype=torch.uint8)
-    with path.open("rb") as file:
-        # Unless told not to, Linux sets memory aside for a copy of every page, and refuses to map
-        # more than it has.
-        mapping = mmap.mmap(
-            file.fileno(),
-            num_bytes,
-            flags=mmap.MAP_PRIVATE | _MAP_NORESERVE,
-            prot=mmap.PROT_READ | mmap.PROT_WRITE,
-        )
-    return torch.frombuffer(mapping, dtype=torch.uint8)
 
 
 def _form(frame: Frame) -> str:

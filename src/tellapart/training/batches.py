@@ -9,11 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 
 from tellapart.data.image_set import ImageSet
+from tellapart.data.mapping import announce_rows
 
 # Of a GPU's free memory, what a data set may take; the rest is for the network's features.
 _LARGEST_SHARE = 0.5
-# Read at the same time. One after the other, random pictures wait for the disk each in its turn.
-_BATCHES_AHEAD = 8
+# Of a mapped set; several, so that a disk that is slow for a moment keeps nobody waiting.
+_BATCHES_AHEAD = 4
 
 
 def placed(image_set: ImageSet, device: torch.device) -> ImageSet:
@@ -42,10 +43,15 @@ def batches_of(
     if not train.mapped:
         yield from map(gather, batches)
         return
-    with ThreadPoolExecutor(_BATCHES_AHEAD) as readers:
+
+    def read(indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        announce_rows(train.images, indices)
+        return gather(indices)
+
+    with ThreadPoolExecutor(1) as reader:
         ahead: deque[Future[tuple[torch.Tensor, torch.Tensor]]] = deque()
         for indices in batches:
-            ahead.append(readers.submit(gather, indices))
+            ahead.append(reader.submit(read, indices))
             if len(ahead) > _BATCHES_AHEAD:
                 yield ahead.popleft().result()
         while ahead:

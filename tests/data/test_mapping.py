@@ -4,8 +4,9 @@ import os
 import sys
 
 import pytest
+import torch
 
-from tellapart.data.picture_cache import mapped_bytes
+from tellapart.data.mapping import announce_rows, mapped_bytes
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux how much memory there is")
@@ -27,3 +28,14 @@ def test_what_is_written_to_a_mapping_stays_out_of_the_file(tmp_path):
     mapped.zero_()
     assert path.read_bytes() == bytes(range(100))
     assert mapped_bytes(path, 90).tolist() == list(range(90))
+
+
+def test_announced_rows_are_what_they_were(tmp_path):
+    path = tmp_path / "pixels"
+    path.write_bytes(os.urandom(50 * 3000))
+    rows = mapped_bytes(path, 50 * 3000).view(50, 3, 1000)
+    before = rows.clone()
+    announce_rows(rows, torch.tensor([49, 0, 7]))
+    announce_rows(rows[10:20], torch.tensor([9]))
+    announce_rows(rows[:0], torch.tensor([], dtype=torch.int64))
+    assert torch.equal(rows, before)
