@@ -1,6 +1,7 @@
 """What the package offers is what its index says: no more, no less, and each thing is there."""
 
 import importlib
+import ast
 import inspect
 import re
 
@@ -36,13 +37,12 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_the_type_checkers_see_the_same_homes():
-    source = inspect.getsource(tellapart)
-    block = source[source.index("if TYPE_CHECKING:") : source.index("__all__")]
-    seen = {
-        name.strip(): module
-        for module, listed in re.findall(r"from (\S+) import (.+)", block)
-        for name in listed.split(",")
-    }
+    checked = next(
+        node
+        for node in ast.parse(inspect.getsource(tellapart)).body
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    )
+    seen = {name.name: line.module for line in checked.body for name in line.names}
     assert seen == tellapart._HOMES
 
 
