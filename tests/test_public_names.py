@@ -1,7 +1,7 @@
 """What the package offers is what its index says: no more, no less, and each thing is there."""
 
-import importlib
 import ast
+import importlib
 import inspect
 import re
 
