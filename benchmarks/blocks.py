@@ -117,10 +117,14 @@ def table(results: dict[str, Any]) -> str:
         )
         lines.append(f"| {' | '.join(cells)} |")
     settings = (
-        f"Recipe `standard` on {results['data']}, {results['epochs']} epochs, "
+        f"Recipe `standard` on {results['data']}, {_epochs(results['epochs'])}, "
         f"{results['seeds']} seeds."
     )
     return "\n".join([*lines, "", f"{settings} {conditions(results['environment'])}"])
+
+
+def _epochs(count: int) -> str:
+    return "one epoch" if count == 1 else f"{count} epochs"
 
 
 def main() -> int:

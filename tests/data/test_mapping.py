@@ -1,11 +1,13 @@
 """What is mapped may be larger than memory, and is nobody's to change."""
 
+import mmap
 import os
 import sys
 
 import pytest
 import torch
 
+from tellapart.data import mapping
 from tellapart.data.mapping import announce_rows, mapped_bytes
 
 
@@ -39,3 +41,17 @@ def test_announced_rows_are_what_they_were(tmp_path):
     announce_rows(rows[10:20], torch.tensor([9]))
     announce_rows(rows[:0], torch.tensor([], dtype=torch.int64))
     assert torch.equal(rows, before)
+
+
+def test_what_is_announced_covers_the_rows_and_begins_on_pages(tmp_path, monkeypatch):
+    path = tmp_path / "pixels"
+    path.write_bytes(bytes(50 * 3000))
+    rows = mapped_bytes(path, 50 * 3000).view(50, 3, 1000)
+    asked = []
+    monkeypatch.setattr(mapping, "_advise", lambda: lambda *call: asked.append(call))
+    announce_rows(rows, torch.tensor([49, 0, 7]))
+    for row, (begin, length, _) in zip([49, 0, 7], asked, strict=True):
+        first = rows[row].data_ptr()
+        assert begin.value % mmap.PAGESIZE == 0
+        assert begin.value <= first < begin.value + mmap.PAGESIZE
+        assert begin.value + length.value == first + 3000
