@@ -68,7 +68,7 @@ def _no_kernel(text: str) -> str:
         return f"kernel {text!r} is not made of numbers; {_HOW}"
     near = difflib.get_close_matches(text, KERNELS, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(KERNELS)};"
-    return f"no kernel is called {text!r}; {hint} Or write numbers, or RUN:LAYER"
+    return f"no kernel is called {text!r}; {hint} numbers and RUN:LAYER are understood too"
 
 
 def _kernel(name: str, rows: list[list[float]], title: Said, meaning: Said) -> Kernel:
