@@ -76,6 +76,7 @@ def test_one_layer_alone():
     ("name", "parameters", "multiply_adds"),
     [
         ("small-residual", 0.17, 21.9),
+        ("small-vgg", 0.24, 6.2),
         ("separable", 0.17, 21.5),
         ("ghost", 0.17, 22.0),
         ("dynamic", 0.67, 22.6),

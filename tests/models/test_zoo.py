@@ -226,12 +226,12 @@ def test_pictures_too_small_are_refused_before_training(name, size):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-@pytest.mark.parametrize("side", range(1, 20))
+@pytest.mark.parametrize("side", [*range(1, 20), 27, 28])
 def test_a_network_that_is_built_can_train_on_a_last_batch_of_one(name, side):
     try:
         network = build_network(name, (1, side, side), 3, {})
     except ConfigError:
-        assert side < 16
+        assert side < {"small-vgg": 28}.get(name, 16)
         return
     network.train()(torch.rand(1, 1, side, side)).sum().backward()
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 
 import torch
-from torch.nn.functional import affine_grid, grid_sample, interpolate, one_hot
+from torch.nn.functional import grid_sample, interpolate, one_hot
 
 from tellapart.config import AugmentationRecipe
 
@@ -72,17 +72,33 @@ def sampling_grid(
     a, b = cos * scale_x * flip_x, (cos * shear - sin) * scale_y * flip_y
     c, d = sin * scale_x * flip_x, (sin * shear + cos) * scale_y * flip_y
     aspect = height / width
-    theta = torch.stack(
-        [
-            torch.stack([a, b * aspect, uniform(2 * recipe.shift_pixels / width)], dim=1),
-            torch.stack([c / aspect, d, uniform(2 * recipe.shift_pixels / height)], dim=1),
-        ],
-        dim=1,
-    )  # (batch, 2, 3)
-    grid = affine_grid(theta, [batch, 1, height, width], align_corners=False)
+    grid = _affine_grid(
+        torch.stack(
+            [
+                torch.stack([a, b * aspect, uniform(2 * recipe.shift_pixels / width)], dim=1),
+                torch.stack([c / aspect, d, uniform(2 * recipe.shift_pixels / height)], dim=1),
+            ],
+            dim=1,
+        ),
+        height,
+        width,
+    )
     if recipe.elastic_pixels:
         grid = grid + elastic_displacement(shape, recipe.elastic_pixels, generator)
     return grid
+
+
+def _affine_grid(theta: torch.Tensor, height: int, width: int) -> torch.Tensor:
+    """``theta`` (batch, 2, 3) times (x, y, 1) of every pixel's centre: (batch, height, width, 2).
+
+    What torch's ``affine_grid`` gives without ``align_corners``. That one multiplies matrices of
+    three columns; a sum of what belongs to the row and what belongs to the column is the same, and
+    takes a fourteenth of its time on a processor.
+    """
+    x, y = (2 * torch.arange(side, device=theta.device) + 1 for side in (width, height))
+    columns = theta[:, :, 0, None] * (x / width - 1)  # (batch, 2, width)
+    rows = theta[:, :, 1, None] * (y / height - 1) + theta[:, :, 2, None]  # (batch, 2, height)
+    return (rows[:, :, :, None] + columns[:, :, None]).permute(0, 2, 3, 1)
 
 
 def elastic_displacement(

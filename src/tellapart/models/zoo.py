@@ -39,6 +39,8 @@ _SMALLEST_RESIDUAL_SIDE = 8
 # How many times the first layer's channels each further halving has.
 _PHOTO_WIDENING = (2, 3, 4, 6)
 _SMALLEST_QUICK_SIDE = 16
+# What leaves 4x4 behind the second pooling, and 2x2 at the last norm.
+_SMALLEST_VGG_SIDE = 28
 _MOST_WAVES = 25
 
 
@@ -238,6 +240,54 @@ def quick(
     )
 
 
+def small_vgg(
+    shape: PictureShape, num_classes: int, *, stem: int = 32, middle: int = 64, last: int = 112
+) -> nn.Sequential:
+    """conv 5x5, pool, two conv 3x3, pool, two conv 3x3, dropout .3, linear.
+
+    A norm and a ReLU follow every convolution, behind the pooling where there is one. All but the
+    fourth convolution leave out the border instead of padding it, which spares work where it is
+    most, on 28x28 more than half of all, and lost no accuracy. Takes pictures from 28x28 on, of
+    which 2x2 places are left at the end.
+    Cost on 28x28 with the defaults: 0.24 million parameters, 6.2 million multiply-adds.
+
+    Source: Simonyan and Zisserman, "Very Deep Convolutional Networks", 2014, for rows of 3x3.
+
+    Args:
+        shape: channels, height, width.
+        num_classes: logits.
+        stem: channels of the first convolution.
+        middle: channels of the second and the third.
+        last: channels of the fourth and the fifth.
+    """
+    _require_sides(shape, _SMALLEST_VGG_SIDE)
+    features = named(
+        conv1=nn.Conv2d(shape[0], stem, 5, bias=False),
+        pool1=nn.MaxPool2d(2),
+        norm1=nn.BatchNorm2d(stem),
+        relu1=nn.ReLU(),
+        conv2=nn.Conv2d(stem, middle, 3, bias=False),
+        norm2=nn.BatchNorm2d(middle),
+        relu2=nn.ReLU(),
+        conv3=nn.Conv2d(middle, middle, 3, bias=False),
+        pool3=nn.MaxPool2d(2),
+        norm3=nn.BatchNorm2d(middle),
+        relu3=nn.ReLU(),
+        conv4=nn.Conv2d(middle, last, 3, padding=1, bias=False),
+        norm4=nn.BatchNorm2d(last),
+        relu4=nn.ReLU(),
+        conv5=nn.Conv2d(last, last, 3, bias=False),
+        norm5=nn.BatchNorm2d(last),
+        relu5=nn.ReLU(),
+    )
+    return named(
+        **dict(features.named_children()),
+        flatten=Flatten(),
+        dropout=Dropout(0.3),
+        output=nn.Linear(prod(features_shape(features, shape)), num_classes),
+    )
+
+
 def _require_sides(shape: PictureShape, smallest: int) -> None:
     if min(shape[1:]) < smallest:
         raise RuntimeError(f"it needs at least {smallest} pixels each way")
@@ -283,6 +333,7 @@ NETWORKS: Mapping[str, Builder] = {
     "separable": separable,
     "single-conv": single_conv,
     "small-residual": small_residual,
+    "small-vgg": small_vgg,
     "squeeze-excite": squeeze_excite,
     "two-conv": two_conv,
     "two-conv-5x5": two_conv_5x5,
