@@ -64,7 +64,6 @@ def sampling_grid(
 
     turn, shear = uniform(math.radians(recipe.turn_degrees)), uniform(recipe.shear)
     scale_x = torch.exp(uniform(math.log1p(recipe.scale)))
-    # Half of the change is common to both directions, so that pictures grow as well as stretch.
     scale_y = scale_x * torch.exp(uniform(math.log1p(recipe.stretch)))
     flip_x = _signs(batch, recipe.flip_horizontal, generator)
     flip_y = _signs(batch, recipe.flip_vertical, generator)
@@ -104,7 +103,10 @@ def _affine_grid(theta: torch.Tensor, height: int, width: int) -> torch.Tensor:
 def elastic_displacement(
     shape: Sequence[int], pixels: float, generator: torch.Generator
 ) -> torch.Tensor:
-    """A smooth random field (batch, height, width, 2) in grid units, of about ``pixels`` deviation.
+    """A smooth random field (batch, height, width, 2) in grid units.
+
+    Its deviation is ``pixels`` at the nodes, and less between them, where neighbours are averaged:
+    two thirds of it over the whole of a picture.
 
     Source: Simard et al., "Best Practices for Convolutional Neural Networks", 2003, section 2.
     """
@@ -136,30 +138,37 @@ def _resample(images: torch.Tensor, grid: torch.Tensor, fill: str) -> torch.Tens
 def erase(
     images: torch.Tensor, probability: float, share: float, generator: torch.Generator
 ) -> torch.Tensor:
-    """Blanks a rectangle of at most ``share`` of the area with the picture's own mean.
+    """Blanks a rectangle of at most ``share`` of the area, or a pixel, with the picture's own mean.
 
     Source: DeVries and Taylor, "Improved Regularization with Cutout", 2017.
     """
     batch, _, height, width = images.shape
     device = generator.device
     drawn = torch.rand(batch, generator=generator, device=device) < probability
-    inside = _rectangles(batch, height, width, share, generator) & drawn.view(-1, 1, 1, 1)
+    side = torch.rand(2, batch, generator=generator, device=device)
+    # Largest sides are rounded down, so that the share is not passed.
+    tallest, widest = (max(1, int(share**0.5 * whole)) for whole in (height, width))
+    tall, wide = 1 + (side[0] * tallest).floor(), 1 + (side[1] * widest).floor()
+    inside = _rectangles(tall, wide, height, width, generator) & drawn.view(-1, 1, 1, 1)
     mean = images.float().mean((2, 3), keepdim=True).round().to(torch.uint8)
     return torch.where(inside, mean, images)
 
 
 def _rectangles(
-    batch: int, height: int, width: int, share: float, generator: torch.Generator
+    tall: torch.Tensor, wide: torch.Tensor, height: int, width: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """True inside one random rectangle per picture: (batch, 1, height, width).
+    """True inside one rectangle per picture, somewhere in it: (batch, 1, height, width).
 
-    Sides are drawn so that the area is at most ``share`` of the picture's; the whole rectangle
-    lies inside the picture.
+    Args:
+        tall: rows of each rectangle, (batch,), whole numbers up to ``height``.
+        wide: columns of each, (batch,), up to ``width``.
+        height: of the pictures.
+        width: of the pictures.
+        generator: draws the places.
     """
     device = generator.device
-    side = torch.rand(4, batch, generator=generator, device=device)
-    tall, wide = (side[0] * share**0.5 * height).ceil(), (side[1] * share**0.5 * width).ceil()
-    top, left = (side[2] * (height - tall + 1)).floor(), (side[3] * (width - wide + 1)).floor()
+    place = torch.rand(2, len(tall), generator=generator, device=device)
+    top, left = (place[0] * (height - tall + 1)).floor(), (place[1] * (width - wide + 1)).floor()
     rows = torch.arange(height, device=device).view(1, -1)
     columns = torch.arange(width, device=device).view(1, -1)
     in_rows = (rows >= top[:, None]) & (rows < (top + tall)[:, None])
@@ -178,8 +187,9 @@ def mix(
     """Mixes every picture with another one of the batch, and its label in the same share.
 
     Mixup blends (Zhang et al. 2017, section 2), CutMix pastes a rectangle (Yun et al. 2019); where
-    both are asked for, a coin is thrown per batch. CutMix's share is counted in pixels after the
-    rectangle was cut, not taken from the draw.
+    both are asked for, a coin is thrown per batch. CutMix's rectangle has the sides of the picture
+    times the root of the share, and lies wholly inside; the labels' share is counted in its pixels,
+    because whole pixels cannot have every share.
     """
     device = generator.device
     partner = torch.randperm(len(images), generator=generator, device=device)
@@ -190,9 +200,10 @@ def mix(
         mixed = images.float() * weight + images[partner].float() * (1 - weight)
         mixed = mixed.round_().to(torch.uint8)
     else:
-        cut = float(1 - _beta(recipe.cutmix_alpha, 1, generator)[0])
+        side = (1 - _beta(recipe.cutmix_alpha, len(images), generator)).sqrt()
         _, _, height, width = images.shape
-        inside = _rectangles(len(images), height, width, cut, generator)
+        tall, wide = (side * height).round(), (side * width).round()
+        inside = _rectangles(tall, wide, height, width, generator)
         mixed = torch.where(inside, images[partner], images)
         kept = 1 - inside.float().mean((1, 2, 3))
     ours, theirs = (one_hot(part, num_classes).float() for part in (labels, labels[partner]))
@@ -202,8 +213,14 @@ def mix(
 def _beta(alpha: float, count: int, generator: torch.Generator) -> torch.Tensor:
     """Draws from Beta(alpha, alpha): the share of one of two equal gamma variables in their sum.
 
-    torch's own Beta takes no generator; its gamma sampler does, on every device.
+    torch's own Beta takes no generator; its gamma sampler does, on every device. A gamma variable
+    of a small alpha is too small for float32, so its logarithm is drawn: that of one of alpha + 1,
+    plus log(u) / alpha (Marsaglia and Tsang, "A Simple Method for Generating Gamma Variables",
+    2000, section 6).
     """
-    shape = torch.full((2, count), alpha, device=generator.device)
-    drawn: torch.Tensor = torch._standard_gamma(shape, generator=generator)
-    return drawn[0] / drawn.sum(0).clamp_min(torch.finfo(drawn.dtype).tiny)
+    shape = torch.full((2, count), alpha + 1, device=generator.device)
+    drawn = torch._standard_gamma(shape, generator=generator).log()
+    uniform = torch.rand(2, count, generator=generator, device=generator.device)
+    drawn += uniform.clamp_min(torch.finfo(uniform.dtype).tiny).log() / alpha
+    share: torch.Tensor = torch.sigmoid(drawn[0] - drawn[1])
+    return share

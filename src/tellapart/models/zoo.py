@@ -11,6 +11,7 @@ import difflib
 import inspect
 from collections.abc import Callable, Mapping
 from math import prod
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -260,25 +261,13 @@ def small_vgg(
         middle: channels of the second and the third.
         last: channels of the fourth and the fifth.
     """
-    _require_sides(shape, _SMALLEST_VGG_SIDE)
-    features = named(
-        conv1=nn.Conv2d(shape[0], stem, 5, bias=False),
-        pool1=nn.MaxPool2d(2),
-        norm1=nn.BatchNorm2d(stem),
-        relu1=nn.ReLU(),
-        conv2=nn.Conv2d(stem, middle, 3, bias=False),
-        norm2=nn.BatchNorm2d(middle),
-        relu2=nn.ReLU(),
-        conv3=nn.Conv2d(middle, middle, 3, bias=False),
-        pool3=nn.MaxPool2d(2),
-        norm3=nn.BatchNorm2d(middle),
-        relu3=nn.ReLU(),
-        conv4=nn.Conv2d(middle, last, 3, padding=1, bias=False),
-        norm4=nn.BatchNorm2d(last),
-        relu4=nn.ReLU(),
-        conv5=nn.Conv2d(last, last, 3, bias=False),
-        norm5=nn.BatchNorm2d(last),
-        relu5=nn.ReLU(),
+    features = _convolutions(
+        shape,
+        _Convolution(stem, kernel_size=5, pooled=True),
+        _Convolution(middle),
+        _Convolution(middle, pooled=True),
+        _Convolution(last, padding=1),
+        _Convolution(last),
     )
     return named(
         **dict(features.named_children()),
@@ -286,6 +275,60 @@ def small_vgg(
         dropout=Dropout(0.3),
         output=nn.Linear(prod(features_shape(features, shape)), num_classes),
     )
+
+
+def tiny_vgg(shape: PictureShape, num_classes: int) -> nn.Sequential:
+    """Three times two conv 3x3 of 10 to 16 channels, pool after the first two pairs, mean, linear.
+
+    The plan of ``small-vgg`` with less than a twentieth of its weights. Takes pictures from 28x28
+    on.
+    Cost on 28x28: 0.01 million parameters (9,644), 1.0 million multiply-adds.
+    """
+    features = _convolutions(
+        shape,
+        _Convolution(10),
+        _Convolution(12, pooled=True),
+        _Convolution(14),
+        _Convolution(16, pooled=True),
+        _Convolution(16, padding=1),
+        _Convolution(16),
+    )
+    return named(
+        **dict(features.named_children()),
+        mean=nn.AdaptiveAvgPool2d(1),
+        flatten=Flatten(),
+        output=nn.Linear(16, num_classes),
+    )
+
+
+class _Convolution(NamedTuple):
+    """One layer of a row; ``pooled`` halves height and width behind it."""
+
+    channels: int
+    kernel_size: int = 3
+    padding: int = 0
+    pooled: bool = False
+
+
+def _convolutions(shape: PictureShape, *row: _Convolution) -> nn.Sequential:
+    """Convolutions in a row, a norm and a ReLU behind each, and behind its pooling if it has one.
+
+    There norm and ReLU have a quarter of the work, and the ReLU gives the same as before it.
+    """
+    _require_sides(shape, _SMALLEST_VGG_SIDE)
+    layers, channels = named(), shape[0]
+    for number, layer in enumerate(row, start=1):
+        # The norm that follows subtracts any bias again, so the convolution has none.
+        convolution = nn.Conv2d(
+            channels, layer.channels, layer.kernel_size, padding=layer.padding, bias=False
+        )
+        channels = layer.channels
+        layers.add_module(f"conv{number}", convolution)
+        if layer.pooled:
+            layers.add_module(f"pool{number}", nn.MaxPool2d(2))
+        layers.add_module(f"norm{number}", nn.BatchNorm2d(channels))
+        layers.add_module(f"relu{number}", nn.ReLU())
+    return layers
 
 
 def _require_sides(shape: PictureShape, smallest: int) -> None:
@@ -335,6 +378,7 @@ NETWORKS: Mapping[str, Builder] = {
     "small-residual": small_residual,
     "small-vgg": small_vgg,
     "squeeze-excite": squeeze_excite,
+    "tiny-vgg": tiny_vgg,
     "two-conv": two_conv,
     "two-conv-5x5": two_conv_5x5,
 }
