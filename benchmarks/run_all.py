@@ -1,0 +1,77 @@
+"""Every benchmark, one after the other: what a release publishes, measured again by one command.
+
+Each script runs by itself in a new process and with its own defaults, so that its numbers are those
+of its own protocol; nothing else should run on the machine meanwhile. One that fails does not keep
+the others from running; what it had stored stays as it was, and the exit code says so.
+
+    python benchmarks/run_all.py                    everything; takes most of a day on two cores
+    python benchmarks/run_all.py operations peak    only these
+    python benchmarks/run_all.py --list             what there is, and what each measures
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+FOLDER = Path(__file__).resolve().parent
+# The first is timed inside others; the second is run by the leaderboard, in another Python.
+PARTS_OF_OTHERS = frozenset({"tutorial_loop", "keras_example", "run_all"})
+
+
+def benchmarks(folder: Path = FOLDER) -> dict[str, str]:
+    """The first line of each benchmark's protocol by the benchmark's name, in alphabetical order.
+
+    A benchmark is a script of this folder that can be run and is no part of another one.
+    """
+    found = {}
+    for path in sorted(folder.glob("*.py")):
+        text = path.read_text("utf-8")
+        if path.stem not in PARTS_OF_OTHERS and '__name__ == "__main__"' in text:
+            found[path.stem] = (ast.get_docstring(ast.parse(text)) or "").splitlines()[0]
+    return found
+
+
+def run_all(commands: Mapping[str, list[str]]) -> list[str]:
+    """Runs each command, says how it went, and gives the names of those that failed."""
+    failed = []
+    for number, (name, command) in enumerate(commands.items(), start=1):
+        print(f"{number}/{len(commands)} {name}", file=sys.stderr, flush=True)
+        start = time.perf_counter()
+        code = subprocess.run(command, check=False).returncode
+        minutes = (time.perf_counter() - start) / 60
+        outcome = f"failed with exit code {code}" if code else "done"
+        print(f"{name}: {outcome} after {minutes:.1f} min", file=sys.stderr, flush=True)
+        if code:
+            failed.append(name)
+    return failed
+
+
+def main() -> int:
+    known = benchmarks()
+    parser = argparse.ArgumentParser(description="Run every benchmark and store what it measures.")
+    parser.add_argument("names", nargs="*", help=f"default, all: {', '.join(known)}")
+    parser.add_argument("--list", action="store_true", help="say what there is; run nothing")
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.names if name not in known]
+    if unknown:
+        print(f"no benchmark {unknown[0]!r}; known: {', '.join(known)}", file=sys.stderr)
+        return 2
+    if arguments.list:
+        for name, line in known.items():
+            print(f"{name:16} {line}")
+        return 0
+    names = arguments.names or list(known)
+    failed = run_all({name: [sys.executable, str(FOLDER / f"{name}.py")] for name in names})
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
