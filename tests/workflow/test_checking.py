@@ -60,11 +60,25 @@ def leaky(tmp_path):
     return tmp_path / "leaky"
 
 
+@pytest.mark.parametrize("size", [32, 96])
+def test_pictures_are_divided_as_training_will_divide_them(pets, size):
+    """By the shares of the recipe that training takes for pictures of this size."""
+    settings = [f"data.size={size}"]
+    plan = make_plan(pets, settings=settings)
+    assert plan.recipe.name == ("photos" if size == 96 else "small-data")
+    trained_on = {name: len(part) for name, part in plan.data_set.splits.items()}
+    assert ("validation" in trained_on) == (size == 96)
+    assert prepare(pets, settings=settings).num_pictures == trained_on
+    checked = check(pets, settings=settings).data_set
+    assert {name: len(part) for name, part in checked.splits.items()} == trained_on
+    assert checked.fingerprint == plan.data_set.fingerprint
+
+
 def test_a_check_says_everything_as_json_and_as_a_page(leaky, tmp_path):
     result = check(leaky, page=tmp_path / "pages" / "check.html")
     content = json.loads(json.dumps(result.to_json(), allow_nan=False))
     assert content["has_leaks"] is True
-    assert content["class_counts"]["train"] == {"cat": 5, "dog": 20}
+    assert content["class_counts"]["train"] == {"cat": 6, "dog": 24}
     leaks = [f for f in content["findings"] if f["severity"] == "leak"]
     assert {Path(p["path"]).name for f in leaks for g in f["groups"] for p in g} == {
         "2.png", "same.png"

@@ -18,7 +18,7 @@ from tellapart.data.idx import write_idx
 from tellapart.data.sources import load_data_set
 from tellapart.errors import ConfigError, DataError, DeviceError, DivergedError, RunError
 from tellapart.run_folder import RunFolder
-from tellapart.workflow.training import make_plan, make_trainer, suggest_recipe, train
+from tellapart.workflow.training import make_plan, make_trainer, train
 from tellapart.workflow.watcher import Watcher
 
 # Read here, because the tests themselves are kept from finding it.
@@ -166,8 +166,6 @@ def test_a_data_set_without_a_test_split_has_no_test_accuracy(tmp_path, make_dig
 
 
 def test_the_data_decides_the_recipe():
-    assert suggest_recipe(4000)[0] == "small-data"
-    assert suggest_recipe(60000)[0] == "standard"
     plan = make_plan()
     assert plan.data.name == "mnist-sample"
     assert plan.recipe == load_recipe("small-data")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tellapart.config import Recipe, load_recipe
+from tellapart.config import Recipe
 from tellapart.data.audit import UNEVEN_FACTOR, audit, unevenness
 from tellapart.data.catalogue import CATALOGUE
 from tellapart.data.duplicates import count_shared_pictures
@@ -16,7 +16,7 @@ from tellapart.data.image_set import DataSet
 from tellapart.errors import RunError
 from tellapart.files import expand_home, make_folder, write_whole
 from tellapart.report.audit_page import render_audit
-from tellapart.workflow.preparing import load_prepared, preparation_of
+from tellapart.workflow.preparing import load_as_trained
 from tellapart.workflow.watcher import Watcher
 
 _COMPARED = (("test", "train"), ("validation", "train"), ("test", "validation"))
@@ -68,8 +68,7 @@ def check(
         DataError: where the data cannot be used at all.
         RunError: where something else than such a page stands at ``page``, or it cannot be written.
     """
-    asked = load_recipe("photos").with_settings(settings).data
-    data_set = load_prepared(data, preparation_of(asked), data_dir=data_dir, watcher=watcher)
+    data_set = load_as_trained(data, settings, data_dir=data_dir, watcher=watcher)
     found = audit(data_set)
     written = expand_home(page) if page else None
     if written:

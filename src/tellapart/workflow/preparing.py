@@ -10,10 +10,12 @@ from typing import Any
 
 from tellapart.config import DataRecipe, load_recipe
 from tellapart.data.image_set import DataSet
+from tellapart.data.opening import OpenedSource
 from tellapart.data.places import user_cache
 from tellapart.data.preparation import Preparation
 from tellapart.data.sources import open_source
 from tellapart.models.classifier import Classifier
+from tellapart.workflow.choosing import recipe_for
 from tellapart.workflow.watcher import Watcher
 
 
@@ -65,8 +67,7 @@ def prepare(
         ConfigError: a setting that is wrong.
     """
     started = time.perf_counter()
-    asked = load_recipe("photos").with_settings(settings).data
-    loaded = load_prepared(data, preparation_of(asked), data_dir=data_dir, watcher=watcher)
+    loaded = load_as_trained(data, settings, data_dir=data_dir, watcher=watcher)
     return PreparationResult(
         data=loaded.name,
         num_pictures={name: len(part) for name, part in loaded.splits.items()},
@@ -92,6 +93,33 @@ def load_prepared(
     Raises:
         DataError: where the data cannot be used.
     """
+    opened, told = _opened(data, data_dir, allow_download, watcher)
+    return opened.load(preparation, told.decoding)
+
+
+def load_as_trained(
+    data: str | Path,
+    settings: Sequence[str],
+    *,
+    data_dir: str | Path | None = None,
+    watcher: Watcher | None = None,
+) -> DataSet:
+    """Loads a data set in the form and the splits that training on it would give it.
+
+    Raises:
+        DataError: where the data cannot be used.
+        ConfigError: a setting that is wrong.
+    """
+    opened, told = _opened(data, data_dir, True, watcher)
+    name, _ = recipe_for(opened, settings)
+    return opened.load(
+        preparation_of(load_recipe(name).with_settings(settings).data), told.decoding
+    )
+
+
+def _opened(
+    data: str | Path, data_dir: str | Path | None, allow_download: bool, watcher: Watcher | None
+) -> tuple[OpenedSource, Watcher]:
     told = watcher or Watcher()
     opened = open_source(
         data,
@@ -99,7 +127,7 @@ def load_prepared(
         allow_download=allow_download,
         progress=lambda done, total: told.download(str(data), done, total),
     )
-    return opened.load(preparation, told.decoding)
+    return opened, told
 
 
 def preparation_of(recipe: DataRecipe) -> Preparation:

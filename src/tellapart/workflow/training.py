@@ -45,6 +45,7 @@ from tellapart.runtime import (
 )
 from tellapart.training.trainer import Trainer
 from tellapart.workflow.checking import warn_of_faults
+from tellapart.workflow.choosing import recipe_for
 from tellapart.workflow.evaluating import evaluate_and_report
 from tellapart.workflow.predicting import open_classifier
 from tellapart.workflow.preparing import preparation_of
@@ -60,11 +61,6 @@ from tellapart.workflow.starting import (
 from tellapart.workflow.watcher import Watcher
 
 DEFAULT_DATA = "mnist-sample"
-# Below this many training pictures an epoch is short and more of them are worth having.
-_FEW_PICTURES = 20_000
-_FEW_PICTURES_TO_TUNE = 1_000
-# Colour pictures with longer sides than this show things as photographs do.
-_LARGEST_SMALL_SIDE = 48
 
 
 @dataclass(frozen=True)
@@ -353,7 +349,7 @@ def _settle_recipe(
     elif run is not None:
         chosen = run.read_recipe()
     else:
-        name, reason = _suggest(opened, settings)
+        name, reason = recipe_for(opened, settings)
         chosen = load_recipe(name)
     chosen = chosen.with_settings(settings)
     if seed is not None:
@@ -361,24 +357,6 @@ def _settle_recipe(
     if run is not None:
         _require_same_recipe(run.path, "recipe.toml", run.read_recipe(), chosen)
     return chosen, reason
-
-
-def _suggest(opened: OpenedSource, settings: Sequence[str]) -> tuple[str, str]:
-    """A recipe for what of the data set the settings leave to train on, and the reason."""
-    asked = load_recipe("small-data").with_settings(settings)
-    num_train = opened.num_train
-    if asked.data.shots:
-        num_classes = len(asked.data.classes) or opened.num_classes
-        num_train = min(num_train, asked.data.shots * num_classes)
-    if asked.finetuning.source:
-        few = num_train < _FEW_PICTURES_TO_TUNE
-        reason = f"{num_train:,} training pictures and a source to start from"
-        return ("finetune-few" if few else "finetune"), reason
-    channels, height, width = opened.picture_shape
-    size = asked.data.size
-    return suggest_recipe(
-        num_train, (asked.data.channels or channels, size or height, size or width)
-    )
 
 
 def _require_asked_form(data_set: DataSet, recipe: Recipe) -> None:
@@ -433,18 +411,6 @@ def _shows_signs(data_set: DataSet) -> bool:
     """Whether the pictures are of digits or letters, as the catalogue or their names say."""
     entry = CATALOGUE.get(data_set.name)
     return entry.shows_signs if entry else all(len(name) == 1 for name in data_set.class_names)
-
-
-def suggest_recipe(
-    num_train: int, picture_shape: tuple[int, int, int] = (1, 28, 28)
-) -> tuple[str, str]:
-    """A recipe for ``num_train`` training pictures of such a shape, and the reason in words."""
-    channels, height, width = picture_shape
-    if channels == 3 and min(height, width) > _LARGEST_SMALL_SIDE:
-        return "photos", f"{width}x{height} colour pictures: a deeper network, mirrored pictures"
-    if num_train < _FEW_PICTURES:
-        return "small-data", f"{num_train:,} training pictures are few: more, shorter epochs"
-    return "standard", f"{num_train:,} training pictures are enough for a few epochs"
 
 
 def _require_same_recipe(run: Path, name: str, ours: Recipe, asked: Recipe) -> None:

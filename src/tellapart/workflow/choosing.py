@@ -1,0 +1,49 @@
+"""Which recipe suits a data set, where nobody names one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tellapart.config import load_recipe
+from tellapart.data.opening import OpenedSource
+
+# Below this many training pictures an epoch is short and more of them are worth having.
+_FEW_PICTURES = 20_000
+_FEW_PICTURES_TO_TUNE = 1_000
+# Colour pictures with longer sides than this show things as photographs do.
+_LARGEST_SMALL_SIDE = 48
+
+
+def recipe_for(opened: OpenedSource, settings: Sequence[str]) -> tuple[str, str]:
+    """The recipe that training takes where nobody names one, and the reason in words.
+
+    Args:
+        opened: the data set, nothing of it decoded yet.
+        settings: ``KEY=VALUE`` changes; of shots, classes, a source and another form it depends.
+    """
+    asked = load_recipe("small-data").with_settings(settings)
+    num_train = opened.num_train
+    if asked.data.shots:
+        num_classes = len(asked.data.classes) or opened.num_classes
+        num_train = min(num_train, asked.data.shots * num_classes)
+    if asked.finetuning.source:
+        few = num_train < _FEW_PICTURES_TO_TUNE
+        reason = f"{num_train:,} training pictures and a source to start from"
+        return ("finetune-few" if few else "finetune"), reason
+    channels, height, width = opened.picture_shape
+    size = asked.data.size
+    return suggest_recipe(
+        num_train, (asked.data.channels or channels, size or height, size or width)
+    )
+
+
+def suggest_recipe(
+    num_train: int, picture_shape: tuple[int, int, int] = (1, 28, 28)
+) -> tuple[str, str]:
+    """A recipe for ``num_train`` training pictures of such a shape, and the reason in words."""
+    channels, height, width = picture_shape
+    if channels == 3 and min(height, width) > _LARGEST_SMALL_SIDE:
+        return "photos", f"{width}x{height} colour pictures: a deeper network, mirrored pictures"
+    if num_train < _FEW_PICTURES:
+        return "small-data", f"{num_train:,} training pictures are few: more, shorter epochs"
+    return "standard", f"{num_train:,} training pictures are enough for a few epochs"
