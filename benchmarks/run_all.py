@@ -1,8 +1,8 @@
-"""Every benchmark, one after the other: what a release publishes, measured again by one command.
+"""Every benchmark, one after the other: all that is published here, measured again by one command.
 
 Each script runs by itself in a new process and with its own defaults, so that its numbers are those
-of its own protocol; nothing else should run on the machine meanwhile. One that fails does not keep
-the others from running; what it had stored stays as it was, and the exit code says so.
+of its own protocol at full size; nothing else should run on the machine meanwhile. One that fails
+does not keep others from running; what it had stored stays as it was, and the exit code says so.
 
     python benchmarks/run_all.py                    everything; takes most of a day on two cores
     python benchmarks/run_all.py operations peak    only these
@@ -20,20 +20,23 @@ from collections.abc import Mapping
 from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent
-# The first is timed inside others; the second is run by the leaderboard, in another Python.
-PARTS_OF_OTHERS = frozenset({"tutorial_loop", "keras_example", "run_all"})
+NOT_RUN = {
+    "tutorial_loop": "timed inside others",
+    "keras_example": "run by the leaderboard, in a Python of its own",
+    "run_all": "this one",
+}
 
 
 def benchmarks(folder: Path = FOLDER) -> dict[str, str]:
     """The first line of each benchmark's protocol by the benchmark's name, in alphabetical order.
 
-    A benchmark is a script of this folder that can be run and is no part of another one.
+    A benchmark is a script of this folder that can be run, but for those in ``NOT_RUN``.
     """
     found = {}
     for path in sorted(folder.glob("*.py")):
         text = path.read_text("utf-8")
-        if path.stem not in PARTS_OF_OTHERS and '__name__ == "__main__"' in text:
-            found[path.stem] = (ast.get_docstring(ast.parse(text)) or "").splitlines()[0]
+        if path.stem not in NOT_RUN and '__name__ == "__main__"' in text:
+            found[path.stem] = (ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
     return found
 
 

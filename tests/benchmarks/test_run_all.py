@@ -7,10 +7,10 @@ import run_all
 from run_all import benchmarks
 
 
-def test_every_stored_result_has_a_benchmark_that_measures_it():
+def test_every_benchmark_has_its_stored_result_and_every_result_its_benchmark():
     stored = {path.stem for path in protocol.RESULTS.glob("*.json")}
-    assert stored
-    assert stored <= benchmarks().keys()
+    assert stored == benchmarks().keys()
+    assert all(benchmarks().values())
 
 
 def test_modules_and_parts_of_others_are_no_benchmarks(tmp_path):

@@ -336,7 +336,8 @@ def test_an_elastic_displacement_is_about_as_large_as_asked_for():
     # The corners are nodes: 4000 draws of deviation 2. Between nodes means of draws vary less.
     assert field[:, ::24, ::40].std() == pytest.approx(2.0, rel=0.06)
     for direction in (0, 1):
-        assert 0.6 * 2 < field[..., direction].std() < 2
+        # Two thirds over all of a picture, a little more on one of few pixels.
+        assert field[..., direction].std() == pytest.approx(2 * 0.683, rel=0.05)
     assert (field.std(0) < 2 * 1.15).all()
     # 500 draws: deviation of a mean at most 2 / sqrt(500) = 0.09.
     assert field.mean(0).abs().max() < 0.45

@@ -37,6 +37,11 @@ def test_stages_are_called_as_the_layer_with_weights():
     ]
 
 
+def test_a_convolution_and_its_norm_are_one_stage():
+    names = [stage.name for stage in feature_stages(network("small-vgg"))]
+    assert names == ["conv1", "conv2", "conv3", "conv4", "conv5"]
+
+
 def test_a_network_from_scratch_has_the_same_stages():
     built = network("lenet")
     names = [stage.name for stage in feature_stages(from_scratch(built))]

@@ -175,6 +175,26 @@ def test_the_cost_that_the_docstring_names():
     assert round(count_parameters(network) / 1e6, 2) == 0.17
 
 
+@pytest.mark.parametrize(
+    ("name", "weights", "channels", "pooled"),
+    [
+        ("small-vgg", 238_762, [32, 64, 64, 112, 112], ["conv1", "conv3"]),
+        ("tiny-vgg", 9_644, [10, 12, 14, 16, 16, 16], ["conv2", "conv4"]),
+    ],
+)
+def test_a_vgg_is_what_its_docstring_says(name, weights, channels, pooled):
+    network = build_network(name, DIGITS, 10, {})
+    assert count_parameters(network) == weights
+    built = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    assert [layer.out_channels for layer in built] == channels
+    assert [layer.kernel_size[0] for layer in built[1:]] == [3] * (len(built) - 1)
+    assert [layer.padding[0] for layer in built].index(1) == len(built) - 2
+    assert sum(layer.padding[0] for layer in built) == 1
+    blocks = [part for part in network.named_children() if isinstance(part[1], nn.Sequential)]
+    assert [part for part, block in blocks if hasattr(block, "pool")] == pooled
+    assert refusal(name, (1, 27, 28)).endswith("it needs at least 28 pixels each way")
+
+
 def test_frozen_weights_are_not_counted():
     network = build_network("single-conv", DIGITS, 10, {})
     network.conv1.requires_grad_(False)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from tellapart.config import Recipe
 from tellapart.data.image_set import DataSet, ImageSet
-from tellapart.errors import DataError, RunError
+from tellapart.errors import ConfigError, DataError, RunError
 from tellapart.workflow.checking import check, warn_of_faults
 from tellapart.workflow.preparing import prepare
 from tellapart.workflow.training import make_plan, train
@@ -58,6 +58,14 @@ def leaky(tmp_path):
             draw(tmp_path / "leaky/train" / name / f"{number}.png", 100 * label + number)
         draw(tmp_path / "leaky/test" / name / "same.png", 100 * label + 2)
     return tmp_path / "leaky"
+
+
+def test_a_form_that_pictures_cannot_take_is_refused_as_by_training():
+    for call in (check, prepare):
+        with pytest.raises(
+            ConfigError, match=r"^mnist-sample holds pictures of 28x28 with 1 channel"
+        ):
+            call("mnist-sample", settings=["data.size=32"])
 
 
 @pytest.mark.parametrize("size", [32, 96])

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tellapart.workflow.choosing import suggest_recipe
+from tellapart.config import load_recipe
+from tellapart.data.opening import OpenedSource
+from tellapart.workflow.choosing import recipe_for, suggest_recipe
 
 
 @pytest.mark.parametrize(
@@ -23,3 +25,27 @@ def test_size_and_shape_decide(num_train, shape, name):
     assert chosen == name
     said = f"{shape[2]}x{shape[1]} colour" if name == "photos" else f"{num_train:,} training"
     assert reason.startswith(said)
+
+
+def opened(num_train, shape, num_classes=10):
+    return OpenedSource("things", num_classes, num_train, shape, load=None)
+
+
+@pytest.mark.parametrize(
+    ("source", "settings", "name"),
+    [
+        (opened(60_000, (3, 64, 64)), [], "photos"),
+        (opened(60_000, (3, 64, 64)), ["data.channels=1"], "standard"),
+        (opened(60_000, (3, 64, 64)), ["data.size=32"], "standard"),
+        (opened(60_000, (1, 28, 28)), ["data.shots=5"], "small-data"),
+        (opened(60_000, (1, 28, 28)), ["data.shots=5000"], "standard"),
+        (opened(60_000, (1, 28, 28)), ["data.shots=5000", 'data.classes=["0","1"]'], "small-data"),
+        (opened(999, (1, 28, 28)), ["finetuning.source=run"], "finetune-few"),
+        (opened(1_000, (1, 28, 28)), ["finetuning.source=run"], "finetune"),
+        (opened(60_000, (1, 28, 28)), ["finetuning.source=run", "shots=99"], "finetune-few"),
+    ],
+)
+def test_settings_have_a_say(source, settings, name):
+    recipe, reason = recipe_for(source, settings)
+    assert recipe == load_recipe(name).with_settings(settings)
+    assert reason

@@ -92,7 +92,7 @@ def _affine_grid(theta: torch.Tensor, height: int, width: int) -> torch.Tensor:
 
     What torch's ``affine_grid`` gives without ``align_corners``. That one multiplies matrices of
     three columns; a sum of what belongs to the row and what belongs to the column is the same, and
-    takes a fourteenth of its time on a processor.
+    takes a fraction of its time on a processor (docs/decisions/speed-on-a-processor.md).
     """
     x, y = (2 * torch.arange(side, device=theta.device) + 1 for side in (width, height))
     columns = theta[:, :, 0, None] * (x / width - 1)  # (batch, 2, width)

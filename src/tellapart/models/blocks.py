@@ -51,11 +51,24 @@ def conv_norm_relu(
     *,
     stride: int = 1,
     groups: int = 1,
+    padding: int | None = None,
+    pooled: bool = False,
     relu: bool = True,
 ) -> nn.Sequential:
     """Convolution, batch normalisation, ReLU; the size stays where the stride is 1.
 
     Cost with a 3x3 kernel and one group: 9co + 2o parameters, 9cop multiply-adds.
+
+    Args:
+        in_channels: c.
+        out_channels: o.
+        kernel_size: odd.
+        stride: places between patches.
+        groups: of channels that do not see one another.
+        padding: zeros around the picture; None is as many as keep its size.
+        pooled: halves height and width by their maxima before the norm, which then sees the maxima
+            alone and has a quarter of the work.
+        relu: whether negative values become 0 at the end.
     """
     # The norm that follows subtracts any bias again, so the convolution has none.
     conv = nn.Conv2d(
@@ -63,15 +76,20 @@ def conv_norm_relu(
         out_channels,
         kernel_size,
         stride=stride,
-        padding=kernel_size // 2,
+        padding=kernel_size // 2 if padding is None else padding,
         groups=groups,
         bias=False,
     )
-    return _with_norm(conv, out_channels, relu=relu)
+    return _with_norm(conv, out_channels, pooled=pooled, relu=relu)
 
 
-def _with_norm(conv: nn.Module, channels: int, *, relu: bool) -> nn.Sequential:
-    row = named(conv=conv, norm=nn.BatchNorm2d(channels))
+def _with_norm(
+    conv: nn.Module, channels: int, *, pooled: bool = False, relu: bool
+) -> nn.Sequential:
+    row = named(conv=conv)
+    if pooled:
+        row.add_module("pool", nn.MaxPool2d(2))
+    row.add_module("norm", nn.BatchNorm2d(channels))
     if relu:
         row.add_module("relu", nn.ReLU())
     return row

@@ -66,6 +66,7 @@ def check(
 
     Raises:
         DataError: where the data cannot be used at all.
+        ConfigError: a setting that is wrong.
         RunError: where something else than such a page stands at ``page``, or it cannot be written.
     """
     data_set = load_as_trained(data, settings, data_dir=data_dir, watcher=watcher)

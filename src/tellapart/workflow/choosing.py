@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tellapart.config import load_recipe
+from tellapart.config import Recipe, load_recipe
 from tellapart.data.opening import OpenedSource
 
 # Below this many training pictures an epoch is short and more of them are worth having.
 _FEW_PICTURES = 20_000
+# Below this many, fine-tuning moves the source's weights less.
 _FEW_PICTURES_TO_TUNE = 1_000
-# Colour pictures with longer sides than this show things as photographs do.
+# Colour pictures whose shorter side is longer than this show things as photographs do.
 _LARGEST_SMALL_SIDE = 48
 
 
-def recipe_for(opened: OpenedSource, settings: Sequence[str]) -> tuple[str, str]:
-    """The recipe that training takes where nobody names one, and the reason in words.
+def recipe_for(opened: OpenedSource, settings: Sequence[str]) -> tuple[Recipe, str]:
+    """The recipe that training takes where nobody names one, settings applied, and the reason.
 
     Args:
         opened: the data set, nothing of it decoded yet.
-        settings: ``KEY=VALUE`` changes; of shots, classes, a source and another form it depends.
+        settings: ``KEY=VALUE`` changes; shots, classes, a source and another form have a say in it.
+
+    Raises:
+        ConfigError: a setting that is wrong.
     """
+    name, reason = _suggest(opened, settings)
+    return load_recipe(name).with_settings(settings), reason
+
+
+def _suggest(opened: OpenedSource, settings: Sequence[str]) -> tuple[str, str]:
     asked = load_recipe("small-data").with_settings(settings)
     num_train = opened.num_train
     if asked.data.shots:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tellapart.config import DataRecipe, load_recipe
+from tellapart.config import DataRecipe
 from tellapart.data.image_set import DataSet
 from tellapart.data.opening import OpenedSource
 from tellapart.data.places import user_cache
 from tellapart.data.preparation import Preparation
 from tellapart.data.sources import open_source
+from tellapart.errors import ConfigError
 from tellapart.models.classifier import Classifier
 from tellapart.workflow.choosing import recipe_for
 from tellapart.workflow.watcher import Watcher
@@ -93,8 +94,9 @@ def load_prepared(
     Raises:
         DataError: where the data cannot be used.
     """
-    opened, told = _opened(data, data_dir, allow_download, watcher)
-    return opened.load(preparation, told.decoding)
+    watcher = watcher or Watcher()
+    opened = open_watched(data, watcher, data_dir=data_dir, allow_download=allow_download)
+    return opened.load(preparation, watcher.decoding)
 
 
 def load_as_trained(
@@ -104,30 +106,55 @@ def load_as_trained(
     data_dir: str | Path | None = None,
     watcher: Watcher | None = None,
 ) -> DataSet:
-    """Loads a data set in the form and the splits that training on it would give it.
+    """Loads a data set as training by the recipe that suits it would find it.
+
+    Picture files are in the form and the splits that they have in training. Of pictures that come
+    as arrays the validation part is cut later, and shots and classes are drawn later of any.
 
     Raises:
         DataError: where the data cannot be used.
-        ConfigError: a setting that is wrong.
+        ConfigError: a setting that is wrong, or asks for a form that arrays do not have.
     """
-    opened, told = _opened(data, data_dir, True, watcher)
-    name, _ = recipe_for(opened, settings)
-    return opened.load(
-        preparation_of(load_recipe(name).with_settings(settings).data), told.decoding
-    )
+    watcher = watcher or Watcher()
+    opened = open_watched(data, watcher, data_dir=data_dir)
+    asked = recipe_for(opened, settings)[0].data
+    data_set = opened.load(preparation_of(asked), watcher.decoding)
+    require_asked_form(data_set, asked)
+    return data_set
 
 
-def _opened(
-    data: str | Path, data_dir: str | Path | None, allow_download: bool, watcher: Watcher | None
-) -> tuple[OpenedSource, Watcher]:
-    told = watcher or Watcher()
-    opened = open_source(
+def open_watched(
+    data: str | Path,
+    watcher: Watcher,
+    *,
+    data_dir: str | Path | None = None,
+    allow_download: bool = True,
+) -> OpenedSource:
+    """Opens a data set, fetched where it must be, and tells the watcher how far that is.
+
+    Raises:
+        DataError: where the data cannot be used.
+    """
+    return open_source(
         data,
         data_dir=Path(data_dir) if data_dir else None,
         allow_download=allow_download,
-        progress=lambda done, total: told.download(str(data), done, total),
+        progress=lambda done, total: watcher.download(str(data), done, total),
     )
-    return opened, told
+
+
+def require_asked_form(data_set: DataSet, asked: DataRecipe) -> None:
+    """Refuses a size or channels for pictures that have a form already.
+
+    Raises:
+        ConfigError: where they are asked for.
+    """
+    channels, height, width = data_set.split("train").picture_shape
+    if asked.channels not in (0, channels) or (asked.size and asked.size not in (height, width)):
+        raise ConfigError(
+            f"{data_set.name} holds pictures of {width}x{height} with {channels} channel(s), as "
+            "they are; data.size and data.channels are for picture files: leave them out"
+        )
 
 
 def preparation_of(recipe: DataRecipe) -> Preparation:

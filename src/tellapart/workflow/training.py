@@ -27,8 +27,7 @@ from tellapart.data.manifest import manifest_text
 from tellapart.data.opening import OpenedSource
 from tellapart.data.preparation import Fit
 from tellapart.data.selection import select_classes
-from tellapart.data.sources import open_source
-from tellapart.errors import ConfigError, DataError, RunError
+from tellapart.errors import DataError, RunError
 from tellapart.evaluation import Evaluation
 from tellapart.files import uninterrupted, write_whole
 from tellapart.models.classifier import Classifier, Normalization, measure_normalization
@@ -48,7 +47,7 @@ from tellapart.workflow.checking import warn_of_faults
 from tellapart.workflow.choosing import recipe_for
 from tellapart.workflow.evaluating import evaluate_and_report
 from tellapart.workflow.predicting import open_classifier
-from tellapart.workflow.preparing import preparation_of
+from tellapart.workflow.preparing import open_watched, preparation_of, require_asked_form
 from tellapart.workflow.splits import training_splits
 from tellapart.workflow.starting import (
     Source,
@@ -274,17 +273,13 @@ def make_plan(
         )
     folder = data_dir or (known.data_dir if known else None)
     watcher = watcher or Watcher()
-    opened = open_source(
-        source,
-        data_dir=Path(folder) if folder else None,
-        progress=lambda done, total: watcher.download(source, done, total),
-    )
+    opened = open_watched(source, watcher, data_dir=folder)
     settled, reason = _settle_recipe(recipe, opened, run, settings, seed)
     beginning = find_source(settled, run)
     if beginning:
         settled = with_source(settled, beginning)
     data_set = opened.load(preparation_of(settled.data), watcher.decoding)
-    _require_asked_form(data_set, settled)
+    require_asked_form(data_set, settled.data)
     if run and known and data_set.fingerprint != known.fingerprint:
         raise RunError(
             f"the data of run {run.path} has changed since it began: fingerprint "
@@ -345,29 +340,17 @@ def _settle_recipe(
     """The recipe with settings and seed applied, and why it was chosen if nobody named it."""
     reason = ""
     if recipe is not None:
-        chosen = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+        named = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+        chosen = named.with_settings(settings)
     elif run is not None:
-        chosen = run.read_recipe()
+        chosen = run.read_recipe().with_settings(settings)
     else:
-        name, reason = recipe_for(opened, settings)
-        chosen = load_recipe(name)
-    chosen = chosen.with_settings(settings)
+        chosen, reason = recipe_for(opened, settings)
     if seed is not None:
         chosen = replace(chosen, training=replace(chosen.training, seed=seed))
     if run is not None:
         _require_same_recipe(run.path, "recipe.toml", run.read_recipe(), chosen)
     return chosen, reason
-
-
-def _require_asked_form(data_set: DataSet, recipe: Recipe) -> None:
-    """Refuses a size or channels for pictures that have a form already."""
-    channels, height, width = data_set.split("train").picture_shape
-    asked = recipe.data
-    if asked.channels not in (0, channels) or (asked.size and asked.size not in (height, width)):
-        raise ConfigError(
-            f"{data_set.name} holds pictures of {width}x{height} with {channels} channel(s), as "
-            "they are; data.size and data.channels are for picture files: leave them out"
-        )
 
 
 def _record_pictures(run: RunFolder, data_set: DataSet) -> None:
