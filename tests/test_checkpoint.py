@@ -33,7 +33,7 @@ from tellapart.runtime import Runtime, place
 from tellapart.training.optimizer import build_optimizer
 
 FP32 = Runtime(torch.device("cpu"), "fp32")
-SHAPE = (3, 16, 16)
+SHAPE = (3, 28, 28)
 HEADER = {
     "format": 1,
     "network": "small-residual",
