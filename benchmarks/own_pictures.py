@@ -11,8 +11,8 @@ other as many as make about as many pixels, but at least 64. ``--folder`` takes 
 *Decoding*: the same files, once through the cache of this package (empty before each run, hashing
 and the search for look-alikes included) and once through what most people write: a ``Dataset``
 that opens, converts, resizes and turns one picture into float32, under a ``DataLoader`` of batches
-of 64, without workers and with one per core. One epoch each; each way's first run is not counted.
-The order of the ways is the same in every run, the runs of a way follow one another.
+of 64, without workers and with one per core. One epoch each. The ways take turns, so that a machine
+that is slower for a while is slower for all; the first turn is not counted.
 
 *Second start*: from the call to data that can be trained on, the cache filled.
 
@@ -36,7 +36,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import harmonic_mean
 from typing import Any
@@ -101,14 +101,15 @@ class UsualDataset(Dataset[torch.Tensor]):
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(255)
 
 
-def seconds_of(work: Callable[[], object], runs: int) -> list[float]:
-    """Wall-clock seconds of each run, after one that is not counted."""
-    measured = []
+def seconds_of(ways: Mapping[str, Callable[[], object]], runs: int) -> dict[str, list[float]]:
+    """Wall-clock seconds of each run of each way, in turns; the first turn is not counted."""
+    measured: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(runs + 1):
-        start = time.perf_counter()
-        work()
-        measured.append(time.perf_counter() - start)
-    return measured[1:]
+        for name, work in ways.items():
+            start = time.perf_counter()
+            work()
+            measured[name].append(time.perf_counter() - start)
+    return {name: seconds[1:] for name, seconds in measured.items()}
 
 
 def measure_decoding(folder: Path, side: int, runs: int) -> dict[str, Any]:
@@ -136,10 +137,11 @@ def measure_decoding(folder: Path, side: int, runs: int) -> dict[str, Any]:
         "dataset, a worker per core": usual(num_cores()),
     }
     rates = {
-        name: spread([len(paths) / seconds for seconds in seconds_of(work, runs)]).to_json()
-        for name, work in ways.items()
+        name: spread([len(paths) / seconds for seconds in measured]).to_json()
+        for name, measured in seconds_of(ways, runs).items()
     }
-    second = spread(seconds_of(lambda: load_data_set(folder, preparation=wanted), runs)).to_json()
+    again = {"second start": lambda: load_data_set(folder, preparation=wanted)}
+    second = spread(seconds_of(again, runs)["second start"]).to_json()
     return {"pictures_per_second": rates, "second_start_seconds": second}
 
 

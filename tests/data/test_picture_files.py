@@ -2,14 +2,16 @@
 
 import os
 import shutil
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from tellapart.data import picture_cache
+from tellapart.data import picture_cache, picture_files
 from tellapart.data.folder import list_folder
-from tellapart.data.picture_files import choose_frame, load_picture_files
+from tellapart.data.opening import opened_files
+from tellapart.data.picture_files import choose_frame, own_shape
 from tellapart.data.pictures import read_picture
 from tellapart.data.preparation import Frame, Preparation
 from tellapart.data.sources import load_data_set, open_source
@@ -17,7 +19,7 @@ from tellapart.errors import DataError
 
 
 def load(folder, progress=None, **asked):
-    return load_picture_files(list_folder(folder), Preparation(**asked), progress)
+    return opened_files(list_folder(folder)).load(Preparation(**asked), progress)
 
 
 def sizes(data_set):
@@ -220,9 +222,22 @@ def test_the_form_is_chosen_by_the_pictures(tmp_path, make_picture, picture_size
     for number, size in enumerate(picture_sizes):
         make_picture(tmp_path / "set" / "a" / f"{number}.png", number, size, mode)
     listing = list_folder(tmp_path / "set")
-    assert choose_frame(listing, Preparation()) == expected
-    asked = choose_frame(listing, Preparation(height=50, width=50, channels=1, fit="crop"))
-    assert asked == Frame(1, 50, 50, "crop")
+    assert choose_frame(Preparation(), partial(own_shape, listing)) == expected
+
+
+def test_headers_are_read_once_and_only_where_something_is_left_to_choose(pets, monkeypatch):
+    looked = []
+    headers = picture_files._sampled_headers
+    monkeypatch.setattr(
+        picture_files, "_sampled_headers", lambda files: looked.append(1) or headers(files)
+    )
+    opened = opened_files(list_folder(pets))
+    whole = opened.load(Preparation(height=50, width=40, channels=1, fit="crop"), None)
+    assert whole.split("train").picture_shape == (1, 50, 40)
+    assert not looked
+    chosen = opened.load(Preparation(channels=1), None)
+    assert chosen.split("train").picture_shape == (1, *opened.picture_shape[1:])
+    assert len(looked) == 1
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ def test_size_and_shape_decide(num_train, shape, name):
 
 
 def opened(num_train, shape, num_classes=10):
-    return OpenedSource("things", num_classes, num_train, shape, load=None)
+    return OpenedSource("things", num_classes, num_train, lambda: shape, load=None)
 
 
 @pytest.mark.parametrize(

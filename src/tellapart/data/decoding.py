@@ -51,6 +51,7 @@ _UPRIGHT = {
 }
 _QUARTER_TURNS = (5, 6, 7, 8)
 _SMALLEST_AREA_SHRINKING = 2.0
+_BUFFER_BYTES = 2**18
 _LARGEST_MISSING_PART = 16  # one in so many
 
 Pixels = NDArray[np.uint8]
@@ -80,7 +81,11 @@ def decode(path: Path, frame: Frame) -> Pixels:
     try:
         if not path.is_file():
             raise DataError(f"{path}: no such file; check the path")
-        with Image.open(path, formats=FORMATS) as image:
+        # Pillow reads bit by bit, and each time another thread may take Python's lock.
+        with (
+            path.open("rb", buffering=_BUFFER_BYTES) as file,
+            Image.open(file, formats=FORMATS) as image,
+        ):
             _require_decodable_size(path, image.size)
             return _framed(_upright(path, image, frame), frame)
     except DataError:

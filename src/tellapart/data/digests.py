@@ -27,6 +27,7 @@ Progress = Callable[[int, int], None]
 
 _UNSURE_NANOSECONDS = 2_000_000_000
 _FILES_AT_A_TIME = 32
+_BYTES_AT_A_TIME = 2**20
 
 
 class _Stamp(NamedTuple):
@@ -104,8 +105,12 @@ def _digest_some(paths: Sequence[Path]) -> list[bytes | str]:
 
 def _digest(path: Path) -> bytes | str:
     try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").digest()
+        # `hashlib.file_digest` clears a buffer of its own first: half the time of a small file.
+        digest = hashlib.sha256()
+        with path.open("rb", buffering=0) as file:
+            while part := file.read(_BYTES_AT_A_TIME):
+                digest.update(part)
+        return digest.digest()
     except OSError as error:
         return f"cannot be read: {error.strerror}"
 

@@ -100,7 +100,8 @@ def _has_pictures(folder: Path) -> bool:
 
 
 def _sorted_in(path: Path, folder: Path, splits: dict[str, str]) -> PictureFile | LeftOut:
-    parts = path.relative_to(folder).parts
+    inside = path.relative_to(folder)
+    parts = inside.parts
     if is_system_name(path.name):
         return LeftOut(path, "system file", "a system's or hidden file")
     if not is_picture_name(path.name):
@@ -117,7 +118,7 @@ def _sorted_in(path: Path, folder: Path, splits: dict[str, str]) -> PictureFile 
             "a class takes its folder's name; rename the folder"
         )
     # A run lists its pictures in a table, and could not find this one again by what it can write.
-    if not is_text(path.relative_to(folder)):
+    if not is_text(inside):
         return LeftOut(path, "name not UTF-8", "its name is not UTF-8; rename it")
     # Systems write the same accented name in two ways; a class has one.
     return PictureFile(path, unicodedata.normalize("NFC", parts[depth]), split)

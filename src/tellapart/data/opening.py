@@ -11,7 +11,7 @@ from tellapart.data.arrays import load_arrays
 from tellapart.data.digests import Progress
 from tellapart.data.image_set import DataSet
 from tellapart.data.listing import Listing
-from tellapart.data.picture_files import choose_frame, load_picture_files
+from tellapart.data.picture_files import choose_frame, load_picture_files, own_shape
 from tellapart.data.preparation import Preparation
 from tellapart.data.split import stratified_validation
 
@@ -24,31 +24,36 @@ class OpenedSource:
         name: of the data set.
         num_classes: how many classes they have.
         num_train: how many pictures there are to learn from, before any is held out.
-        picture_shape: channels, height and width, if nothing else is asked for.
+        find_shape: channels, height and width, if nothing else is asked for; may read headers.
         load: reads the pictures; asks for a preparation and for who is told of progress.
     """
 
     name: str
     num_classes: int
     num_train: int
-    picture_shape: tuple[int, int, int]
+    find_shape: Callable[[], tuple[int, int, int]]
     load: Callable[[Preparation, Progress | None], DataSet]
+
+    @property
+    def picture_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width, if nothing else is asked for.
+
+        Raises:
+            DataError: where none of the files looked at is a picture.
+        """
+        return self.find_shape()
 
 
 def opened_files(listing: Listing) -> OpenedSource:
-    """Of picture files; looks at some of their headers.
+    """Of picture files; their headers are read, once, only if somebody asks for their shape."""
+    find_shape = functools.cache(functools.partial(own_shape, listing))
 
-    Raises:
-        DataError: where none of the files looked at is a picture.
-    """
-    frame = choose_frame(listing, Preparation())
-    return OpenedSource(
-        listing.name,
-        len({file.class_name for file in listing.files}),
-        listing.num_train,
-        (frame.channels, frame.height, frame.width),
-        functools.partial(load_picture_files, listing),
-    )
+    def load(preparation: Preparation, progress: Progress | None) -> DataSet:
+        frame = choose_frame(preparation, find_shape)
+        return load_picture_files(listing, frame, preparation, progress)
+
+    num_classes = len({file.class_name for file in listing.files})
+    return OpenedSource(listing.name, num_classes, listing.num_train, find_shape, load)
 
 
 def opened_arrays(path: Path) -> OpenedSource:
@@ -75,7 +80,9 @@ def opened_ready(data_set: DataSet, *, divides: bool = False) -> OpenedSource:
         return _with_test_split(data_set, preparation) if divides else data_set
 
     train = data_set.split("train")
-    return OpenedSource(data_set.name, train.num_classes, len(train), train.picture_shape, load)
+    return OpenedSource(
+        data_set.name, train.num_classes, len(train), lambda: train.picture_shape, load
+    )
 
 
 def _with_test_split(data_set: DataSet, preparation: Preparation) -> DataSet:

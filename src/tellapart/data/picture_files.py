@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -48,20 +48,20 @@ class _Picture:
 
 
 def load_picture_files(
-    listing: Listing, preparation: Preparation, progress: Progress | None = None
+    listing: Listing, frame: Frame, preparation: Preparation, progress: Progress | None = None
 ) -> DataSet:
     """The data set of the files that a folder or a table lists.
 
     Args:
         listing: the files.
-        preparation: what is asked of their form and splits.
+        frame: the form that they are given.
+        preparation: what was asked of that form, and is asked of the splits.
         progress: is told of pictures decoded, where they are not in the cache.
 
     Raises:
         DataError: where no picture can be read, a class has none to learn from, or too few to be
             divided.
     """
-    frame = choose_frame(listing, preparation)
     digests, failed = digest_files(listing.root, [file.path for file in listing.files])
     pictures = [
         _Picture(file, digests[file.path]) for file in listing.files if file.path in digests
@@ -105,17 +105,28 @@ def load_picture_files(
     )
 
 
-def choose_frame(listing: Listing, preparation: Preparation) -> Frame:
-    """The form for these files: what is asked for, and where nothing is, what fits them.
+def choose_frame(
+    preparation: Preparation, find_shape: Callable[[], tuple[int, int, int]]
+) -> Frame:
+    """The form that is asked for, and where nothing is, what ``find_shape`` says."""
+    asked = (preparation.channels, preparation.height, preparation.width)
+    if not all(asked):
+        asked = tuple(a or own for a, own in zip(asked, find_shape(), strict=True))
+    channels, height, width = asked
+    return Frame(channels, height, width, preparation.fit)
+
+
+def own_shape(listing: Listing) -> tuple[int, int, int]:
+    """Channels, height and width that fit these files.
 
     Where all pictures have one size of at most 128 pixels a side, that one. Else a square, its side
     the largest of 32, 48, 64, 96 and 128 that is not above the median of the pictures' shorter
     sides. Grey where every picture is grey by its mode, else colour. Looks at the headers of up to
     1,000 files, spread over the list.
+
+    Raises:
+        DataError: where none of the files looked at is a picture.
     """
-    if preparation.channels and preparation.height and preparation.width:
-        height, width, channels = preparation.height, preparation.width, preparation.channels
-        return Frame(channels, height, width, preparation.fit)
     headers = _sampled_headers(listing.files)
     if not headers:
         raise DataError(
@@ -127,13 +138,7 @@ def choose_frame(listing: Listing, preparation: Preparation) -> Frame:
     if len(sizes) > 1 or max(width, height) > _NATIVE_SIDE:
         typical = median_low([min(size) for size, _ in headers])
         width = height = next((side for side in _SIDES if side <= typical), _SIDES[-1])
-    channels = 1 if all(mode in _GREY_MODES for _, mode in headers) else 3
-    return Frame(
-        preparation.channels or channels,
-        preparation.height or height,
-        preparation.width or width,
-        preparation.fit,
-    )
+    return (1 if all(mode in _GREY_MODES for _, mode in headers) else 3), height, width
 
 
 def _sampled_headers(files: Sequence[PictureFile]) -> list[tuple[tuple[int, int], str]]:

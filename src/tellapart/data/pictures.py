@@ -19,6 +19,7 @@ PICTURE_SUFFIXES = frozenset(
 )
 """What a file in a folder must end with, in either case, to be taken for a picture."""
 
+_SUFFIXES = tuple(PICTURE_SUFFIXES)
 _SYSTEM_NAMES = frozenset(
     {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini", "ehthumbs.db"}
 )
@@ -130,7 +131,7 @@ def walk(folder: Path) -> Iterator[Path]:
 
 def is_picture_name(name: str) -> bool:
     """Whether a file's name ends as those of pictures do."""
-    return Path(name).suffix.lower() in PICTURE_SUFFIXES
+    return name.lower().endswith(_SUFFIXES)
 
 
 def is_system_name(name: str) -> bool:
