@@ -1,4 +1,4 @@
-"""The leaderboard of both READMEs: recipes beside what people copy to begin with, on all of MNIST.
+"""The leaderboards of both READMEs: recipes beside what people copy to begin with, on all of MNIST.
 
 Protocol: every run is a process of its own, and all rows take turns, so that a machine that slows
 down slows them all. A recipe trains one epoch on the small bundled sample before its clock starts,
@@ -16,7 +16,10 @@ Every single run goes into ``benchmarks/results/leaderboard.json``, each row wit
 versions, commit and command; the tables are written from that file and from nothing else. Rows can
 be measured in parts: those that are named take the place of the stored ones, the others stay.
 
+Fashion-MNIST has a smaller board of its own, ``leaderboard_fashion.json``, by the same protocol.
+
     python benchmarks/leaderboard.py                    all rows; takes hours
+    python benchmarks/leaderboard.py --data fashion-mnist      its board
     python benchmarks/leaderboard.py --recipes fast     one row, beside three runs of the loop
     python benchmarks/leaderboard.py --peers pytorch-example keras-example --seeds 3
     python benchmarks/leaderboard.py --render-only      writes the tables again
@@ -57,11 +60,36 @@ from tellapart.data.sources import load_data_set
 from tellapart.errors import TellapartError
 from tellapart.runtime import choose_runtime
 
-NAME = "leaderboard"
 DOCUMENTS = {"README.md": ENGLISH, "README.zh-CN.md": CHINESE}
-RECIPES = ("fast", "tiny", "accurate", "best")
 KERAS = "keras-example"
 PEERS = (*peers.PEERS, KERAS)
+
+
+@dataclass(frozen=True)
+class Board:
+    """A table of the READMEs.
+
+    Args:
+        name: of the block in the READMEs, and of the file of results.
+        title: of the data.
+        recipes: its rows that are recipes.
+        peers: its other rows.
+        target: the accuracy that seconds are taken to.
+    """
+
+    name: str
+    title: str
+    recipes: tuple[str, ...]
+    peers: tuple[str, ...]
+    target: float
+
+
+BOARDS = {
+    "mnist": Board("leaderboard", "MNIST", ("fast", "tiny", "accurate", "best"), PEERS, 0.99),
+    "fashion-mnist": Board(
+        "leaderboard_fashion", "Fashion-MNIST", ("accurate-objects",), (YARDSTICK,), 0.9
+    ),
+}
 # Its runs are seconds long, so more of them can be had.
 SEEDS = {"fast": 10}
 FEWER_SEEDS = 5
@@ -142,17 +170,21 @@ def without_keras(python: str) -> str:
 
 
 def choose_rows(
-    recipes: Sequence[str] | None, named_peers: Sequence[str] | None, known: Sequence[str]
+    board: Board,
+    recipes: Sequence[str] | None,
+    named_peers: Sequence[str] | None,
+    known: Sequence[str],
 ) -> list[str]:
-    """The rows to measure: those that were named, or all of them where none was.
+    """The rows to measure: those that were named, or all of the board's where none was.
 
     Args:
+        board: the table they are for.
         recipes: as asked for; None where nothing was said.
         named_peers: likewise.
         known: the recipes that the package has.
     """
     if recipes is None and named_peers is None:
-        return [*(recipe for recipe in RECIPES if recipe in known), *PEERS]
+        return [*(recipe for recipe in board.recipes if recipe in known), *board.peers]
     return list(dict.fromkeys([*(recipes or ()), *(named_peers or ())]))
 
 
@@ -205,27 +237,33 @@ def make_rows(
     rows: Sequence[str],
     runs: Mapping[str, Sequence[Mapping[str, Any]]],
     environment: Mapping[str, Any],
+    target: float,
 ) -> dict[str, dict[str, Any]]:
     """The rows that were asked for, from all runs by name."""
     return {
-        row: make_row(runs[row], runs[YARDSTICK], environment, runs.get(row + COLD, ()))
+        row: make_row(runs[row], runs[YARDSTICK], environment, target, runs.get(row + COLD, ()))
         for row in rows
     }
 
 
-def render(rows: Mapping[str, Mapping[str, Any]]) -> None:
-    """Writes the table into both READMEs."""
+def render(board: Board) -> None:
+    """Writes the stored table into both READMEs."""
+    rows = read_results(board.name)["rows"]
     for name, wording in DOCUMENTS.items():
-        fill_block(ROOT / name, NAME, table(rows, wording))
+        fill_block(ROOT / name, board.name, table(rows, wording, board.title, board.target))
 
 
 def main() -> int:
     arguments = parse_arguments()
+    # Of other data, and with fewer epochs, nothing is stored: a try takes the form of the first.
+    stores = arguments.data in BOARDS and not (arguments.epochs or arguments.print_only)
+    board = BOARDS.get(arguments.data, BOARDS["mnist"])
     try:
         if arguments.render_only:
-            render(read_results(NAME)["rows"])
+            for some in BOARDS.values():
+                render(some)
             return 0
-        rows = choose_rows(arguments.recipes, arguments.peers, recipe_names())
+        rows = choose_rows(board, arguments.recipes, arguments.peers, recipe_names())
         keras_python = os.environ.get("KERAS_PYTHON", sys.executable)
         if KERAS in rows and not has_keras(keras_python):
             rows.remove(KERAS)
@@ -236,12 +274,14 @@ def main() -> int:
         environment = describe_run(choose_runtime())
         counts = plan_runs(rows, arguments.seeds, arguments.loop_runs)
         task = Task(arguments.data, arguments.data_dir, arguments.epochs)
-        measured = make_rows(rows, measure(counts, task, keras_python), environment)
-        print(table(measured, ENGLISH))
-        if arguments.data == "mnist" and not (arguments.epochs or arguments.print_only):
-            stored = read_results(NAME)["rows"] if (RESULTS / f"{NAME}.json").exists() else {}
-            path = write_results(NAME, {"rows": merge(stored, measured)})
-            render(read_results(NAME)["rows"])
+        runs = measure(counts, task, keras_python)
+        measured = make_rows(rows, runs, environment, board.target)
+        print(table(measured, ENGLISH, board.title if stores else arguments.data, board.target))
+        if stores:
+            exists = (RESULTS / f"{board.name}.json").exists()
+            stored = read_results(board.name)["rows"] if exists else {}
+            path = write_results(board.name, {"rows": merge(stored, measured)})
+            render(board)
             print(f"written to {path}", file=sys.stderr)
     except TellapartError as error:
         print(error, file=sys.stderr)
@@ -251,12 +291,12 @@ def main() -> int:
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train recipes and peers; write the leaderboard.")
-    parser.add_argument("--recipes", nargs="*", help=f"default, if no peer is: {RECIPES}")
+    parser.add_argument("--recipes", nargs="*", help="default, if no peer is: all of the board")
     parser.add_argument("--peers", nargs="*", choices=PEERS, help="default, if no recipe is: all")
     parser.add_argument("--seeds", type=int, help="runs per row; default 10 for fast, else 5")
     parser.add_argument("--loop-runs", type=int, default=3, help="of the tutorials' loop, beside")
     parser.add_argument("--epochs", type=int, help="of every row, for a try; prints only")
-    parser.add_argument("--data", default="mnist", help="another, for a try; prints only")
+    parser.add_argument("--data", default="mnist", help=f"of {list(BOARDS)}; another prints only")
     parser.add_argument("--data-dir", type=Path, help="holds mnist/; default $TELLAPART_DATA")
     parser.add_argument("--render-only", action="store_true", help="train nothing")
     parser.add_argument("--print-only", action="store_true", help="store and render nothing")

@@ -10,7 +10,6 @@ from typing import Any
 
 from protocol import Spread, spread
 
-TARGET_ACCURACY = 0.99
 YARDSTICK = "tutorial-loop"
 
 Run = Mapping[str, Any]
@@ -38,6 +37,7 @@ def make_row(
     runs: Sequence[Run],
     loop_runs: Sequence[Run],
     environment: Mapping[str, Any],
+    target: float,
     cold_runs: Sequence[Run] = (),
 ) -> dict[str, Any]:
     """Everything that is known of one row.
@@ -46,11 +46,12 @@ def make_row(
         runs: the row's own, one per seed.
         loop_runs: of the tutorials' loop, timed in the same run of the script.
         environment: machine, versions, commit and command.
+        target: the accuracy that seconds are taken to.
         cold_runs: whole processes, with ``process_seconds``.
     """
     train_seconds = spread([run["train_seconds"] for run in runs])
     loop_seconds = spread([run["train_seconds"] for run in loop_runs])
-    reached = [seconds_to_accuracy(run, TARGET_ACCURACY) for run in runs]
+    reached = [seconds_to_accuracy(run, target) for run in runs]
     to_target = [seconds for seconds in reached if seconds is not None]
     cold = [run["process_seconds"] for run in cold_runs]
     return {
@@ -112,8 +113,8 @@ ENGLISH = Wording(
         *("times as fast as the tutorials' loop", "to {target} %, s", "typed to printed, s"),
     ),
     some_runs="{reached} of {all} seeds",
-    note="All of MNIST, the shortest training first; mean ± sample deviation (n seeds). Rows in "
-    "bold are recipes of this package: `tellapart train mnist --recipe NAME`. Training is the "
+    note="All of {data}, the shortest training first; mean ± sample deviation (n seeds). Rows in "
+    "bold are recipes of this package: `tellapart train {source} --recipe NAME`. Training is the "
     "training loop alone, after a warm-up, each run in a process of its own. *Times as fast*: the "
     "seconds of the tutorials' loop, five epochs of it timed in the same run of the script, over "
     "those of the row. *To {target} %*: training seconds until a reading of the test split first "
@@ -134,8 +135,8 @@ CHINESE = Wording(
         *("相当于教程循环的几倍快", "达到 {target} %，秒", "从敲下命令到打印结果，秒"),
     ),
     some_runs="{all} 个种子中的 {reached} 个",
-    note="完整 MNIST，训练最短的在前；均值 ± 样本标准差（n 个随机种子）。加粗的行是本软件的配方："
-    "`tellapart train mnist --recipe NAME`。训练时间只计训练循环，计时前先预热，"
+    note="完整 {data}，训练最短的在前；均值 ± 样本标准差（n 个随机种子）。加粗的行是本软件的配方："
+    "`tellapart train {source} --recipe NAME`。训练时间只计训练循环，计时前先预热，"
     "每次运行各用一个新进程。“几倍快”：同一次测量中教程循环训练五轮的秒数除以该行的秒数。"
     "“达到 {target} %”：测试集读数首次达到该值时已用的训练秒数；配方只在最后一轮之后读一次测试集，"
     "其余各行每轮之后都读，且仅为这一列。“从敲下命令到打印结果”：整个进程的时间，包括导入 torch。",
@@ -144,14 +145,14 @@ CHINESE = Wording(
 )
 
 
-def table(rows: Mapping[str, Row], wording: Wording) -> str:
+def table(rows: Mapping[str, Row], wording: Wording, data: str, target: float) -> str:
     """The rows in Markdown, the shortest training first, and the conditions below them."""
-    target = f"{100 * TARGET_ACCURACY:.1f}"
-    heads = [head.format(target=target) for head in wording.heads]
+    percent = f"{100 * target:.1f}"
+    heads = [head.format(target=percent) for head in wording.heads]
     ranked = sorted(rows.items(), key=lambda item: item[1]["train_seconds"]["mean"])
     lines = [_line(heads), _line(["---", *["---:"] * (len(heads) - 1)])]
     lines += [_line(_cells(name, row, wording)) for name, row in ranked]
-    note = wording.note.format(target=target)
+    note = wording.note.format(data=data, source=data.lower(), target=percent)
     return "\n".join([*lines, "", note, "", *_measured(dict(ranked), wording)])
 
 

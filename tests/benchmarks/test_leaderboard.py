@@ -6,6 +6,7 @@ import pytest
 import leaderboard
 import protocol
 from leaderboard import (
+    BOARDS,
     COLD,
     PEERS,
     Task,
@@ -18,18 +19,26 @@ from leaderboard import (
     write_arrays,
 )
 
-KNOWN = ("fast", "standard", "tiny")
+KNOWN = ("fast", "standard", "tiny", "accurate-objects")
+MNIST, FASHION = BOARDS["mnist"], BOARDS["fashion-mnist"]
 
 
 def test_all_rows_are_measured_where_none_is_named():
-    assert choose_rows(None, None, KNOWN) == ["fast", "tiny", *PEERS]
+    assert choose_rows(MNIST, None, None, KNOWN) == ["fast", "tiny", *PEERS]
+
+
+def test_each_data_set_has_rows_of_its_own():
+    assert choose_rows(FASHION, None, None, KNOWN) == ["accurate-objects", "tutorial-loop"]
 
 
 def test_named_rows_leave_the_others_alone():
-    assert choose_rows(["fast"], None, KNOWN) == ["fast"]
-    assert choose_rows(None, ["keras-example"], KNOWN) == ["keras-example"]
-    assert choose_rows(["fast", "fast"], ["tutorial-loop"], KNOWN) == ["fast", "tutorial-loop"]
-    assert choose_rows([], None, KNOWN) == []
+    assert choose_rows(MNIST, ["fast"], None, KNOWN) == ["fast"]
+    assert choose_rows(MNIST, None, ["keras-example"], KNOWN) == ["keras-example"]
+    assert choose_rows(MNIST, ["fast", "fast"], ["tutorial-loop"], KNOWN) == [
+        "fast",
+        "tutorial-loop",
+    ]
+    assert choose_rows(MNIST, [], None, KNOWN) == []
 
 
 def test_the_loop_is_always_timed_beside_the_rows():
@@ -70,7 +79,7 @@ ENVIRONMENT = {
 def test_only_rows_that_were_asked_for_are_made():
     cold = {**run_of(9.0), "process_seconds": 20.0}
     runs = {"tutorial-loop": [run_of(30.0)], "fast": [run_of(10.0)], "fast" + COLD: [cold]}
-    rows = make_rows(["fast"], runs, ENVIRONMENT)
+    rows = make_rows(["fast"], runs, ENVIRONMENT, 0.99)
     assert list(rows) == ["fast"]
     assert rows["fast"]["times_tutorial_loop"] == 3.0
     assert rows["fast"]["cold_start_seconds"]["mean"] == 20.0
@@ -83,10 +92,10 @@ def test_both_readmes_are_written_from_the_stored_file(tmp_path, monkeypatch):
         marks = "<!-- leaderboard:begin -->\nstale\n<!-- leaderboard:end -->"
         (tmp_path / name).write_text(f"before\n{marks}\nafter\n", "utf-8")
     rows = make_rows(
-        ["fast"], {"tutorial-loop": [run_of(30.0)], "fast": [run_of(10.0)]}, ENVIRONMENT
+        ["fast"], {"tutorial-loop": [run_of(30.0)], "fast": [run_of(10.0)]}, ENVIRONMENT, 0.99
     )
     protocol.write_results("leaderboard", {"rows": rows})
-    render(protocol.read_results("leaderboard")["rows"])
+    render(MNIST)
     english, chinese = (
         (tmp_path / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md")
     )
@@ -102,8 +111,9 @@ def test_both_readmes_are_written_from_the_stored_file(tmp_path, monkeypatch):
 def test_the_marks_stand_in_both_readmes():
     for name in leaderboard.DOCUMENTS:
         text = (leaderboard.ROOT / name).read_text("utf-8")
-        assert text.count("<!-- leaderboard:begin -->") == 1
-        assert text.count("<!-- leaderboard:end -->") == 1
+        for board in BOARDS.values():
+            assert text.count(f"<!-- {board.name}:begin -->") == 1
+            assert text.count(f"<!-- {board.name}:end -->") == 1
 
 
 def test_an_unknown_recipe_is_said_before_anything_is_measured(monkeypatch, capsys):
@@ -161,10 +171,30 @@ def test_measured_rows_are_stored_beside_the_old_ones(monkeypatch, capsys, tmp_p
     monkeypatch.setattr(protocol, "RESULTS", tmp_path)
     monkeypatch.setattr(leaderboard, "RESULTS", tmp_path)
     monkeypatch.setattr(leaderboard, "render", lambda _: None)
-    old = make_rows(["tiny"], {"tiny": [run_of(5.0)], "tutorial-loop": [run_of(9.0)]}, ENVIRONMENT)
+    stored = {"tiny": [run_of(5.0)], "tutorial-loop": [run_of(9.0)]}
+    old = make_rows(["tiny"], stored, ENVIRONMENT, 0.99)
     protocol.write_results("leaderboard", {"rows": old})
     assert leaderboard.main() == 0
     stored = json.loads((tmp_path / "leaderboard.json").read_text("utf-8"))["rows"]
     assert list(stored) == ["tiny", "fast"]
     assert stored["tiny"] == old["tiny"]
     assert stored["fast"]["environment"]["command"].endswith("--recipes fast --seeds 1")
+
+
+def test_fashion_mnist_is_stored_by_itself(monkeypatch, capsys, tmp_path):
+    arguments = ["--data", "fashion-mnist", "--recipes", "fast", "--seeds", "1"]
+    monkeypatch.setattr(sys, "argv", ["leaderboard.py", *arguments])
+    runs = {name: [{**run_of(10.0), "process_seconds": 1.0}] for name in ("tutorial-loop", "fast")}
+    monkeypatch.setattr(leaderboard, "measure", lambda *_: {**runs, "fast" + COLD: runs["fast"]})
+    monkeypatch.setattr(protocol, "RESULTS", tmp_path)
+    monkeypatch.setattr(leaderboard, "RESULTS", tmp_path)
+    monkeypatch.setattr(leaderboard, "ROOT", tmp_path)
+    for name in leaderboard.DOCUMENTS:
+        marks = "<!-- leaderboard_fashion:begin -->\n<!-- leaderboard_fashion:end -->"
+        (tmp_path / name).write_text(marks, "utf-8")
+    assert leaderboard.main() == 0
+    assert [path.name for path in tmp_path.glob("*.json")] == ["leaderboard_fashion.json"]
+    text = (tmp_path / "README.md").read_text("utf-8")
+    assert "All of Fashion-MNIST, the" in text
+    assert "`tellapart train fashion-mnist --recipe NAME`" in text
+    assert "to 90.0 %, s" in text

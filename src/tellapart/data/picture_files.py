@@ -105,14 +105,12 @@ def load_picture_files(
     )
 
 
-def choose_frame(
-    preparation: Preparation, find_shape: Callable[[], tuple[int, int, int]]
-) -> Frame:
+def choose_frame(preparation: Preparation, find_shape: Callable[[], tuple[int, int, int]]) -> Frame:
     """The form that is asked for, and where nothing is, what ``find_shape`` says."""
-    asked = (preparation.channels, preparation.height, preparation.width)
-    if not all(asked):
-        asked = tuple(a or own for a, own in zip(asked, find_shape(), strict=True))
-    channels, height, width = asked
+    channels, height, width = preparation.channels, preparation.height, preparation.width
+    if not (channels and height and width):
+        own = find_shape()
+        channels, height, width = channels or own[0], height or own[1], width or own[2]
     return Frame(channels, height, width, preparation.fit)
 
 
