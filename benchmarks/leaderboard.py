@@ -85,7 +85,7 @@ class Board:
 
 
 BOARDS = {
-    "mnist": Board("leaderboard", "MNIST", ("fast", "tiny", "accurate", "best"), PEERS, 0.99),
+    "mnist": Board("leaderboard", "MNIST", ("fast", "tiny", "accurate"), PEERS, 0.99),
     "fashion-mnist": Board(
         "leaderboard_fashion", "Fashion-MNIST", ("accurate-objects",), (YARDSTICK,), 0.9
     ),

@@ -25,15 +25,19 @@ def stripes(tmp_path):
 
 
 def test_crop_shows_the_middle_and_pad_everything(stripes):
-    assert (pixels(stripes, fit="crop") == 128).all()
+    middle = pixels(stripes, fit="crop")
+    assert (middle[:, 2:6] == 128).all()
+    assert np.abs(middle.astype(int) - 128).max() < 10  # the filter reaches over the edges
     padded = pixels(stripes, height=9, width=9)[..., 0]
-    assert padded[4].tolist() == [0, 0, 0, 128, 128, 128, 255, 255, 255]
+    assert np.abs(padded[4] - np.repeat([0, 128, 255], 3)).max() < 20
+    assert padded[4, [1, 4, 7]].tolist() == [0, 128, 255]
     assert len(np.unique(padded[[0, 1, 7, 8]])) == 1
 
 
 def test_crop_cuts_evenly_from_a_tall_one_too(stripes, tmp_path):
     Image.open(stripes).transpose(Image.Transpose.ROTATE_90).save(tmp_path / "tall.png")
-    assert (pixels(tmp_path / "tall.png", fit="crop") == 128).all()
+    upright = pixels(stripes, fit="crop")
+    assert np.array_equal(pixels(tmp_path / "tall.png", fit="crop"), np.rot90(upright))
 
 
 @pytest.mark.parametrize("fit", ["pad", "crop"])
@@ -60,6 +64,26 @@ def test_shrinking_a_little_stays_near_the_mean_of_the_neighbourhood(tmp_path):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("side", [30, 63, 90, 200])
+def test_resized_as_pillow_resizes_bicubically(tmp_path, channels, side):
+    shape = (90, 90, 3)[: 2 if channels == 1 else 3]
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8))
+    image.save(tmp_path / "noise.png")
+    ours = pixels(tmp_path / "noise.png", channels=channels, height=side, width=side)
+    pillows = np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
+    assert np.abs(ours.squeeze().astype(int) - pillows).max() <= 1
+
+
+def test_of_a_picture_far_too_large_means_are_taken_first(tmp_path):
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (960, 960), dtype=np.uint8))
+    image.save(tmp_path / "noise.png")
+    ours = pixels(tmp_path / "noise.png", height=32, width=32).squeeze().astype(int)
+    reduced = image.reduce(10).resize((32, 32), Image.Resampling.BICUBIC)
+    assert np.abs(ours - np.asarray(reduced)).max() <= 1
+    assert np.abs(ours - np.asarray(image.resize((32, 32), Image.Resampling.BICUBIC))).mean() < 2
+
+
+@pytest.mark.parametrize("channels", [1, 3])
 def test_a_jpeg_decoded_small_looks_as_one_decoded_whole(tmp_path, channels):
     rng = np.random.default_rng(0)
     coarse = rng.integers(0, 256, (12, 16, 3), dtype=np.uint8)
@@ -70,7 +94,7 @@ def test_a_jpeg_decoded_small_looks_as_one_decoded_whole(tmp_path, channels):
         pixels(tmp_path / name, channels=channels, height=48, width=64).astype(int)
         for name in ("small.jpg", "whole.png")
     )
-    assert np.abs(ours - whole).mean() < 2
+    assert np.abs(ours - whole).mean() < 2.5
 
 
 def test_the_reason_stands_without_the_path(tmp_path):

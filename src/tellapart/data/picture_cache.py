@@ -44,12 +44,13 @@ from tellapart.errors import DataError
 from tellapart.files import make_folder, write_whole
 
 # Raised whenever the same file would give other pixels than before.
-_FORMAT = 2
+_FORMAT = 3
 _FILES_AT_A_TIME = 16
 _ROWS_AT_A_TIME = 256
 
 _Ints = NDArray[np.int64]
 _Bytes = NDArray[np.uint8]
+_Mapped = np.memmap[tuple[int, ...], np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -167,7 +168,10 @@ def _fill(
             files = {row: path for row, path in enumerate(contents.values()) if row not in known}
             failures = _decode_all(files, frame, pixels, progress)
             kept = np.setdiff1d(np.arange(len(contents)), list(failures))
-            near = _near_pairs(pixels, kept)
+            with ThreadPoolExecutor(1) as pool:  # the disk writes while the processor compares
+                written = pool.submit(pixels.flush)
+                near = _near_pairs(pixels, kept)
+                written.result()
         # Numbers are rows less the holes that unreadable files have left.
         order = np.full(len(contents), -1)
         order[kept] = np.arange(len(kept))
@@ -236,7 +240,7 @@ def _near_pairs(pixels: _Bytes, kept: _Ints) -> _Ints:
 
 
 @contextlib.contextmanager
-def _created(path: Path, num_rows: int, frame: Frame) -> Iterator[_Bytes]:
+def _created(path: Path, num_rows: int, frame: Frame) -> Iterator[_Mapped]:
     """A new file of so many pictures, mapped for writing, its room on the disk taken."""
     num_bytes = max(1, num_rows * frame.num_bytes)
     try:
