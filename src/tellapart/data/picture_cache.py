@@ -45,7 +45,9 @@ from tellapart.files import make_folder, write_whole
 
 # Raised whenever the same file would give other pixels than before.
 _FORMAT = 3
-_FILES_AT_A_TIME = 16
+# Handing over a job has its price; but the last ones keep one core busy while the others wait, and
+# sixty-four photographs are to be shared by sixteen cores as well as by two.
+_MOST_FILES_AT_A_TIME, _JOBS_PER_CORE = 16, 16
 _ROWS_AT_A_TIME = 256
 
 _Ints = NDArray[np.int64]
@@ -277,8 +279,9 @@ def _decode_all(
     with quiet_pillow():
         pool = ThreadPoolExecutor(num_cores())
         try:
-            starts = range(0, len(listed), _FILES_AT_A_TIME)
-            portions = [listed[start : start + _FILES_AT_A_TIME] for start in starts]
+            fair = len(listed) // (_JOBS_PER_CORE * num_cores())
+            size = max(1, min(fair, _MOST_FILES_AT_A_TIME))
+            portions = [listed[start : start + size] for start in range(0, len(listed), size)]
             jobs = {pool.submit(_decode_some, some, frame, pixels): len(some) for some in portions}
             for job in as_completed(jobs):
                 failures |= job.result()
