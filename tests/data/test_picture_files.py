@@ -290,7 +290,7 @@ def test_a_table_gives_what_its_folder_gives(pets):
 
 def test_what_is_known_before_anything_is_decoded(pets, decoded):
     opened = open_source(pets)
-    assert (opened.name, opened.num_classes, opened.num_train) == ("pets", 2, 20)
+    assert (opened.name, opened.train_counts) == ("pets", {"cat": 10, "dog": 10})
     assert opened.picture_shape == (3, 40, 40)
     assert decoded == []
 

@@ -28,7 +28,9 @@ def test_size_and_shape_decide(num_train, shape, name):
 
 
 def opened(num_train, shape, num_classes=10):
-    return OpenedSource("things", num_classes, num_train, lambda: shape, load=None)
+    some, more = divmod(num_train, num_classes)
+    counts = {str(label): some + (label < more) for label in range(num_classes)}
+    return OpenedSource("things", counts, lambda: shape, load=None)
 
 
 @pytest.mark.parametrize(
@@ -49,3 +51,15 @@ def test_settings_have_a_say(source, settings, name):
     recipe, reason = recipe_for(source, settings)
     assert recipe == load_recipe(name).with_settings(settings)
     assert reason
+
+
+def test_the_reason_counts_only_what_is_asked_for():
+    source = opened(4_000, (1, 28, 28))
+    for settings, count in (
+        ([], "4,000"),
+        (["data.classes=0,1,2"], "1,200"),
+        (["data.shots=500"], "4,000"),
+        (["data.shots=5"], "50"),
+        (["data.classes=0,1", "data.shots=5"], "10"),
+    ):
+        assert recipe_for(source, settings)[1].startswith(f"{count} training pictures"), settings

@@ -73,10 +73,9 @@ class Listing:
         """Whether the files come with their splits."""
         return self.files[0].split is not None
 
-    @property
-    def num_train(self) -> int:
-        """How many files are for training, where splits are given; else all of them."""
-        return sum(file.split in (None, "train") for file in self.files)
+    def train_counts(self) -> dict[str, int]:
+        """How many files of each class are for training, where splits are given; else all."""
+        return Counter(file.class_name for file in self.files if file.split in (None, "train"))
 
 
 def split_named(name: str) -> str | None:

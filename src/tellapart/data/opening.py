@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,15 +22,14 @@ class OpenedSource:
 
     Args:
         name: of the data set.
-        num_classes: how many classes they have.
-        num_train: how many pictures there are to learn from, before any is held out.
+        train_counts: how many pictures of each class there are to learn from, before any is held
+            out.
         find_shape: channels, height and width, if nothing else is asked for; may read headers.
         load: reads the pictures; asks for a preparation and for who is told of progress.
     """
 
     name: str
-    num_classes: int
-    num_train: int
+    train_counts: Mapping[str, int]
     find_shape: Callable[[], tuple[int, int, int]]
     load: Callable[[Preparation, Progress | None], DataSet]
 
@@ -52,8 +51,7 @@ def opened_files(listing: Listing) -> OpenedSource:
         frame = choose_frame(preparation, find_shape)
         return load_picture_files(listing, frame, preparation, progress)
 
-    num_classes = len({file.class_name for file in listing.files})
-    return OpenedSource(listing.name, num_classes, listing.num_train, find_shape, load)
+    return OpenedSource(listing.name, listing.train_counts(), find_shape, load)
 
 
 def opened_arrays(path: Path) -> OpenedSource:
@@ -80,9 +78,8 @@ def opened_ready(data_set: DataSet, *, divides: bool = False) -> OpenedSource:
         return _with_test_split(data_set, preparation) if divides else data_set
 
     train = data_set.split("train")
-    return OpenedSource(
-        data_set.name, train.num_classes, len(train), lambda: train.picture_shape, load
-    )
+    counts = dict(zip(train.class_names, train.class_counts(), strict=True))
+    return OpenedSource(data_set.name, counts, lambda: train.picture_shape, load)
 
 
 def _with_test_split(data_set: DataSet, preparation: Preparation) -> DataSet:

@@ -31,10 +31,9 @@ def recipe_for(opened: OpenedSource, settings: Sequence[str]) -> tuple[Recipe, s
 
 def _suggest(opened: OpenedSource, settings: Sequence[str]) -> tuple[str, str]:
     asked = load_recipe("small-data").with_settings(settings)
-    num_train = opened.num_train
-    if asked.data.shots:
-        num_classes = len(asked.data.classes) or opened.num_classes
-        num_train = min(num_train, asked.data.shots * num_classes)
+    counts = [opened.train_counts.get(name, 0) for name in asked.data.classes]
+    counts = counts or list(opened.train_counts.values())
+    num_train = sum(min(count, asked.data.shots or count) for count in counts)
     if asked.finetuning.source:
         few = num_train < _FEW_PICTURES_TO_TUNE
         reason = f"{num_train:,} training pictures and a source to start from"
