@@ -16,7 +16,7 @@ Every single run goes into ``benchmarks/results/leaderboard.json``, each row wit
 versions, commit and command; the tables are written from that file and from nothing else. Rows can
 be measured in parts: those that are named take the place of the stored ones, the others stay.
 
-Fashion-MNIST has a smaller board of its own, ``leaderboard_fashion.json``, by the same protocol.
+Fashion-MNIST has a smaller board of its own in the same file, by the same protocol.
 
     python benchmarks/leaderboard.py                    all rows; takes hours
     python benchmarks/leaderboard.py --data fashion-mnist      its board
@@ -60,6 +60,7 @@ from tellapart.data.sources import load_data_set
 from tellapart.errors import TellapartError
 from tellapart.runtime import choose_runtime
 
+NAME = "leaderboard"
 DOCUMENTS = {"README.md": ENGLISH, "README.zh-CN.md": CHINESE}
 KERAS = "keras-example"
 PEERS = (*peers.PEERS, KERAS)
@@ -70,14 +71,14 @@ class Board:
     """A table of the READMEs.
 
     Args:
-        name: of the block in the READMEs, and of the file of results.
+        block: of the READMEs that it stands in.
         title: of the data.
         recipes: its rows that are recipes.
         peers: its other rows.
         target: the accuracy that seconds are taken to.
     """
 
-    name: str
+    block: str
     title: str
     recipes: tuple[str, ...]
     peers: tuple[str, ...]
@@ -246,11 +247,18 @@ def make_rows(
     }
 
 
-def render(board: Board) -> None:
-    """Writes the stored table into both READMEs."""
-    rows = read_results(board.name)["rows"]
-    for name, wording in DOCUMENTS.items():
-        fill_block(ROOT / name, board.name, table(rows, wording, board.title, board.target))
+def stored_rows() -> dict[str, dict[str, Any]]:
+    """The stored rows of each board, by its data."""
+    return read_results(NAME) if (RESULTS / f"{NAME}.json").exists() else {}
+
+
+def render() -> None:
+    """Writes the stored tables into both READMEs."""
+    for data, rows in read_results(NAME).items():
+        board = BOARDS[data]
+        for name, wording in DOCUMENTS.items():
+            text = table(rows, wording, board.title, board.target)
+            fill_block(ROOT / name, board.block, text)
 
 
 def main() -> int:
@@ -260,8 +268,7 @@ def main() -> int:
     board = BOARDS.get(arguments.data, BOARDS["mnist"])
     try:
         if arguments.render_only:
-            for some in BOARDS.values():
-                render(some)
+            render()
             return 0
         rows = choose_rows(board, arguments.recipes, arguments.peers, recipe_names())
         keras_python = os.environ.get("KERAS_PYTHON", sys.executable)
@@ -278,10 +285,10 @@ def main() -> int:
         measured = make_rows(rows, runs, environment, board.target)
         print(table(measured, ENGLISH, board.title if stores else arguments.data, board.target))
         if stores:
-            exists = (RESULTS / f"{board.name}.json").exists()
-            stored = read_results(board.name)["rows"] if exists else {}
-            path = write_results(board.name, {"rows": merge(stored, measured)})
-            render(board)
+            stored = stored_rows()
+            rows_of_board = merge(stored.get(arguments.data, {}), measured)
+            path = write_results(NAME, {**stored, arguments.data: rows_of_board})
+            render()
             print(f"written to {path}", file=sys.stderr)
     except TellapartError as error:
         print(error, file=sys.stderr)

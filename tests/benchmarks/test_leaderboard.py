@@ -94,8 +94,8 @@ def test_both_readmes_are_written_from_the_stored_file(tmp_path, monkeypatch):
     rows = make_rows(
         ["fast"], {"tutorial-loop": [run_of(30.0)], "fast": [run_of(10.0)]}, ENVIRONMENT, 0.99
     )
-    protocol.write_results("leaderboard", {"rows": rows})
-    render(MNIST)
+    protocol.write_results("leaderboard", {"mnist": rows})
+    render()
     english, chinese = (
         (tmp_path / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md")
     )
@@ -112,8 +112,8 @@ def test_the_marks_stand_in_both_readmes():
     for name in leaderboard.DOCUMENTS:
         text = (leaderboard.ROOT / name).read_text("utf-8")
         for board in BOARDS.values():
-            assert text.count(f"<!-- {board.name}:begin -->") == 1
-            assert text.count(f"<!-- {board.name}:end -->") == 1
+            assert text.count(f"<!-- {board.block}:begin -->") == 1
+            assert text.count(f"<!-- {board.block}:end -->") == 1
 
 
 def test_an_unknown_recipe_is_said_before_anything_is_measured(monkeypatch, capsys):
@@ -170,18 +170,18 @@ def test_measured_rows_are_stored_beside_the_old_ones(monkeypatch, capsys, tmp_p
     monkeypatch.setattr(leaderboard, "measure", lambda *_: {**runs, "fast" + COLD: runs["fast"]})
     monkeypatch.setattr(protocol, "RESULTS", tmp_path)
     monkeypatch.setattr(leaderboard, "RESULTS", tmp_path)
-    monkeypatch.setattr(leaderboard, "render", lambda _: None)
+    monkeypatch.setattr(leaderboard, "render", lambda: None)
     stored = {"tiny": [run_of(5.0)], "tutorial-loop": [run_of(9.0)]}
     old = make_rows(["tiny"], stored, ENVIRONMENT, 0.99)
-    protocol.write_results("leaderboard", {"rows": old})
+    protocol.write_results("leaderboard", {"mnist": old})
     assert leaderboard.main() == 0
-    stored = json.loads((tmp_path / "leaderboard.json").read_text("utf-8"))["rows"]
+    stored = json.loads((tmp_path / "leaderboard.json").read_text("utf-8"))["mnist"]
     assert list(stored) == ["tiny", "fast"]
     assert stored["tiny"] == old["tiny"]
     assert stored["fast"]["environment"]["command"].endswith("--recipes fast --seeds 1")
 
 
-def test_fashion_mnist_is_stored_by_itself(monkeypatch, capsys, tmp_path):
+def test_fashion_mnist_is_stored_beside_mnist(monkeypatch, capsys, tmp_path):
     arguments = ["--data", "fashion-mnist", "--recipes", "fast", "--seeds", "1"]
     monkeypatch.setattr(sys, "argv", ["leaderboard.py", *arguments])
     runs = {name: [{**run_of(10.0), "process_seconds": 1.0}] for name in ("tutorial-loop", "fast")}
@@ -190,10 +190,16 @@ def test_fashion_mnist_is_stored_by_itself(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(leaderboard, "RESULTS", tmp_path)
     monkeypatch.setattr(leaderboard, "ROOT", tmp_path)
     for name in leaderboard.DOCUMENTS:
-        marks = "<!-- leaderboard_fashion:begin -->\n<!-- leaderboard_fashion:end -->"
-        (tmp_path / name).write_text(marks, "utf-8")
+        blocks = (f"<!-- {b.block}:begin -->\n<!-- {b.block}:end -->" for b in BOARDS.values())
+        (tmp_path / name).write_text("\n".join(blocks), "utf-8")
+    old = make_rows(["tiny"], {"tiny": [run_of(5.0)], **runs}, ENVIRONMENT, 0.99)
+    protocol.write_results("leaderboard", {"mnist": old})
     assert leaderboard.main() == 0
-    assert [path.name for path in tmp_path.glob("*.json")] == ["leaderboard_fashion.json"]
+    stored = protocol.read_results("leaderboard")
+    assert {data: list(rows) for data, rows in stored.items()} == {
+        "mnist": ["tiny"],
+        "fashion-mnist": ["fast"],
+    }
     text = (tmp_path / "README.md").read_text("utf-8")
     assert "All of Fashion-MNIST, the" in text
     assert "`tellapart train fashion-mnist --recipe NAME`" in text

@@ -54,7 +54,7 @@ _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
 }
 _QUARTER_TURNS = (5, 6, 7, 8)
 _SHARP_SHRINKING = 3  # the bicubic filter has at least this much left to do after means
-_BUFFER_BYTES = 2**18
+_BUFFER_BYTES = 2**16
 _LARGEST_MISSING_PART = 16  # one in so many
 
 

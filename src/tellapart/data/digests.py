@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 _UNSURE_NANOSECONDS = 2_000_000_000
 _FILES_AT_A_TIME = 32
-_BYTES_AT_A_TIME = 2**20
+_BYTES_AT_A_TIME = 2**16
 
 
 class _Stamp(NamedTuple):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from tellapart.data.listing import (
@@ -27,7 +28,7 @@ from tellapart.data.listing import (
     shown_path,
     split_named,
 )
-from tellapart.data.pictures import PICTURE_SUFFIXES, is_picture_name, is_system_name, walk
+from tellapart.data.pictures import PICTURE_SUFFIXES, is_picture_name, is_system_name, walk_folders
 from tellapart.errors import DataError
 
 _LAYOUT = "make one folder per class, DATA/CLASS/picture.jpg, or give a .csv with path and label"
@@ -43,9 +44,11 @@ def list_folder(folder: Path) -> Listing:
     splits = _split_folders(folder)
     files: list[PictureFile] = []
     left_out: list[LeftOut] = []
-    for path in walk(folder):
-        sorted_in = _sorted_in(path, folder, splits)
-        (files if isinstance(sorted_in, PictureFile) else left_out).append(sorted_in)  # type: ignore[arg-type]
+    for place, names in walk_folders(folder):
+        home = _home(place, folder, splits)
+        for name in names:
+            sorted_in = _sorted_in(place / name, folder, home)
+            (files if isinstance(sorted_in, PictureFile) else left_out).append(sorted_in)  # type: ignore[arg-type]
     if not files:
         raise DataError(
             f"{folder}: no picture ({' '.join(sorted(PICTURE_SUFFIXES))}) in a folder of its "
@@ -99,29 +102,52 @@ def _has_pictures(folder: Path) -> bool:
     return any(is_picture_name(path.name) and path.is_file() for path in folder.iterdir())
 
 
-def _sorted_in(path: Path, folder: Path, splits: dict[str, str]) -> PictureFile | LeftOut:
-    inside = path.relative_to(folder)
+@dataclass(frozen=True)
+class _Home:
+    """What it means to lie in a folder.
+
+    Args:
+        class_name: of the pictures there, as the folder is called.
+        split: of the pictures there.
+        why_none: why they have no class; empty where they have one.
+        named_in_text: whether the way here from the data set's folder is UTF-8.
+    """
+
+    class_name: str = ""
+    split: str | None = None
+    why_none: str = ""
+    named_in_text: bool = True
+
+
+def _home(place: Path, folder: Path, splits: dict[str, str]) -> _Home:
+    inside = place.relative_to(folder)
     parts = inside.parts
+    split = splits.get(parts[0]) if parts else None
+    if splits and split is None:
+        return _Home(why_none="lies beside the folders of the splits")
+    depth = 1 if splits else 0
+    if len(parts) <= depth:
+        return _Home(why_none="lies in no folder of a class")
+    return _Home(parts[depth], split, named_in_text=is_text(inside))
+
+
+def _sorted_in(path: Path, folder: Path, home: _Home) -> PictureFile | LeftOut:
     if is_system_name(path.name):
         return LeftOut(path, "system file", "a system's or hidden file")
     if not is_picture_name(path.name):
         return LeftOut(path, "not a picture by its name", f"ends in {path.suffix or 'nothing'}")
-    split = splits.get(parts[0]) if splits else None
-    if splits and split is None:
-        return LeftOut(path, "without a class", "lies beside the folders of the splits")
-    depth = 1 if splits else 0
-    if len(parts) < depth + 2:
-        return LeftOut(path, "without a class", "lies in no folder of a class")
-    if not is_text(parts[depth]):
+    if home.why_none:
+        return LeftOut(path, "without a class", home.why_none)
+    if not is_text(home.class_name):
         raise DataError(
-            f"{folder}: the folder '{path_text(parts[depth])}' has a name that is not UTF-8, and "
-            "a class takes its folder's name; rename the folder"
+            f"{folder}: the folder '{path_text(home.class_name)}' has a name that is not UTF-8, "
+            "and a class takes its folder's name; rename the folder"
         )
     # A run lists its pictures in a table, and could not find this one again by what it can write.
-    if not is_text(inside):
+    if not (home.named_in_text and is_text(path.name)):
         return LeftOut(path, "name not UTF-8", "its name is not UTF-8; rename it")
     # Systems write the same accented name in two ways; a class has one.
-    return PictureFile(path, unicodedata.normalize("NFC", parts[depth]), split)
+    return PictureFile(path, unicodedata.normalize("NFC", home.class_name), home.split)
 
 
 def _empty_classes(folder: Path, splits: dict[str, str], files: list[PictureFile]) -> Iterator[str]:

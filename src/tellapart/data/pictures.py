@@ -106,7 +106,17 @@ def _below(folder: Path) -> Iterator[Path]:
 def walk(folder: Path) -> Iterator[Path]:
     """Every file in ``folder`` and below it, in alphabetical order, those of a folder first.
 
-    Links to folders are followed, each folder once; of a system's own folder comes only its name.
+    As `walk_folders`, file by file.
+    """
+    for parent, names in walk_folders(folder):
+        for name in names:
+            yield parent / name
+
+
+def walk_folders(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """``folder`` and every folder below it, each with the names of its files in alphabetical order.
+
+    Links to folders are followed, each folder once; a system's own folder is a name like a file's.
 
     Raises:
         DataError: where a folder cannot be searched.
@@ -125,8 +135,7 @@ def walk(folder: Path) -> Iterator[Path]:
         # os.walk goes on with what is left in this very list, in its order.
         own = sorted(name for name in folders if is_system_name(name))
         folders[:] = sorted(set(folders) - set(own))
-        for name in sorted(names + own):
-            yield Path(parent, name)
+        yield Path(parent), sorted(names + own)
 
 
 def is_picture_name(name: str) -> bool:
