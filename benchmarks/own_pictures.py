@@ -11,8 +11,10 @@ other as many as make about as many pixels, but at least 64. ``--folder`` takes 
 *Decoding*: the same files, once through the cache of this package (empty before each run, hashing
 and the search for look-alikes included) and once through what most people write: a ``Dataset``
 that opens, converts, resizes and turns one picture into float32, under a ``DataLoader`` of batches
-of 64, without workers and with one per core. One epoch each. The ways take turns, so that a machine
-that is slower for a while is slower for all; the first turn is not counted.
+of 64, without workers and with one per core, forked. One epoch each, in a process of its own, because
+workers that were forked slow down what their parent does afterwards; each process does it twice, and
+the first time is not counted. The ways take turns, so that a machine that is slower for a while is
+slower for all.
 
 *Second start*: from the call to data that can be trained on, the cache filled.
 
@@ -36,7 +38,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from statistics import harmonic_mean
 from typing import Any
@@ -47,7 +51,17 @@ from PIL import Image
 from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, Dataset
 
-from protocol import ROOT, Spread, describe_run, fill_block, read_results, spread, write_results
+from protocol import (
+    ROOT,
+    Spread,
+    describe_run,
+    fill_block,
+    read_results,
+    run_fresh,
+    spread,
+    taking_turns,
+    write_results,
+)
 from tellapart.data.digests import num_cores
 from tellapart.data.image_set import ImageSet
 from tellapart.data.mapping import mapped_bytes
@@ -101,54 +115,61 @@ class UsualDataset(Dataset[torch.Tensor]):
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(255)
 
 
-def seconds_of(
-    ways: Mapping[str, Callable[[], object]], runs: int, before: Callable[[], object] = int
-) -> dict[str, list[float]]:
-    """Wall-clock seconds of each run of each way, in turns; the first turn is not counted.
-
-    ``before`` each run something may be put in order, outside the clock.
-    """
-    measured: dict[str, list[float]] = {name: [] for name in ways}
+def seconds_of(work: Callable[[], object], runs: int) -> list[float]:
+    """Wall-clock seconds of each run, after one that is not counted."""
+    measured = []
     for _ in range(runs + 1):
-        for name, work in ways.items():
-            before()
-            start = time.perf_counter()
-            work()
-            measured[name].append(time.perf_counter() - start)
-    return {name: seconds[1:] for name, seconds in measured.items()}
+        start = time.perf_counter()
+        work()
+        measured.append(time.perf_counter() - start)
+    return measured[1:]
+
+
+def load_here(folder: Path, side: int) -> None:
+    """Decodes what the cache does not hold."""
+    load_data_set(folder, preparation=Preparation(channels=3, height=side, width=side))
+
+
+def seconds_here(folder: Path, side: int) -> float:
+    """Of decoding everything into an empty cache."""
+    cache = Path(os.environ["TELLAPART_CACHE"])
+    for _ in range(2):
+        shutil.rmtree(cache, ignore_errors=True)
+        start = time.perf_counter()
+        load_here(folder, side)
+        seconds = time.perf_counter() - start
+    return seconds
+
+
+def seconds_of_usual(folder: Path, side: int, num_workers: int) -> float:
+    """Of an epoch of a ``Dataset`` under a ``DataLoader``."""
+    pictures = UsualDataset(find_pictures([str(folder)]), side)
+    # The default of Linux, where a process that was itself spawned would spawn its workers too.
+    start = "fork" if num_workers else None
+    loader = DataLoader(
+        pictures, batch_size=BATCH, num_workers=num_workers, multiprocessing_context=start
+    )
+    return seconds_of(lambda: deque(loader, maxlen=0), 1)[0]
 
 
 def measure_decoding(folder: Path, side: int, runs: int) -> dict[str, Any]:
     """Pictures per second of three ways, and the seconds of the second start."""
-    paths = find_pictures([str(folder)])
-    cache = Path(os.environ["TELLAPART_CACHE"])
-    wanted = Preparation(channels=3, height=side, width=side)
-
-    def ours() -> None:
-        load_data_set(folder, preparation=wanted)
-
-    def empty_cache() -> None:
-        shutil.rmtree(cache, ignore_errors=True)
-
-    def usual(workers: int) -> Callable[[], None]:
-        loader = DataLoader(UsualDataset(paths, side), batch_size=BATCH, num_workers=workers)
-
-        def run() -> None:
-            for _ in loader:
-                pass
-
-        return run
-
-    ways: dict[str, Callable[[], None]] = {
-        "tellapart": ours,
-        "dataset, no workers": usual(0),
-        "dataset, a worker per core": usual(num_cores()),
+    ways: dict[str, Callable[[], float]] = {
+        "tellapart": partial(run_fresh, seconds_here, folder, side),
+        "dataset, no workers": partial(run_fresh, seconds_of_usual, folder, side, 0),
+        "dataset, a worker per core": partial(
+            run_fresh, seconds_of_usual, folder, side, num_cores()
+        ),
     }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for name, _ in taking_turns(dict.fromkeys(ways, runs)):
+        seconds[name].append(ways[name]())
+    num_pictures = len(find_pictures([str(folder)]))
     rates = {
-        name: spread([len(paths) / seconds for seconds in measured]).to_json()
-        for name, measured in seconds_of(ways, runs, empty_cache).items()
+        name: spread([num_pictures / some for some in measured]).to_json()
+        for name, measured in seconds.items()
     }
-    second = spread(seconds_of({"second start": ours}, runs)["second start"]).to_json()
+    second = spread(seconds_of(partial(load_here, folder, side), runs)).to_json()
     return {"pictures_per_second": rates, "second_start_seconds": second}
 
 
