@@ -11,10 +11,10 @@ other as many as make about as many pixels, but at least 64. ``--folder`` takes 
 *Decoding*: the same files, once through the cache of this package (empty before each run, hashing
 and the search for look-alikes included) and once through what most people write: a ``Dataset``
 that opens, converts, resizes and turns one picture into float32, under a ``DataLoader`` of batches
-of 64, without workers and with one per core, forked. One epoch each, in a process of its own, because
-workers that were forked slow down what their parent does afterwards; each process does it twice, and
-the first time is not counted. The ways take turns, so that a machine that is slower for a while is
-slower for all.
+of 64, without workers and with one per core, forked. One epoch each, in a process of its own, as
+workers that were forked slow down what their parent does afterwards; each process does it twice,
+and the first time is not counted. The ways take turns, so that a machine that is slower for a while
+is slower for all.
 
 *Second start*: from the call to data that can be trained on, the cache filled.
 
