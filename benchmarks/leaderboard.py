@@ -257,7 +257,7 @@ def render() -> None:
     for data, rows in read_results(NAME).items():
         board = BOARDS[data]
         for name, wording in DOCUMENTS.items():
-            text = table(rows, wording, board.title, board.target)
+            text = table(rows, wording, data, board.title, board.target)
             fill_block(ROOT / name, board.block, text)
 
 
@@ -283,7 +283,8 @@ def main() -> int:
         task = Task(arguments.data, arguments.data_dir, arguments.epochs)
         runs = measure(counts, task, keras_python)
         measured = make_rows(rows, runs, environment, board.target)
-        print(table(measured, ENGLISH, board.title if stores else arguments.data, board.target))
+        title = board.title if stores else arguments.data
+        print(table(measured, ENGLISH, arguments.data, title, board.target))
         if stores:
             stored = stored_rows()
             rows_of_board = merge(stored.get(arguments.data, {}), measured)
@@ -299,12 +300,16 @@ def main() -> int:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train recipes and peers; write the leaderboard.")
     parser.add_argument("--recipes", nargs="*", help="default, if no peer is: all of the board")
-    parser.add_argument("--peers", nargs="*", choices=PEERS, help="default, if no recipe is: all")
+    parser.add_argument(
+        "--peers", nargs="*", choices=PEERS, help="default, if no recipe is: all of the board"
+    )
     parser.add_argument("--seeds", type=int, help="runs per row; default 10 for fast, else 5")
     parser.add_argument("--loop-runs", type=int, default=3, help="of the tutorials' loop, beside")
     parser.add_argument("--epochs", type=int, help="of every row, for a try; prints only")
     parser.add_argument("--data", default="mnist", help=f"of {list(BOARDS)}; another prints only")
-    parser.add_argument("--data-dir", type=Path, help="holds mnist/; default $TELLAPART_DATA")
+    parser.add_argument(
+        "--data-dir", type=Path, help="holds mnist/ or the like; default $TELLAPART_DATA"
+    )
     parser.add_argument("--render-only", action="store_true", help="train nothing")
     parser.add_argument("--print-only", action="store_true", help="store and render nothing")
     return parser.parse_args()

@@ -145,14 +145,22 @@ CHINESE = Wording(
 )
 
 
-def table(rows: Mapping[str, Row], wording: Wording, data: str, target: float) -> str:
-    """The rows in Markdown, the shortest training first, and the conditions below them."""
+def table(rows: Mapping[str, Row], wording: Wording, source: str, title: str, target: float) -> str:
+    """The rows in Markdown, the shortest training first, and the conditions below them.
+
+    Args:
+        rows: by their names.
+        wording: the language.
+        source: what the data set is called on the command line.
+        title: what people call it.
+        target: the accuracy that seconds are taken to.
+    """
     percent = f"{100 * target:.1f}"
     heads = [head.format(target=percent) for head in wording.heads]
     ranked = sorted(rows.items(), key=lambda item: item[1]["train_seconds"]["mean"])
     lines = [_line(heads), _line(["---", *["---:"] * (len(heads) - 1)])]
     lines += [_line(_cells(name, row, wording)) for name, row in ranked]
-    note = wording.note.format(data=data, source=data.lower(), target=percent)
+    note = wording.note.format(data=title, source=source, target=percent)
     return "\n".join([*lines, "", note, "", *_measured(dict(ranked), wording)])
 
 

@@ -85,14 +85,16 @@ def test_the_loop_is_as_fast_as_itself(rows):
 
 def test_seeds_that_never_get_there_are_counted_and_not_averaged(rows):
     assert rows["tutorial-loop"]["seconds_to_target"] == {"mean": 90.0, "deviation": 0.0, "n": 1}
-    assert "| 90.0 (1 of 2 seeds) |" in table(rows, ENGLISH, "MNIST", TARGET)
-    assert "| 90.0 (2 个种子中的 1 个) |" in table(rows, CHINESE, "MNIST", TARGET)
+    assert "| 90.0 (1 of 2 seeds) |" in table(rows, ENGLISH, "mnist", "MNIST", TARGET)
+    assert "| 90.0 (2 个种子中的 1 个) |" in table(rows, CHINESE, "mnist", "MNIST", TARGET)
 
 
 def test_a_row_that_never_gets_there_shows_a_dash():
     row = make_row([recipe_run(8.0, 0.97)], [LOOP], ENVIRONMENT, TARGET)
     assert row["seconds_to_target"] is None
-    assert "| 97.00 (n = 1) | 8.0 | 19 | — |  |" in table({"fast": row}, ENGLISH, "MNIST", TARGET)
+    assert "| 97.00 (n = 1) | 8.0 | 19 | — |  |" in table(
+        {"fast": row}, ENGLISH, "mnist", "MNIST", TARGET
+    )
 
 
 def test_merging_replaces_what_was_measured_and_keeps_the_rest(rows):
@@ -105,7 +107,7 @@ def test_merging_replaces_what_was_measured_and_keeps_the_rest(rows):
 
 
 def test_the_shortest_training_is_first_and_recipes_are_bold(rows):
-    head, ruler, first, second, *_ = table(rows, ENGLISH, "MNIST", TARGET).splitlines()
+    head, ruler, first, second, *_ = table(rows, ENGLISH, "mnist", "MNIST", TARGET).splitlines()
     assert head.count("|") == ruler.count("|") == first.count("|") == second.count("|") == 9
     assert first == (
         "| **`fast`**, bf16 | 108,970 | 1 | 99.20 ± 0.00 (n = 2) | 10.0 ± 2.8 | 15 "
@@ -116,7 +118,7 @@ def test_the_shortest_training_is_first_and_recipes_are_bold(rows):
 
 def test_rows_measured_alike_share_a_line_of_conditions(rows):
     tiny = make_row([recipe_run(20.0)], [LOOP], ENVIRONMENT, TARGET)
-    lines = table({**rows, "tiny": tiny}, ENGLISH, "MNIST", TARGET).splitlines()
+    lines = table({**rows, "tiny": tiny}, ENGLISH, "mnist", "MNIST", TARGET).splitlines()
     conditions = [line for line in lines if "commit" in line]
     assert len(conditions) == 2
     assert conditions[0].startswith("- `fast`, `tiny`: AMD EPYC, 2 cores, torch on 2 of them;")
@@ -127,7 +129,7 @@ def test_rows_measured_alike_share_a_line_of_conditions(rows):
 def test_a_peer_of_other_software_says_which(rows):
     run = {**peer_run([0.99]), "software": "keras 3.15.1, jax 0.10.2"}
     row = make_row([run], [LOOP], ENVIRONMENT, TARGET)
-    text = table({"keras-example": row}, CHINESE, "MNIST", TARGET)
+    text = table({"keras-example": row}, CHINESE, "mnist", "MNIST", TARGET)
     assert "[Keras 官方示例](https://keras.io/examples/vision/mnist_convnet/)" in text
     assert ", keras 3.15.1, jax 0.10.2, fp32 |" in text
 
@@ -137,4 +139,4 @@ def test_a_peer_of_other_software_says_which(rows):
 )
 def test_a_ratio_has_two_digits_that_count(seconds, shown):
     row = make_row([recipe_run(seconds)], [LOOP], ENVIRONMENT, TARGET)
-    assert f" | {shown} | " in table({"fast": row}, ENGLISH, "MNIST", TARGET)
+    assert f" | {shown} | " in table({"fast": row}, ENGLISH, "mnist", "MNIST", TARGET)

@@ -75,6 +75,14 @@ def test_what_cannot_be_read_is_named_with_the_reason(tmp_path):
     assert failed == {tmp_path / "folder": "cannot be read: Is a directory"}
 
 
+@pytest.mark.parametrize("num_bytes", [0, 1, 2**16, 2**17 + 1])
+def test_all_of_a_file_counts(tmp_path, num_bytes):
+    content = os.urandom(num_bytes)
+    (tmp_path / "file").write_bytes(content)
+    found, _ = digest_files(tmp_path, [tmp_path / "file"])
+    assert found[tmp_path / "file"] == hashlib.sha256(content).digest()
+
+
 def test_progress_counts_what_is_read(files):
     seen = []
     digest_files(files[0].parent, files, lambda done, total: seen.append((done, total)))

@@ -83,8 +83,9 @@ def test_values_without_an_agreed_white_are_refused(tmp_path, mode, value):
         grey(path)
 
 
+@pytest.mark.parametrize("name", ["picture.png", "picture.tif", "picture.webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_exif_turns_it_upright(tmp_path, orientation):
+def test_exif_turns_it_upright(tmp_path, orientation, name):
     upright = np.array([[255, 255, 255, 255], [255, 0, 0, 0]], np.uint8).repeat(8, 0).repeat(8, 1)
     undo = {
         1: lambda a: a, 2: lambda a: a[:, ::-1], 3: lambda a: a[::-1, ::-1], 4: lambda a: a[::-1],
@@ -94,7 +95,7 @@ def test_exif_turns_it_upright(tmp_path, orientation):
     stored = Image.fromarray(np.ascontiguousarray(undo[orientation](upright)))
     exif = Image.Exif()
     exif[0x0112] = orientation
-    path = save(tmp_path, stored, exif=exif)
+    path = save(tmp_path, stored, name, exif=exif)
     assert (grey(path, 2, 4)[0] > 128).tolist() == [[True] * 4, [True, False, False, False]]
 
 

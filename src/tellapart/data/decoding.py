@@ -8,8 +8,9 @@ One rule for every file, so that the same file always gives the same pixels:
    0.299 R + 0.587 G + 0.114 B. Floating-point pixels are refused: they have no agreed white.
 3. It is resized bicubically, its aspect kept, until it just fits into the frame (``pad``) or just
    covers it (``crop``); where it shrinks, over areas as large as it shrinks by. A JPEG is decoded
-   at 1/2, 1/4 or 1/8 where at most a sixteenth is then missing; of others that are six times too
-   large, or more, the mean over squares is taken first. A picture that fits keeps its values.
+   at 1/2, 1/4 or 1/8 where at most a sixteenth is then missing; what is still six times too large,
+   or more, is first made three times too large by means over areas. A picture that fits keeps its
+   values.
 4. It is centred. What ``crop`` has too much of is cut off evenly; what ``pad`` leaves free is
    filled, per channel, with the median of the picture's outermost pixels: paper goes on as paper,
    and night as night.
@@ -53,7 +54,9 @@ _UPRIGHT: dict[int, Callable[[Pixels], Pixels]] = {
     8: np.rot90,
 }
 _QUARTER_TURNS = (5, 6, 7, 8)
-_SHARP_SHRINKING = 3  # the bicubic filter has at least this much left to do after means
+_LEFT_TO_FILTER = 3  # how much too large a picture is after means over areas
+# Elsewhere torch's filters for uint8 are slower than Pillow's.
+_TORCH_FILTERS_FAST = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 _BUFFER_BYTES = 2**16
 _LARGEST_MISSING_PART = 16  # one in so many
 
@@ -112,10 +115,13 @@ def reason_of(path: Path, error: DataError) -> str:
 
 def _upright(path: Path, image: Image.Image, frame: Frame) -> Pixels:
     """The picture upright, with the frame's channels, resized to fit or cover the frame."""
+    if image.format == "TIFF":
+        image.load()  # which turns it upright, and forgets the tag
     orientation = image.getexif().get(_ORIENTATION_TAG, 1)
     turned = orientation in _QUARTER_TURNS
     box = (frame.height, frame.width) if turned else (frame.width, frame.height)
     size = _resized(image.size, box, frame)
+    _require_resizable(path, image.size, size)
     # 1/4 of the common 500x375 is 125x94: as sharp as 128x96, for half the work of decoding 1/2.
     width, height = (side - side // _LARGEST_MISSING_PART for side in size)
     image.draft(frame.mode, (width, height))
@@ -134,12 +140,15 @@ def _resized(size: tuple[int, int], box: tuple[int, int], frame: Frame) -> tuple
 def _resize(image: Image.Image, size: tuple[int, int]) -> Pixels:
     """The pixels, (height, width, channels), of the picture at this size (width, height).
 
-    By torch, which filters uint8 two to eight times as fast as Pillow and gives the same values to
-    one grey level. Before it takes its copy, pictures far too large are reduced.
+    By torch, which with AVX2 filters uint8 two to eight times as fast as Pillow and gives the same
+    values to two grey levels; by Pillow elsewhere.
     """
     shrinking = min(image.width / size[0], image.height / size[1])
-    if shrinking >= 2 * _SHARP_SHRINKING:
-        image = image.reduce(int(shrinking / _SHARP_SHRINKING))
+    if shrinking >= 2 * _LEFT_TO_FILTER:
+        large = (size[0] * _LEFT_TO_FILTER, size[1] * _LEFT_TO_FILTER)
+        image = image.resize(large, Image.Resampling.BOX)
+    if size != image.size and not _TORCH_FILTERS_FAST:
+        image = image.resize(size, Image.Resampling.BICUBIC)
     pixels = np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, -1)
     if size == image.size:
         return pixels
@@ -181,6 +190,15 @@ def _require_decodable_size(path: Path, size: tuple[int, int]) -> None:
     width, height = size
     if width * height > MAX_PIXELS:
         raise DataError(f"{path}: {_too_large(f'{width}x{height} = {width * height}')}")
+
+
+def _require_resizable(path: Path, size: tuple[int, int], resized: tuple[int, int]) -> None:
+    width, height = resized
+    if width * height > MAX_PIXELS:
+        raise DataError(
+            f"{path}: it has {size[0]}x{size[1]} pixels and would have {width}x{height} where it "
+            f"covers the frame, and at most {MAX_PIXELS} are made; cut it first, or use fit=pad"
+        )
 
 
 def _too_large(pixels: str) -> str:

@@ -51,7 +51,7 @@ def list_folder(folder: Path) -> Listing:
             (files if isinstance(sorted_in, PictureFile) else left_out).append(sorted_in)  # type: ignore[arg-type]
     if not files:
         raise DataError(
-            f"{folder}: no picture ({' '.join(sorted(PICTURE_SUFFIXES))}) in a folder of its "
+            f"{folder}: no picture ({' '.join(PICTURE_SUFFIXES)}) in a folder of its "
             f"class; {_LAYOUT}"
         )
     if splits and not any(file.split == "train" for file in files):

@@ -52,7 +52,6 @@ _ROWS_AT_A_TIME = 256
 
 _Ints = NDArray[np.int64]
 _Bytes = NDArray[np.uint8]
-_Mapped = np.memmap[tuple[int, ...], np.dtype[np.uint8]]
 
 
 @dataclass(frozen=True)
@@ -170,10 +169,7 @@ def _fill(
             files = {row: path for row, path in enumerate(contents.values()) if row not in known}
             failures = _decode_all(files, frame, pixels, progress)
             kept = np.setdiff1d(np.arange(len(contents)), list(failures))
-            with ThreadPoolExecutor(1) as pool:  # the disk writes while the processor compares
-                written = pool.submit(pixels.flush)
-                near = _near_pairs(pixels, kept)
-                written.result()
+            near = _near_pairs(pixels, kept)
         # Numbers are rows less the holes that unreadable files have left.
         order = np.full(len(contents), -1)
         order[kept] = np.arange(len(kept))
@@ -242,7 +238,7 @@ def _near_pairs(pixels: _Bytes, kept: _Ints) -> _Ints:
 
 
 @contextlib.contextmanager
-def _created(path: Path, num_rows: int, frame: Frame) -> Iterator[_Mapped]:
+def _created(path: Path, num_rows: int, frame: Frame) -> Iterator[_Bytes]:
     """A new file of so many pictures, mapped for writing, its room on the disk taken."""
     num_bytes = max(1, num_rows * frame.num_bytes)
     try:
@@ -270,8 +266,8 @@ def _decode_all(
 ) -> dict[int, str]:
     """Decodes each row's file into it; for each that cannot be, the reason.
 
-    Threads, not processes: Pillow lets go of Python's lock while it decodes and resizes, and
-    nothing has to be sent from one process to another.
+    Threads, not processes: Pillow and torch let go of Python's lock while they decode and resize,
+    and nothing has to be sent from one process to another.
     """
     failures: dict[int, str] = {}
     listed = list(files.items())

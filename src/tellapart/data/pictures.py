@@ -14,12 +14,12 @@ from tellapart.data.preparation import Fit, Frame
 from tellapart.errors import DataError
 from tellapart.files import expand_home
 
-PICTURE_SUFFIXES = frozenset(
-    {".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+PICTURE_SUFFIXES = (
+    *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm"),
+    *(".png", ".ppm", ".tif", ".tiff", ".webp"),
 )
 """What a file in a folder must end with, in either case, to be taken for a picture."""
 
-_SUFFIXES = tuple(PICTURE_SUFFIXES)
 _SYSTEM_NAMES = frozenset(
     {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini", "ehthumbs.db"}
 )
@@ -79,7 +79,7 @@ def _matches(argument: str) -> list[Path]:
     if is_folder:
         pictures = list(_below(path))
         if not pictures:
-            suffixes = " ".join(sorted(PICTURE_SUFFIXES))
+            suffixes = " ".join(PICTURE_SUFFIXES)
             raise DataError(f"{path}: no picture ({suffixes}) in this folder or below it")
         return pictures
     if is_there:
@@ -140,7 +140,7 @@ def walk_folders(folder: Path) -> Iterator[tuple[Path, list[str]]]:
 
 def is_picture_name(name: str) -> bool:
     """Whether a file's name ends as those of pictures do."""
-    return name.lower().endswith(_SUFFIXES)
+    return name.lower().endswith(PICTURE_SUFFIXES)
 
 
 def is_system_name(name: str) -> bool:
