@@ -11,10 +11,10 @@ other as many as make about as many pixels, but at least 64. ``--folder`` takes 
 *Decoding*: the same files, once through the cache of this package (empty before each run, hashing
 and the search for look-alikes included) and once through what most people write: a ``Dataset``
 that opens, converts, resizes and turns one picture into float32, under a ``DataLoader`` of batches
-of 64, without workers and with one per core, forked. One epoch each, in a process of its own, as
-workers that were forked slow down what their parent does afterwards; each process does it twice,
-and the first time is not counted. The ways take turns, so that a machine that is slower for a while
-is slower for all.
+of 64, without workers and with one per core, forked. One epoch each; the first time of each way is
+not counted. The cache is filled in processes of their own, because workers that were forked slow
+down what their parent does afterwards, in which there is one uncounted filling before the counted
+one. The ways take turns, so that a machine that is slower for a while is slower for all.
 
 *Second start*: from the call to data that can be trained on, the cache filled.
 
@@ -115,14 +115,11 @@ class UsualDataset(Dataset[torch.Tensor]):
         return torch.from_numpy(np.array(image)).permute(2, 0, 1).float().div_(255)
 
 
-def seconds_of(work: Callable[[], object], runs: int) -> list[float]:
-    """Wall-clock seconds of each run, after one that is not counted."""
-    measured = []
-    for _ in range(runs + 1):
-        start = time.perf_counter()
-        work()
-        measured.append(time.perf_counter() - start)
-    return measured[1:]
+def seconds_of(work: Callable[[], object]) -> float:
+    """Wall-clock seconds of one run."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def load_here(folder: Path, side: int) -> None:
@@ -131,36 +128,29 @@ def load_here(folder: Path, side: int) -> None:
 
 
 def seconds_here(folder: Path, side: int) -> float:
-    """Of decoding everything into an empty cache."""
-    cache = Path(os.environ["TELLAPART_CACHE"])
+    """Of decoding everything into an empty cache, the second time."""
     for _ in range(2):
-        shutil.rmtree(cache, ignore_errors=True)
-        start = time.perf_counter()
-        load_here(folder, side)
-        seconds = time.perf_counter() - start
+        shutil.rmtree(os.environ["TELLAPART_CACHE"], ignore_errors=True)
+        seconds = seconds_of(partial(load_here, folder, side))
     return seconds
 
 
-def seconds_of_usual(folder: Path, side: int, num_workers: int) -> float:
-    """Of an epoch of a ``Dataset`` under a ``DataLoader``."""
+def usual_epoch(folder: Path, side: int, num_workers: int) -> Callable[[], float]:
+    """Takes an epoch of a ``Dataset`` under a ``DataLoader``, and gives its seconds."""
     pictures = UsualDataset(find_pictures([str(folder)]), side)
-    # The default of Linux, where a process that was itself spawned would spawn its workers too.
-    start = "fork" if num_workers else None
-    loader = DataLoader(
-        pictures, batch_size=BATCH, num_workers=num_workers, multiprocessing_context=start
-    )
-    return seconds_of(lambda: deque(loader, maxlen=0), 1)[0]
+    loader = DataLoader(pictures, batch_size=BATCH, num_workers=num_workers)
+    return partial(seconds_of, partial(deque, loader, maxlen=0))
 
 
 def measure_decoding(folder: Path, side: int, runs: int) -> dict[str, Any]:
     """Pictures per second of three ways, and the seconds of the second start."""
     ways: dict[str, Callable[[], float]] = {
         "tellapart": partial(run_fresh, seconds_here, folder, side),
-        "dataset, no workers": partial(run_fresh, seconds_of_usual, folder, side, 0),
-        "dataset, a worker per core": partial(
-            run_fresh, seconds_of_usual, folder, side, num_cores()
-        ),
+        "dataset, no workers": usual_epoch(folder, side, 0),
+        "dataset, a worker per core": usual_epoch(folder, side, num_cores()),
     }
+    for way in ways.values():
+        way()
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for name, _ in taking_turns(dict.fromkeys(ways, runs)):
         seconds[name].append(ways[name]())
@@ -169,7 +159,9 @@ def measure_decoding(folder: Path, side: int, runs: int) -> dict[str, Any]:
         name: spread([num_pictures / some for some in measured]).to_json()
         for name, measured in seconds.items()
     }
-    second = spread(seconds_of(partial(load_here, folder, side), runs)).to_json()
+    load_here(folder, side)
+    again = [seconds_of(partial(load_here, folder, side)) for _ in range(runs)]
+    second = spread(again).to_json()
     return {"pictures_per_second": rates, "second_start_seconds": second}
 
 
