@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tellapart.data import picture_cache, picture_files
 from tellapart.data.folder import list_folder
@@ -223,6 +224,17 @@ def test_the_form_is_chosen_by_the_pictures(tmp_path, make_picture, picture_size
         make_picture(tmp_path / "set" / "a" / f"{number}.png", number, size, mode)
     listing = list_folder(tmp_path / "set")
     assert choose_frame(Preparation(), partial(own_shape, listing)) == expected
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tif", "png"])
+@pytest.mark.parametrize(("orientation", "expected"), [(1, (30, 40)), (3, (30, 40)), (6, (40, 30))])
+def test_the_form_is_that_of_pictures_turned_upright(tmp_path, suffix, orientation, expected):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    (tmp_path / "set" / "a").mkdir(parents=True)
+    for number in range(3):
+        Image.new("RGB", (40, 30)).save(tmp_path / f"set/a/{number}.{suffix}", exif=exif)
+    assert own_shape(list_folder(tmp_path / "set")) == (3, *expected)
 
 
 def test_headers_are_read_once_and_only_where_something_is_left_to_choose(pets, monkeypatch):

@@ -108,6 +108,13 @@ def decode(path: Path, frame: Frame) -> Pixels:
         ) from error
 
 
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height, by the header alone, of what `decode` would turn upright."""
+    # Of a TIFF file Pillow gives them so.
+    turned = image.format != "TIFF" and _orientation(image) in _QUARTER_TURNS
+    return image.size[::-1] if turned else image.size
+
+
 def reason_of(path: Path, error: DataError) -> str:
     """What `decode` says of a file, without the file's name before it."""
     return str(error).removeprefix(f"{path}: ")
@@ -117,7 +124,7 @@ def _upright(path: Path, image: Image.Image, frame: Frame) -> Pixels:
     """The picture upright, with the frame's channels, resized to fit or cover the frame."""
     if image.format == "TIFF":
         image.load()  # which turns it upright, and forgets the tag
-    orientation = image.getexif().get(_ORIENTATION_TAG, 1)
+    orientation = _orientation(image)
     turned = orientation in _QUARTER_TURNS
     box = (frame.height, frame.width) if turned else (frame.width, frame.height)
     size = _resized(image.size, box, frame)
@@ -128,6 +135,11 @@ def _upright(path: Path, image: Image.Image, frame: Frame) -> Pixels:
     pixels = _resize(_convert(path, image, frame.mode), size)
     # Last, where there are fewest pixels to move.
     return _UPRIGHT[orientation](pixels) if orientation in _UPRIGHT else pixels
+
+
+def _orientation(image: Image.Image) -> int:
+    orientation: int = image.getexif().get(_ORIENTATION_TAG, 1)
+    return orientation
 
 
 def _resized(size: tuple[int, int], box: tuple[int, int], frame: Frame) -> tuple[int, int]:

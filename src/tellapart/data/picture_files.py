@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tellapart.data.decoding import FORMATS, quiet_pillow
+from tellapart.data.decoding import FORMATS, quiet_pillow, upright_size
 from tellapart.data.digests import Progress, digest_files
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.listing import (
@@ -140,14 +140,14 @@ def own_shape(listing: Listing) -> tuple[int, int, int]:
 
 
 def _sampled_headers(files: Sequence[PictureFile]) -> list[tuple[tuple[int, int], str]]:
-    """Size and mode of files spread over the list, without decoding one."""
+    """Size, upright, and mode of files spread over the list, without decoding one."""
     step = max(1, len(files) // _NUM_SAMPLED)
     headers = []
     with quiet_pillow():
         for file in files[::step]:
             try:
                 with Image.open(file.path, formats=FORMATS) as image:
-                    headers.append((image.size, image.mode))
+                    headers.append((upright_size(image), image.mode))
             # Pillow raises about ten kinds; the file will be decoded, and refused, later.
             except Exception:
                 continue
