@@ -153,12 +153,16 @@ def test_keras_gets_the_arrays_under_its_own_names(tmp_path):
     }
 
 
-def test_a_try_stores_nothing(monkeypatch, capsys, tmp_path):
-    arguments = ["--recipes", "fast", "--data", "mnist-sample", "--epochs", "1", "--seeds", "1"]
-    monkeypatch.setattr(sys, "argv", ["leaderboard.py", *arguments])
+@pytest.mark.parametrize(
+    "a_try", [["--data", "mnist-sample"], ["--epochs", "1"], ["--print-only"]], ids=" ".join
+)
+def test_a_try_stores_nothing(monkeypatch, capsys, tmp_path, a_try):
+    monkeypatch.setattr(sys, "argv", ["leaderboard.py", "--recipes", "fast", *a_try])
     runs = {name: [{**run_of(10.0), "process_seconds": 1.0}] for name in ("tutorial-loop", "fast")}
     monkeypatch.setattr(leaderboard, "measure", lambda *_: {**runs, "fast" + COLD: runs["fast"]})
     monkeypatch.setattr(protocol, "RESULTS", tmp_path)
+    monkeypatch.setattr(leaderboard, "RESULTS", tmp_path)
+    monkeypatch.setattr(leaderboard, "render", lambda: None)
     assert leaderboard.main() == 0
     assert "| **`fast`**, fp32 |" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ import pytest
 
 from tellapart.data.listing import (
     LeftOut,
+    Listing,
     PictureFile,
     is_text,
     left_out_notes,
@@ -37,6 +38,16 @@ def test_a_split_without_a_class_is_named():
     files = [PictureFile(ROOT, "cat", s) for s in ("train", "test")]
     files.append(PictureFile(ROOT, "dog", "train"))
     assert missing_class_notes(files, ("cat", "dog")) == ["test has no picture of 'dog'"]
+
+
+def test_only_pictures_to_learn_from_are_counted():
+    divided = [("cat", "train"), ("cat", "train"), ("cat", "test"), ("dog", "train")]
+    for files, counts in (
+        (divided, {"cat": 2, "dog": 1}),
+        ([(name, None) for name, _ in divided], {"cat": 3, "dog": 1}),
+    ):
+        listing = Listing("pets", ROOT, tuple(PictureFile(ROOT, *file) for file in files))
+        assert listing.train_counts() == counts
 
 
 def test_paths_are_shown_from_the_root_where_they_lie_below_it():

@@ -3,6 +3,7 @@
 import os
 import shutil
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,6 +49,19 @@ def test_every_picture_is_what_reading_it_alone_gives(pets):
             assert part.class_names[label] == path.parent.name
     assert data_set.class_names == ("cat", "dog")
     assert data_set.split("train").mapped
+
+
+@pytest.mark.parametrize(
+    ("num_pictures", "num_cores", "largest"), [(20, 1, 1), (20, 16, 1), (64, 2, 2), (600, 2, 16)]
+)
+def test_all_cores_have_work_until_the_end(monkeypatch, num_pictures, num_cores, largest):
+    jobs = []
+    monkeypatch.setattr(picture_cache, "num_cores", lambda: num_cores)
+    monkeypatch.setattr(picture_cache, "_decode_some", lambda some, *_: jobs.append(some) or {})
+    files = {row: Path(f"{row}.png") for row in range(num_pictures)}
+    picture_cache._decode_all(files, Frame(3, 8, 8), np.empty(0, np.uint8), None)
+    assert max(map(len, jobs)) == largest
+    assert sorted(row for some in jobs for row, _ in some) == list(range(num_pictures))
 
 
 def test_splits_are_made_stratified_by_the_seed_and_said(pets):
