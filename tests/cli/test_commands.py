@@ -98,6 +98,12 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(tellapart):
     assert not any(Path().iterdir())
 
 
+def test_dry_run_warns_as_training_does(tellapart):
+    outcome = tellapart("train", "--dry-run", "--recipe", "accurate-objects", "--json")
+    assert outcome.err.startswith("warning: the recipe mirrors pictures")
+    assert outcome.json["recipe"] == "accurate-objects"
+
+
 def test_dry_run_refuses_what_train_refuses(refused):
     message = refused("train", "--dry-run", "--set", "batch_size=4001")
     assert message.startswith("batch_size 4001 is larger than the train split (4000 pictures)")

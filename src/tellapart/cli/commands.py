@@ -75,16 +75,18 @@ def train(
         from tellapart.runtime import set_threads
 
         set_threads(threads)
-        plan = make_plan(
-            data,
-            recipe=recipe,
-            settings=settings,
-            seed=seed,
-            run=open_run(resume) if resume else None,
-            data_dir=data_dir,
-            device=device,
-        )
-        make_trainer(plan)  # refuses what cannot be trained
+        with ConsoleWatcher() as watcher:
+            plan = make_plan(
+                data,
+                recipe=recipe,
+                settings=settings,
+                seed=seed,
+                run=open_run(resume) if resume else None,
+                data_dir=data_dir,
+                device=device,
+                watcher=watcher,
+            )
+            make_trainer(plan)  # refuses what cannot be trained
         if json:
             print_json(plan.to_json())
         else:
