@@ -316,6 +316,14 @@ def test_a_header_that_is_no_json_object_is_refused(path, text):
         ("normalization", {"mean": [0], "deviation": [10**400]}, "must fit a float"),
         ("normalization", {"mean": [0], "deviation": [1e-320]}, "must stay finite in float32"),
         ("normalization", {"mean": ["0"], "deviation": [1]}, "mean is missing or of the wrong"),
+        (
+            "prediction",
+            3,
+            "prediction must be a table whose views are one, mirrored, shifted, both",
+        ),
+        ("prediction", {}, "prediction must be a table whose views are one, mirrored, shifted"),
+        ("prediction", {"views": "two"}, "prediction must be a table whose views are one"),
+        ("prediction", {"views": ["one"]}, "prediction must be a table whose views are one"),
         ("preparation", 3, "preparation must be a table whose fit is pad or crop"),
         ("preparation", {"fit": "stretch"}, "preparation must be a table whose fit is pad or crop"),
         ("preparation", {"fit": "pad", "style": 3}, "style must be a table of ground, smallest"),
@@ -353,10 +361,20 @@ def test_how_pictures_are_made_to_fit_comes_back(path):
     assert loaded.with_network(loaded.network).style == style
 
 
+@pytest.mark.parametrize("views", ["one", "mirrored", "shifted", "both"])
+def test_views_come_back(tmp_path, views):
+    classifier = make()
+    classifier.views = views
+    save_classifier(tmp_path / "model.safetensors", classifier, {})
+    loaded = load_classifier(tmp_path / "model.safetensors")
+    assert loaded.views == views
+    assert torch.equal(loaded(pictures()), classifier(pictures()))
+
+
 def test_a_file_of_before_there_was_a_choice_pads(path):
     path.write_bytes(file_bytes())
     loaded = load_classifier(path)
-    assert (loaded.fit, loaded.style) == ("pad", None)
+    assert (loaded.fit, loaded.style, loaded.views) == ("pad", None, "one")
 
 
 def test_what_is_known_of_training_is_not_needed(path):

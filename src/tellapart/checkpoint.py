@@ -14,7 +14,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import safetensors
 import safetensors.torch
@@ -25,6 +25,7 @@ from tellapart.data.drawing import DrawingStyle
 from tellapart.errors import ClassifierFileError, ConfigError, TellapartError
 from tellapart.files import write_whole
 from tellapart.models.classifier import Classifier, Normalization
+from tellapart.models.test_time_augmentation import Views
 from tellapart.models.zoo import build_network
 
 _FORMAT = 1
@@ -118,6 +119,7 @@ def save_classifier(path: Path, classifier: Classifier, training: Mapping[str, A
             "fit": classifier.fit,
             "style": asdict(classifier.style) if classifier.style else None,
         },
+        "prediction": {"views": classifier.views},
         "training": dict(training),
     }
     save_tensors(path, classifier.network.state_dict(), header)
@@ -184,6 +186,7 @@ def _empty_classifier(header: Mapping[str, Any]) -> Classifier:
         picture_shape=shape,
         normalization=_normalization(header),
         **_preparation(header),
+        views=_views(header),
     )
 
 
@@ -204,6 +207,17 @@ def _preparation(header: Mapping[str, Any]) -> dict[str, Any]:
     ):
         raise ClassifierFileError("header: style must have a ground and shares of the frame")
     return {"fit": table["fit"], "style": DrawingStyle(**style)}
+
+
+def _views(header: Mapping[str, Any]) -> Views:
+    """Over what the classifier averages; files of before there was a choice say nothing."""
+    table = header.get("prediction", {"views": "one"})
+    views = table.get("views") if isinstance(table, dict) else None
+    if views not in get_args(Views):
+        raise ClassifierFileError(
+            f"header: prediction must be a table whose views are {', '.join(get_args(Views))}"
+        )
+    return cast(Views, views)
 
 
 def _normalization(header: Mapping[str, Any]) -> Normalization:

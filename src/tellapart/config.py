@@ -318,6 +318,23 @@ class AveragingRecipe(_Section):
 
 
 @dataclass(frozen=True)
+class PredictionRecipe(_Section):
+    """How the trained classifier answers."""
+
+    views: Literal["one", "mirrored", "shifted", "both"] = _setting(
+        "one",
+        "what the answer is the mean over. one: the picture as it is; mirrored: it and its mirror"
+        " image; shifted: it and its shifts in the eight directions; both: those nine, and the"
+        " mirror image of each",
+    )
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether mirrored pictures have a say."""
+        return self.views in ("mirrored", "both")
+
+
+@dataclass(frozen=True)
 class DistillationRecipe(_Section):
     """Learning from a trained classifier's probabilities as well as from labels."""
 
@@ -426,6 +443,7 @@ class Recipe:
     optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
     schedule: ScheduleRecipe = field(default_factory=ScheduleRecipe)
     averaging: AveragingRecipe = field(default_factory=AveragingRecipe)
+    prediction: PredictionRecipe = field(default_factory=PredictionRecipe)
     distillation: DistillationRecipe = field(default_factory=DistillationRecipe)
     finetuning: FinetuningRecipe = field(default_factory=FinetuningRecipe)
 
@@ -495,6 +513,7 @@ _SECTION_TYPES: dict[str, type[Any]] = {
     "optimizer": OptimizerRecipe,
     "schedule": ScheduleRecipe,
     "averaging": AveragingRecipe,
+    "prediction": PredictionRecipe,
     "distillation": DistillationRecipe,
     "finetuning": FinetuningRecipe,
 }

@@ -55,6 +55,38 @@ def test_a_classifier_is_normalisation_and_network():
     assert torch.equal(classifier(images), classifier.network(classifier.normalize(images)))
 
 
+class Corner(nn.Module):
+    """Its logits depend on one pixel alone, the second of the second row."""
+
+    def forward(self, images):
+        return torch.stack([images[:, 0, 1, 1], torch.zeros(len(images))], 1)
+
+
+def test_the_answer_is_the_mean_over_the_views_by_hand():
+    image = torch.zeros(1, 3, 4, 5, dtype=torch.uint8)
+    image[0, 0, 1, 3] = 255  # at the corner in the mirror image, and in no shift of the picture
+    classifier = make(mean=(0.0,), deviation=(1.0,), network=Corner()).eval()
+    dark, bright = 0.5, float(torch.tensor([1.0, 0.0]).softmax(0)[0])
+    for views, mean in {
+        "one": dark,
+        "mirrored": (dark + bright) / 2,
+        "shifted": dark,
+        "both": (17 * dark + bright) / 18,
+    }.items():
+        classifier.views = views
+        assert classifier(image).softmax(1)[0, 0].item() == pytest.approx(mean), views
+
+
+def test_training_sees_each_picture_once():
+    classifier = make(mean=(0.0,), deviation=(1.0,), network=Corner())
+    images = pictures(7, 3, 4, 5)
+    expected = classifier.train()(images)
+    classifier.views = "both"
+    assert torch.equal(classifier(images), expected)
+    assert classifier.with_network(classifier.network).views == "both"
+    assert not torch.equal(classifier.eval()(images), expected)
+
+
 @pytest.mark.parametrize(
     ("images", "ending"),
     [

@@ -1,16 +1,16 @@
-"""Views shifted by whole pixels, edges repeated, nothing mirrored; and the mean over them."""
+"""Views shifted by whole pixels, edges repeated; mirrored only where that is asked for."""
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
 from tellapart.models.test_time_augmentation import (
-    NUM_VIEWS,
-    NineViews,
+    asked_views,
     nine_views,
+    num_views,
     shifted,
     view_shift,
+    views_of,
 )
 
 
@@ -48,7 +48,7 @@ def test_a_shift_is_a_cut_from_the_picture_with_its_edge_repeated(down, right):
 
 def test_nine_different_views_of_which_one_is_the_picture():
     views = list(nine_views(random_pictures(2, 1, 28, 28)))
-    assert len(views) == NUM_VIEWS == 9
+    assert len(views) == 9
     assert len({view.numpy().tobytes() for view in views}) == 9
     assert torch.equal(views[4], random_pictures(2, 1, 28, 28))
 
@@ -69,32 +69,36 @@ def test_no_view_is_mirrored():
         assert torch.equal(view[0, 0, top : top + 4, left : left + 4], stroke)
 
 
-class Brightness(nn.Module):
-    """Its logits depend on how much light there is, and not on where."""
-
-    def forward(self, images):
-        light = images.float().sum((1, 2, 3)) / 1000
-        return torch.stack([light, 2 - light], 1)
-
-
-class Middle(nn.Module):
-    """Its logits depend on the middle pixel alone."""
-
-    def forward(self, images):
-        middle = images[:, 0, 2, 2].float() / 255
-        return torch.stack([middle, torch.zeros_like(middle)], 1)
+@pytest.mark.parametrize("views", ["one", "mirrored", "shifted", "both"])
+def test_the_views_of_each_kind(views):
+    pictures = random_pictures(2, 3, 6, 7)
+    sides = [pictures, pictures.flip(3)] if views in ("mirrored", "both") else [pictures]
+    expected = [
+        list(nine_views(side)) if views in ("shifted", "both") else [side] for side in sides
+    ]
+    expected = [view for some in expected for view in some]
+    seen = list(views_of(pictures, views))
+    assert len(seen) == len(expected) == num_views(views)
+    for ours, theirs in zip(seen, expected, strict=True):
+        assert torch.equal(ours, theirs)
 
 
-def test_a_classifier_to_which_a_shift_is_nothing_says_what_it_said():
-    pictures = torch.zeros(6, 1, 28, 28, dtype=torch.uint8)
-    pictures[:, :, 4:24, 4:24] = random_pictures(6, 1, 20, 20) // 20
-    plain, averaged = Brightness()(pictures), NineViews(Brightness())(pictures)
-    torch.testing.assert_close(averaged.softmax(1), plain.softmax(1))
+def test_a_mirror_image_by_hand():
+    picture = torch.tensor([[[[1, 2, 3], [4, 5, 6]]]], dtype=torch.uint8)
+    _, mirrored = views_of(picture, "mirrored")
+    assert mirrored.tolist() == [[[[3, 2, 1], [6, 5, 4]]]]
 
 
-def test_the_mean_over_the_views_by_hand():
-    picture = torch.zeros(1, 1, 5, 5, dtype=torch.uint8)
-    picture[0, 0, 1, 2] = 255  # in the middle of one view: the one shifted down
-    bright = float(torch.tensor([1.0, 0.0]).softmax(0)[0])
-    probabilities = NineViews(Middle())(picture).softmax(1)
-    assert probabilities[0, 0].item() == pytest.approx((bright + 8 * 0.5) / 9)
+@pytest.mark.parametrize(
+    ("own", "added", "taken"),
+    [
+        ("one", "shifted", "one"),
+        ("mirrored", "both", "one"),
+        ("shifted", "shifted", "one"),
+        ("both", "both", "one"),
+    ],
+)
+def test_shifts_are_added_and_mirrors_never(own, added, taken):
+    assert asked_views(own, None) == own
+    assert asked_views(own, True) == added
+    assert asked_views(own, False) == taken

@@ -16,8 +16,10 @@ def classifier(make):
     return make.trainer().classifier
 
 
-def test_features_are_what_the_output_layer_is_given(make, classifier):
+@pytest.mark.parametrize("views", ["one", "mirrored"])
+def test_features_are_what_the_output_layer_is_given(make, classifier, views):
     train = make.images(7, seed=3)
+    classifier.views = views
     features = output_features(classifier, train.images, CPU)
     classifier.eval()
     with torch.no_grad():

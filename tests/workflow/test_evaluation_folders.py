@@ -12,6 +12,7 @@ from tellapart.data.sources import load_data_set
 from tellapart.errors import RunError
 from tellapart.run_folder import RunFolder
 from tellapart.workflow.evaluating import evaluate
+from tellapart.workflow.training import train
 
 
 @pytest.fixture
@@ -44,6 +45,25 @@ def test_nine_views_leave_the_plain_evaluation_alone(run):
     assert result.report.parent == run.path / "evaluations" / "mnist-sample-test-nine-views"
     written = json.loads((result.report.parent / "evaluation.json").read_text("utf-8"))
     assert written == json.loads(json.dumps(result.evaluation.to_json()))
+
+
+def test_a_recipe_that_asks_for_views_has_them_in_the_run_itself(tmp_path):
+    settings = ["epochs=1", "model.network=single-conv", "prediction.views=mirrored"]
+    trained = train(settings=settings, out=tmp_path / "run", threads=1)
+    run = RunFolder(trained.run)
+    before = run.evaluation_file.read_bytes()
+    title = "mnist-sample, test split, two views of each picture"
+    assert f"<h1>{title}</h1>" in run.report_file.read_text("utf-8")
+    again = evaluate(run.path, threads=1)
+    assert (again.evaluation, again.report, again.views) == (trained.test, run.report_file, 2)
+    assert again.title == title
+    names = {}
+    for tta in (True, False):
+        result = evaluate(run.path, tta=tta, threads=1)
+        assert result.evaluation.loss != trained.test.loss
+        names[result.views] = result.report.parent.name
+    assert names == {18: "mnist-sample-test-eighteen-views", 1: "mnist-sample-test"}
+    assert run.evaluation_file.read_bytes() == before
 
 
 def test_a_folder_that_was_asked_for(run, tmp_path):

@@ -217,7 +217,7 @@ def evaluate(
     /,
     *more: str,
     split: Literal["test", "validation", "train"] = "test",
-    tta: Tta = False,
+    tta: Tta = None,
     out: Path | None = None,
     data_dir: DataDir = None,
     device: Device = "auto",
@@ -272,7 +272,7 @@ def predict(
     /,
     *pictures: str,
     as_is: bool = False,
-    tta: Tta = False,
+    tta: Tta = None,
     device: Device = "auto",
     threads: Threads = None,
     json: Json = False,
@@ -289,7 +289,6 @@ def predict(
         Do not put right a drawing that differs in ground, size or place from those trained on.
     """
     from tellapart.cli.tables import print_predictions
-    from tellapart.models.test_time_augmentation import NUM_VIEWS
     from tellapart.workflow.predicting import predict as run_prediction
 
     predictions = run_prediction(
@@ -297,7 +296,7 @@ def predict(
     )
     if json:
         rows = [entry.to_json() for entry in predictions]
-        print_json({"run": str(run), "views": NUM_VIEWS if tta else 1, "predictions": rows})
+        print_json({"run": str(run), "predictions": rows})
     else:
         print_predictions(predictions)
     # The readable files are answered first; then the exit code says that not all were.

@@ -32,11 +32,14 @@ Threads = Annotated[
     int | None, Parameter(help="Threads for one operation; all cores, if left out.")
 ]
 Tta = Annotated[
-    bool,
+    bool | None,
     Parameter(
         name="--tta",
+        negative="--no-tta",
         help="Average over nine views of each picture: as it is, and shifted in the eight"
-        " directions (by 1 pixel, or a 32nd of a larger side).",
+        " directions (by 1 pixel, or a 32nd of a larger side), and over the mirror images of these"
+        " where the recipe's prediction.views has them; --no-tta takes the picture as it is; what"
+        " the recipe says, if left out.",
     ),
 ]
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object and nothing else.")]

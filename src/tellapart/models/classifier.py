@@ -12,6 +12,8 @@ from tellapart.config import Scalar
 from tellapart.data.drawing import DrawingStyle
 from tellapart.data.preparation import Fit
 from tellapart.errors import ConfigError, ShapeError
+from tellapart.models.ensemble import log_mean_probability
+from tellapart.models.test_time_augmentation import Views, views_of
 from tellapart.models.zoo import PictureShape
 
 _MOST_VALUES_COUNTED = 2**27
@@ -38,6 +40,8 @@ class Classifier(nn.Module):
         normalization: one mean and deviation for all channels, or one per channel.
         fit: how picture files of another aspect were made to fit, and are to be.
         style: how its pictures are drawn, where they are drawings on a plain ground.
+        views: of a picture, over which its class probabilities are averaged; while training it sees
+            each picture once. May be set anew at any time.
 
     Raises:
         ConfigError: where the normalisation has neither one number nor one per channel, or
@@ -58,6 +62,7 @@ class Classifier(nn.Module):
         normalization: Normalization,
         fit: Fit = "pad",
         style: DrawingStyle | None = None,
+        views: Views = "one",
     ) -> None:
         super().__init__()
         channels = picture_shape[0]
@@ -74,6 +79,7 @@ class Classifier(nn.Module):
         self.normalization = normalization
         self.fit = fit
         self.style = style
+        self.views = views
         mean = torch.tensor(normalization.mean, dtype=torch.float64).view(1, -1, 1, 1)
         deviation = torch.tensor(normalization.deviation, dtype=torch.float64).view(1, -1, 1, 1)
         # One multiplication and one addition per pixel instead of three operations. They follow
@@ -97,6 +103,7 @@ class Classifier(nn.Module):
             normalization=self.normalization,
             fit=self.fit,
             style=self.style,
+            views=self.views,
         ).to(self.scale.device)
 
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
@@ -117,6 +124,11 @@ class Classifier(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 pictures (batch, channels, height, width) to logits (batch, classes)."""
+        if self.training or self.views == "one":
+            return self._logits(images)
+        return log_mean_probability(self._logits(view) for view in views_of(images, self.views))
+
+    def _logits(self, images: torch.Tensor) -> torch.Tensor:
         logits: torch.Tensor = self.network(self.normalize(images))
         return logits
 

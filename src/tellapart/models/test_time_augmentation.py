@@ -1,19 +1,22 @@
-"""Test-time augmentation: one picture looked at from nine places, and the answers averaged.
+"""Test-time augmentation: one picture looked at in several ways, and the answers averaged.
 
-The views are a fixed rule and nothing in them is chosen by a score. No view is mirrored: a mirrored
-digit is another digit, or none.
+The views are a fixed rule and nothing in them is chosen by a score. Pictures are mirrored only for
+a recipe that says so: a mirrored digit is another digit, or none.
+
+Source: Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", 2012,
+section 4.1: the mean of the class probabilities over shifts and mirror images.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Literal
 
 import torch
-from torch import nn
 
-from tellapart.models.ensemble import log_mean_probability
+Views = Literal["one", "mirrored", "shifted", "both"]
 
-NUM_VIEWS = 9
+_NUM_VIEWS: Mapping[Views, int] = {"one": 1, "mirrored": 2, "shifted": 9, "both": 18}
 # One pixel of pictures about as large as MNIST's, and the same share of any larger one.
 _SIDE_PER_PIXEL = 32
 
@@ -61,20 +64,35 @@ def nine_views(images: torch.Tensor) -> Iterator[torch.Tensor]:
             yield shifted(images, rows, columns)
 
 
-class NineViews(nn.Module):
-    """A classifier that answers with the mean of its class probabilities over `nine_views`.
-
-    Source: Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks",
-    2012, section 4.1, less the mirrored views. Cost: nine times the classifier's.
+def views_of(images: torch.Tensor, views: Views) -> Iterator[torch.Tensor]:
+    """The pictures as they are seen in each of ``views``, one view at a time.
 
     Args:
-        classifier: maps uint8 pictures (batch, channels, height, width) to logits (batch, classes).
+        images: (batch, channels, height, width).
+        views: which; `num_views` says how many.
     """
+    sides = (images, images.flip(3)) if views in ("mirrored", "both") else (images,)
+    for side in sides:
+        if views in ("shifted", "both"):
+            yield from nine_views(side)
+        else:
+            yield side
 
-    def __init__(self, classifier: nn.Module) -> None:
-        super().__init__()
-        self.classifier = classifier
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 pictures (batch, channels, height, width) to logits (batch, classes)."""
-        return log_mean_probability(self.classifier(view) for view in nine_views(images))
+def num_views(views: Views) -> int:
+    """How many pictures each picture is looked at as."""
+    return _NUM_VIEWS[views]
+
+
+def asked_views(views: Views, tta: bool | None) -> Views:
+    """What ``--tta`` makes of a classifier's own views.
+
+    Args:
+        views: the classifier's.
+        tta: True adds the shifted ones, False leaves the picture as it is, None changes nothing.
+    """
+    if tta is None:
+        return views
+    if not tta:
+        return "one"
+    return "both" if views in ("mirrored", "both") else "shifted"

@@ -59,12 +59,17 @@ def set_prototypes(classifier: Classifier, train: ImageSet, device: torch.device
 def output_features(
     classifier: Classifier, images: torch.Tensor, device: torch.device
 ) -> torch.Tensor:
-    """What the output layer is given for each picture: float32 (pictures, inputs), on the CPU."""
+    """What the output layer is given for each picture: float32 (pictures, inputs), on the CPU.
+
+    For the picture as it is, whatever other views the classifier answers by.
+    """
+    plain = classifier.with_network(classifier.network)
+    plain.views = "one"
     seen: list[torch.Tensor] = []
     layer = output_layer(classifier.network)
     hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float().cpu()))
     try:
-        predict_logits(classifier, images, device=device)
+        predict_logits(plain, images, device=device)
     finally:
         hook.remove()
     return torch.cat(seen)

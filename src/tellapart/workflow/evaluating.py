@@ -23,7 +23,7 @@ from tellapart.evaluation import (
 from tellapart.files import make_folder, write_whole
 from tellapart.models.classifier import Classifier
 from tellapart.models.ensemble import Ensemble
-from tellapart.models.test_time_augmentation import NUM_VIEWS, NineViews
+from tellapart.models.test_time_augmentation import asked_views, num_views
 from tellapart.report.html import render_report
 from tellapart.run_folder import RunFolder, source_of
 from tellapart.runtime import (
@@ -38,7 +38,11 @@ from tellapart.workflow.ensembling import (
     require_one_validation_split,
     warn_of_seen_pictures,
 )
-from tellapart.workflow.evaluation_folders import evaluation_name, require_place_for_evaluation
+from tellapart.workflow.evaluation_folders import (
+    evaluation_name,
+    require_place_for_evaluation,
+    views_in_words,
+)
 from tellapart.workflow.preparing import load_prepared, preparation_for, preparation_of
 from tellapart.workflow.splits import training_splits
 from tellapart.workflow.watcher import Watcher
@@ -50,7 +54,8 @@ _NUM_MISTAKES_SHOWN = 24
 class EvaluationResult:
     """An evaluation, of which runs on what, and where its page lies; the figures lie beside it.
 
-    ``views`` is how many views of each picture were averaged: 1, or 9 with test-time augmentation.
+    ``views`` is over how many views of each picture the answer was averaged: 1, or more with
+    test-time augmentation; where several runs differ in it, the most.
     """
 
     runs: tuple[Path, ...]
@@ -68,7 +73,7 @@ class EvaluationResult:
     @property
     def title(self) -> str:
         """``mnist, test split, ensemble of 3 runs, nine views of each picture``."""
-        return _title(self.data, self.split, len(self.runs), self.views)
+        return evaluation_title(self.data, self.split, len(self.runs), self.views)
 
     def to_json(self) -> dict[str, Any]:
         """What ``evaluate --json`` prints."""
@@ -88,7 +93,7 @@ def evaluate(
     data: str | Path | None = None,
     *,
     split: str = "test",
-    tta: bool = False,
+    tta: bool | None = None,
     out: str | Path | None = None,
     data_dir: str | Path | None = None,
     device: str = "auto",
@@ -98,16 +103,18 @@ def evaluate(
     """Evaluates a run's classifier, in fp32, on a split of its own data or of other data.
 
     Several runs are an ensemble: their class probabilities are averaged. One run on its own test
-    split, without ``tta``, goes to ``evaluation.json`` and ``report.html`` in the run; anything
-    else to a folder below the (first) run's ``evaluations/``, named after data, split, views and
-    ensemble.
+    split, by the views of its own recipe, goes to ``evaluation.json`` and ``report.html`` in the
+    run; anything else to a folder below the (first) run's ``evaluations/``, named after data,
+    split, views and ensemble.
 
     Args:
         run: a run folder, or several.
         data: a catalogue name or a folder; None is the data of the (first) run.
         split: ``test``, ``validation`` or ``train``.
         tta: test-time augmentation: the mean of the class probabilities over the picture as it is
-            and shifted in the eight directions, by a 32nd of its sides and at least one pixel.
+            and shifted in the eight directions, by a 32nd of its sides and at least one pixel; True
+            adds these to the views of each run's recipe, False takes the picture as it is, None is
+            what the recipe says.
         out: a folder for page and figures instead; new, empty, or with an earlier evaluation.
         data_dir: where the catalogue's files are looked for first.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
@@ -122,7 +129,11 @@ def evaluate(
     members = open_members([run] if isinstance(run, str | Path) else run)
     if out is not None:
         require_place_for_evaluation(Path(out))
-    first, views = members[0], NUM_VIEWS if tta else 1
+    first = members[0]
+    own_views = num_views(first.classifier.views)
+    for member in members:
+        member.classifier.views = asked_views(member.classifier.views, tta)
+    views = max(num_views(member.classifier.views) for member in members)
     own = data is None or source_of(data) == first.data.source
     data_set = _load(first, None if own else data, split, data_dir, watcher)
     image_set = _split(data_set, split, first.recipe if own else None)
@@ -132,7 +143,7 @@ def evaluate(
     warn_of_seen_pictures(members, image_set, watcher, own=own)
     if out is not None:
         folder = Path(out)
-    elif own and split == "test" and views == len(members) == 1:
+    elif own and split == "test" and len(members) == 1 and views == own_views:
         folder = first.path
     else:
         source = first.data.source if data is None else source_of(data)
@@ -140,12 +151,12 @@ def evaluate(
         folder = first.path / "evaluations" / name
     runtime = choose_runtime(device, "fp32")
     evaluation = evaluate_and_report(
-        _predictor(members, views).to(runtime.device),
+        _predictor(members).to(runtime.device),
         image_set,
         run=first.folder,
         others=[member.folder for member in members[1:]],
         views=views,
-        title=_title(data_set.name, split, len(members), views),
+        title=evaluation_title(data_set.name, split, len(members), views),
         runtime=runtime,
         folder=folder,
     )
@@ -214,20 +225,19 @@ def _training_data(runs: Sequence[RunFolder]) -> dict[str, Any]:
     return {"ensemble": table}
 
 
-def _predictor(members: Sequence[Member], views: int) -> nn.Module:
-    """What answers: the classifier itself, its mean over views, or the mean over all runs."""
-    answering: list[nn.Module] = [
-        NineViews(member.classifier) if views > 1 else member.classifier for member in members
-    ]
+def _predictor(members: Sequence[Member]) -> nn.Module:
+    """What answers: the classifier itself, or the mean over all runs."""
+    answering = [member.classifier for member in members]
     return answering[0] if len(answering) == 1 else Ensemble(answering)
 
 
-def _title(data: str, split: str, num_runs: int, views: int) -> str:
+def evaluation_title(data: str, split: str, num_runs: int = 1, views: int = 1) -> str:
+    """What was evaluated how, in a line; `EvaluationResult.title` has an example."""
     parts = [data, f"{split} split"]
     if num_runs > 1:
         parts.append(f"ensemble of {num_runs} runs")
     if views > 1:
-        parts.append("nine views of each picture")
+        parts.append(f"{views_in_words(views)} views of each picture")
     return ", ".join(parts)
 
 

@@ -30,10 +30,15 @@ def evaluation_name(
     digits = () if source in CATALOGUE else (data_set.fingerprint[:8],)
     parts = [data_set.name, *digits, split]
     if views > 1:
-        parts.append("nine-views")
+        parts.append(f"{views_in_words(views)}-views")
     if len(members) > 1:
         parts.append(f"ensemble-of-{len(members)}-{ensemble_digest(members)}")
     return "-".join(parts)
+
+
+def views_in_words(views: int) -> str:
+    """How many views of each picture, as titles and folders say it."""
+    return {1: "one", 2: "two", 9: "nine", 18: "eighteen"}[views]
 
 
 def require_place_for_evaluation(folder: Path) -> None:

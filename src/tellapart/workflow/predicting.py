@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
 
 from tellapart.checkpoint import read_classifier
 from tellapart.data.drawing import read_drawing
@@ -17,7 +16,7 @@ from tellapart.data.preparation import Frame
 from tellapart.errors import DataError, RunError
 from tellapart.evaluation import predict_logits
 from tellapart.models.classifier import Classifier
-from tellapart.models.test_time_augmentation import NineViews
+from tellapart.models.test_time_augmentation import asked_views, num_views
 from tellapart.run_folder import RunFolder, open_run
 from tellapart.runtime import choose_runtime, set_threads
 
@@ -29,7 +28,8 @@ _PICTURES_AT_A_TIME = 256
 class Prediction:
     """What is said of one file: a class and its runner-up with probabilities, or an error.
 
-    ``changes`` says what was done to a drawing so that it looks as those trained on do.
+    ``changes`` says what was done to a drawing so that it looks as those trained on do, ``views``
+    over how many views of the picture the probabilities are the mean.
     """
 
     path: str
@@ -39,6 +39,7 @@ class Prediction:
     runner_up_probability: float | None = None
     error: str | None = None
     changes: tuple[str, ...] = ()
+    views: int = 1
 
     def to_json(self) -> dict[str, Any]:
         """As ``predict --json`` lists it."""
@@ -50,7 +51,7 @@ def predict(
     pictures: Sequence[str | Path],
     *,
     as_is: bool = False,
-    tta: bool = False,
+    tta: bool | None = None,
     device: str = "auto",
     threads: int | None = None,
 ) -> list[Prediction]:
@@ -61,7 +62,9 @@ def predict(
         pictures: files, folders (searched to the bottom) and patterns.
         as_is: changes no drawing that differs in ground, size or place from those trained on.
         tta: test-time augmentation: the mean of the class probabilities over the picture as it is
-            and shifted in the eight directions, by a 32nd of its sides and at least one pixel.
+            and shifted in the eight directions, by a 32nd of its sides and at least one pixel; True
+            adds these to the views of the recipe, False takes the picture as it is, None is what
+            the recipe says.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: how many the processor may use for one operation; None is torch's choice.
 
@@ -75,12 +78,12 @@ def predict(
     classifier = open_classifier(Path(run))
     runtime = choose_runtime(device, "fp32")
     classifier.to(runtime.device)
-    predictor = NineViews(classifier) if tta else classifier
+    classifier.views = asked_views(classifier.views, tta)
     paths = find_pictures([str(entry) for entry in pictures])
     predictions: list[Prediction] = []
     for start in range(0, len(paths), _PICTURES_AT_A_TIME):
         part = paths[start : start + _PICTURES_AT_A_TIME]
-        predictions += _predict_some(classifier, predictor, part, runtime.device, as_is=as_is)
+        predictions += _predict_some(classifier, part, runtime.device, as_is=as_is)
     return predictions
 
 
@@ -113,7 +116,6 @@ def open_finished_run(path: Path) -> RunFolder:
 
 def _predict_some(
     classifier: Classifier,
-    predictor: nn.Module,
     paths: Sequence[Path],
     device: torch.device,
     *,
@@ -126,11 +128,11 @@ def _predict_some(
         except DataError as error:
             found.append(error)
     readable = [entry.picture for entry in found if isinstance(entry, _Read)]
-    rows = iter(_probabilities(predictor, readable, device))
+    rows = iter(_probabilities(classifier, readable, device))
     return [
         Prediction(str(path), error=str(entry))
         if isinstance(entry, DataError)
-        else _prediction(path, next(rows), classifier.class_names, entry.changes)
+        else _prediction(path, next(rows), classifier, entry.changes)
         for path, entry in zip(paths, found, strict=True)
     ]
 
@@ -152,16 +154,25 @@ def _read(classifier: Classifier, path: Path, *, as_is: bool) -> _Read:
 
 
 def _probabilities(
-    predictor: nn.Module, pictures: Sequence[torch.Tensor], device: torch.device
+    classifier: Classifier, pictures: Sequence[torch.Tensor], device: torch.device
 ) -> torch.Tensor:
     """(pictures, classes); none for no pictures."""
     if not pictures:
         return torch.empty(0, 0)
-    return predict_logits(predictor, torch.stack(list(pictures)), device=device).softmax(1)
+    return predict_logits(classifier, torch.stack(list(pictures)), device=device).softmax(1)
 
 
 def _prediction(
-    path: Path, probabilities: torch.Tensor, names: tuple[str, ...], changes: tuple[str, ...]
+    path: Path, probabilities: torch.Tensor, classifier: Classifier, changes: tuple[str, ...]
 ) -> Prediction:
+    names = classifier.class_names
     (best, second), (label, runner_up) = (part.tolist() for part in probabilities.topk(2))
-    return Prediction(str(path), names[label], best, names[runner_up], second, changes=changes)
+    return Prediction(
+        str(path),
+        names[label],
+        best,
+        names[runner_up],
+        second,
+        changes=changes,
+        views=num_views(classifier.views),
+    )

@@ -32,6 +32,7 @@ from tellapart.evaluation import Evaluation
 from tellapart.files import uninterrupted, write_whole
 from tellapart.models.classifier import Classifier, Normalization, measure_normalization
 from tellapart.models.from_scratch import from_scratch
+from tellapart.models.test_time_augmentation import num_views
 from tellapart.models.zoo import count_parameters, seeded_network
 from tellapart.run_folder import DataReference, RunFolder, create_run, open_run, source_of
 from tellapart.runtime import (
@@ -45,7 +46,7 @@ from tellapart.runtime import (
 from tellapart.training.trainer import Trainer
 from tellapart.workflow.checking import warn_of_faults
 from tellapart.workflow.choosing import recipe_for
-from tellapart.workflow.evaluating import evaluate_and_report
+from tellapart.workflow.evaluating import evaluate_and_report, evaluation_title
 from tellapart.workflow.predicting import open_classifier
 from tellapart.workflow.preparing import open_watched, preparation_of, require_asked_form
 from tellapart.workflow.splits import training_splits
@@ -382,11 +383,12 @@ def _teacher(recipe: Recipe) -> Classifier | None:
 
 def _warn_of_flips(recipe: Recipe, data_set: DataSet, watcher: Watcher) -> None:
     """A mirrored cat is a cat; a mirrored 2 is no digit at all."""
-    if recipe.augmentation.flips and _shows_signs(data_set):
+    if (recipe.augmentation.flips or recipe.prediction.mirrors) and _shows_signs(data_set):
         watcher.warn(
             f"the recipe mirrors pictures, and the classes of {data_set.name} look like digits or "
             "letters, which mirrored mean something else or nothing; "
-            "set augmentation.flip_horizontal=0 and augmentation.flip_vertical=0"
+            "set augmentation.flip_horizontal=0, augmentation.flip_vertical=0 and "
+            "prediction.views=one"
         )
 
 
@@ -445,6 +447,7 @@ def build_classifier(
         normalization=normalizations[data.normalization](),
         fit=fit,
         style=measure_style(train_set.images),
+        views=recipe.prediction.views,
     )
 
 
@@ -520,11 +523,13 @@ def _finish(run: RunFolder, plan: Plan) -> Evaluation | None:
     if "test" not in plan.data_set.splits:
         _save(run, plan, {})
         return None
+    views = num_views(plan.classifier.views)
     return evaluate_and_report(
         plan.classifier,
         plan.data_set.split("test"),
         run=run,
-        title=f"{plan.data.name}, test split",
+        title=evaluation_title(plan.data.name, "test", views=views),
+        views=views,
         runtime=plan.runtime,
         folder=run.path,
         before_writing=lambda made: _save(run, plan, made.to_json()),
