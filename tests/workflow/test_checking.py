@@ -82,6 +82,16 @@ def test_pictures_are_divided_as_training_will_divide_them(pets, size):
     assert checked.fingerprint == plan.data_set.fingerprint
 
 
+def test_pictures_are_divided_as_the_recipe_that_is_named_divides_them(pets):
+    """``photos`` holds out validation; ``small-data``, which suits so small pictures, does not."""
+    for recipe, names in ((None, {"train", "test"}), ("photos", {"train", "validation", "test"})):
+        asked = {"recipe": recipe, "settings": ["data.size=32"]}
+        plan = make_plan(pets, **asked)
+        assert set(plan.data_set.splits) == names
+        assert check(pets, **asked).data_set.fingerprint == plan.data_set.fingerprint
+        assert set(prepare(pets, **asked).num_pictures) == names
+
+
 def test_a_check_says_everything_as_json_and_as_a_page(leaky, tmp_path):
     result = check(leaky, page=tmp_path / "pages" / "check.html")
     content = json.loads(json.dumps(result.to_json(), allow_nan=False))

@@ -4,7 +4,7 @@ import pytest
 
 from tellapart.config import load_recipe
 from tellapart.data.opening import OpenedSource
-from tellapart.workflow.choosing import recipe_for, suggest_recipe
+from tellapart.workflow.choosing import choose_recipe, suggest_recipe
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def opened(num_train, shape, num_classes=10):
     ],
 )
 def test_settings_have_a_say(source, settings, name):
-    recipe, reason = recipe_for(source, settings)
+    recipe, reason = choose_recipe(None, source, settings)
     assert recipe == load_recipe(name).with_settings(settings)
     assert reason
 
@@ -62,4 +62,6 @@ def test_the_reason_counts_only_what_is_asked_for():
         (["data.shots=5"], "50"),
         (["data.classes=0,1", "data.shots=5"], "10"),
     ):
-        assert recipe_for(source, settings)[1].startswith(f"{count} training pictures"), settings
+        assert choose_recipe(None, source, settings)[1].startswith(f"{count} training pictures"), (
+            settings
+        )

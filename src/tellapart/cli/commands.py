@@ -9,7 +9,17 @@ from cyclopts import App, Parameter
 
 from tellapart import __version__
 from tellapart.cli.json_output import print_json
-from tellapart.cli.options import DataDir, Device, Json, Seed, Settings, Shots, Threads, Tta
+from tellapart.cli.options import (
+    DataDir,
+    Device,
+    Json,
+    RecipeName,
+    Seed,
+    Settings,
+    Shots,
+    Threads,
+    Tta,
+)
 from tellapart.cli.show import show_app
 from tellapart.errors import ConfigError, RunError
 
@@ -35,7 +45,7 @@ def train(
     data: str | None = None,
     /,
     *,
-    recipe: str | None = None,
+    recipe: RecipeName = None,
     settings: Settings = (),
     shots: Shots = None,
     seed: Seed = None,
@@ -54,8 +64,6 @@ def train(
     data
         A name from `tellapart data list`, a folder with a sub-folder per class, a .csv table, an
         .npz archive or a folder of IDX files; mnist-sample, if left out.
-    recipe
-        A name from `tellapart recipes list`, or a .toml file; chosen for the data, if left out.
     out
         The run folder, new or empty; runs/DATA-RECIPE-N, if left out.
     resume
@@ -406,6 +414,7 @@ def check_data(
     data: str,
     /,
     *,
+    recipe: RecipeName = None,
     settings: Settings = (),
     page: Path | None = None,
     allow: bool = False,
@@ -431,7 +440,9 @@ def check_data(
     from tellapart.workflow.checking import check as run_check
 
     with ConsoleWatcher() as watcher:
-        result = run_check(data, settings=settings, page=page, data_dir=data_dir, watcher=watcher)
+        result = run_check(
+            data, recipe=recipe, settings=settings, page=page, data_dir=data_dir, watcher=watcher
+        )
     if json:
         print_json(result.to_json())
     else:
@@ -444,6 +455,7 @@ def prepare_data(
     data: str,
     /,
     *,
+    recipe: RecipeName = None,
     settings: Settings = (),
     data_dir: DataDir = None,
     json: Json = False,
@@ -460,7 +472,9 @@ def prepare_data(
     from tellapart.workflow.preparing import prepare as run_preparation
 
     with ConsoleWatcher() as watcher:
-        result = run_preparation(data, settings=settings, data_dir=data_dir, watcher=watcher)
+        result = run_preparation(
+            data, recipe=recipe, settings=settings, data_dir=data_dir, watcher=watcher
+        )
     if json:
         print_json(result.to_json())
     else:

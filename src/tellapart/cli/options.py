@@ -7,6 +7,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+RecipeName = Annotated[
+    str | None,
+    Parameter(
+        name="--recipe",
+        help="A name from `tellapart recipes list`, or a .toml file; chosen for the data, if left"
+        " out.",
+    ),
+]
 Settings = Annotated[
     tuple[str, ...],
     Parameter(

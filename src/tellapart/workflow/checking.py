@@ -50,6 +50,7 @@ class CheckResult:
 def check(
     data: str | Path,
     *,
+    recipe: str | Path | Recipe | None = None,
     settings: Sequence[str] = (),
     page: str | Path | None = None,
     data_dir: str | Path | None = None,
@@ -59,6 +60,7 @@ def check(
 
     Args:
         data: a folder, a ``.csv`` table, an ``.npz`` archive or a catalogue name.
+        recipe: that training will take; None is the one that suits the data.
         settings: ``KEY=VALUE``, as for training: the size and what else a recipe asks of pictures.
         page: where to write the page with the pictures; None writes none.
         data_dir: where the catalogue's files are looked for first.
@@ -69,7 +71,7 @@ def check(
         ConfigError: a setting that is wrong.
         RunError: where something else than such a page stands at ``page``, or it cannot be written.
     """
-    data_set = load_as_trained(data, settings, data_dir=data_dir, watcher=watcher)
+    data_set = load_as_trained(data, recipe, settings, data_dir=data_dir, watcher=watcher)
     found = audit(data_set)
     written = expand_home(page) if page else None
     if written:

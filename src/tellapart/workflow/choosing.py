@@ -1,8 +1,9 @@
-"""Which recipe suits a data set, where nobody names one."""
+"""The recipe that is asked for, or the one that suits a data set."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from tellapart.config import Recipe, load_recipe
 from tellapart.data.opening import OpenedSource
@@ -15,18 +16,28 @@ _FEW_PICTURES_TO_TUNE = 1_000
 _LARGEST_SMALL_SIDE = 48
 
 
-def recipe_for(opened: OpenedSource, settings: Sequence[str]) -> tuple[Recipe, str]:
-    """The recipe that training takes where nobody names one, settings applied, and the reason.
+def choose_recipe(
+    recipe: str | Path | Recipe | None, opened: OpenedSource, settings: Sequence[str]
+) -> tuple[Recipe, str]:
+    """The recipe that was asked for, or one that suits the data, settings applied; and the reason.
 
     Args:
+        recipe: a name, a ``.toml`` file, or a recipe; None chooses one.
         opened: the data set, nothing of it decoded yet.
-        settings: ``KEY=VALUE`` changes; shots, classes, a source and another form have a say in it.
+        settings: ``KEY=VALUE`` changes; shots, classes, a source and another form have a say in the
+            choice.
+
+    Returns:
+        The recipe, and why it was chosen; no reason where it was asked for.
 
     Raises:
-        ConfigError: a setting that is wrong.
+        ConfigError: no such recipe, or a setting that is wrong.
     """
-    name, reason = _suggest(opened, settings)
-    return load_recipe(name).with_settings(settings), reason
+    reason = ""
+    if recipe is None:
+        recipe, reason = _suggest(opened, settings)
+    named = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    return named.with_settings(settings), reason
 
 
 def _suggest(opened: OpenedSource, settings: Sequence[str]) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tellapart.config import DataRecipe
+from tellapart.config import DataRecipe, Recipe
 from tellapart.data.image_set import DataSet
 from tellapart.data.opening import OpenedSource
 from tellapart.data.places import user_cache
@@ -16,7 +16,7 @@ from tellapart.data.preparation import Preparation
 from tellapart.data.sources import open_source
 from tellapart.errors import ConfigError
 from tellapart.models.classifier import Classifier
-from tellapart.workflow.choosing import recipe_for
+from tellapart.workflow.choosing import choose_recipe
 from tellapart.workflow.watcher import Watcher
 
 
@@ -50,6 +50,7 @@ class PreparationResult:
 def prepare(
     data: str | Path,
     *,
+    recipe: str | Path | Recipe | None = None,
     settings: Sequence[str] = (),
     data_dir: str | Path | None = None,
     watcher: Watcher | None = None,
@@ -59,6 +60,7 @@ def prepare(
     Args:
         data: a folder, a ``.csv`` table, an ``.npz`` archive or a catalogue name; the last two
             have nothing to decode.
+        recipe: that training will take; None is the one that suits the data.
         settings: ``KEY=VALUE``, as for training: the size and what else a recipe asks of pictures.
         data_dir: where the catalogue's files are looked for first.
         watcher: is told of progress.
@@ -68,7 +70,7 @@ def prepare(
         ConfigError: a setting that is wrong.
     """
     started = time.perf_counter()
-    loaded = load_as_trained(data, settings, data_dir=data_dir, watcher=watcher)
+    loaded = load_as_trained(data, recipe, settings, data_dir=data_dir, watcher=watcher)
     return PreparationResult(
         data=loaded.name,
         num_pictures={name: len(part) for name, part in loaded.splits.items()},
@@ -101,23 +103,25 @@ def load_prepared(
 
 def load_as_trained(
     data: str | Path,
+    recipe: str | Path | Recipe | None,
     settings: Sequence[str],
     *,
     data_dir: str | Path | None = None,
     watcher: Watcher | None = None,
 ) -> DataSet:
-    """Loads a data set as training by the recipe that suits it would find it.
+    """Loads a data set as training by ``recipe``, or by the one that suits it, would find it.
 
     Picture files are in the form and the splits that they have in training. Of pictures that come
     as arrays the validation part is cut later, and shots and classes are drawn later of any.
 
     Raises:
         DataError: where the data cannot be used.
-        ConfigError: a setting that is wrong, or asks for a form that arrays do not have.
+        ConfigError: no such recipe, or a setting that is wrong or asks for a form that arrays do
+            not have.
     """
     watcher = watcher or Watcher()
     opened = open_watched(data, watcher, data_dir=data_dir)
-    asked = recipe_for(opened, settings)[0].data
+    asked = choose_recipe(recipe, opened, settings)[0].data
     data_set = opened.load(preparation_of(asked), watcher.decoding)
     require_asked_form(data_set, asked)
     return data_set

@@ -45,7 +45,7 @@ from tellapart.runtime import (
 )
 from tellapart.training.trainer import Trainer
 from tellapart.workflow.checking import warn_of_faults
-from tellapart.workflow.choosing import recipe_for
+from tellapart.workflow.choosing import choose_recipe
 from tellapart.workflow.evaluating import evaluate_and_report, evaluation_title
 from tellapart.workflow.predicting import open_classifier
 from tellapart.workflow.preparing import open_watched, preparation_of, require_asked_form
@@ -339,14 +339,9 @@ def _settle_recipe(
     seed: int | None,
 ) -> tuple[Recipe, str]:
     """The recipe with settings and seed applied, and why it was chosen if nobody named it."""
-    reason = ""
-    if recipe is not None:
-        named = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-        chosen = named.with_settings(settings)
-    elif run is not None:
-        chosen = run.read_recipe().with_settings(settings)
-    else:
-        chosen, reason = recipe_for(opened, settings)
+    if recipe is None and run is not None:
+        recipe = run.read_recipe()
+    chosen, reason = choose_recipe(recipe, opened, settings)
     if seed is not None:
         chosen = replace(chosen, training=replace(chosen.training, seed=seed))
     if run is not None:
