@@ -88,7 +88,11 @@ class Board:
 BOARDS = {
     "mnist": Board("leaderboard", "MNIST", ("fast", "tiny", "accurate"), PEERS, 0.99),
     "fashion-mnist": Board(
-        "leaderboard_fashion", "Fashion-MNIST", ("accurate-objects",), (YARDSTICK,), 0.9
+        "leaderboard_fashion",
+        "Fashion-MNIST",
+        ("accurate-objects", "best-objects"),
+        (YARDSTICK,),
+        0.9,
     ),
 }
 # Its runs are seconds long, so more of them can be had.

@@ -170,6 +170,11 @@ class AugmentationRecipe(_Section):
     fill: Literal["edge", "black", "mirror"] = _setting(
         "edge", "what comes in from outside the picture"
     )
+    interpolation: Literal["nearest", "bilinear", "bicubic"] = _setting(
+        "bilinear",
+        "what a moved picture has between the old one's pixels. nearest blurs nothing: shifts are"
+        " by whole pixels then",
+    )
     flip_horizontal: float = _setting(
         0.0, "probability; changes what letters and digits mean", minimum=0, maximum=1
     )

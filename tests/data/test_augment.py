@@ -289,6 +289,37 @@ def test_sampled_values_are_rounded_and_not_cut(fix_draws):
     assert new[0, 0].tolist() == [[11, 13]] * 2
 
 
+def test_nearest_shifts_by_whole_pixels_each_as_often():
+    images = noise(3000, 1, 5, 5)
+    new, _ = varied(images, shift_pixels=1.5, interpolation="nearest")
+    padded = functional.pad(images.float(), (1, 1, 1, 1), mode="replicate").byte()
+    found = torch.stack(
+        [
+            (new == padded[:, :, row : row + 5, column : column + 5]).all((1, 2, 3))
+            for row in range(3)
+            for column in range(3)
+        ]
+    )
+    assert (found.sum(0) == 1).all()
+    # 333 of each; deviations at most sqrt(3000 * 1/9 * 8/9) = 17.
+    assert (found.sum(1) - 333).abs().max() < 70
+
+
+@pytest.mark.parametrize(("ground", "line"), [(200, 0), (55, 255)])
+def test_bicubic_keeps_a_line_sharper_than_bilinear_and_in_range(fix_draws, ground, line):
+    fix_draws(0.75)  # half a pixel
+    row = [ground] * 3 + [line] + [ground] * 3
+    images = torch.tensor(row, dtype=torch.uint8).expand(1, 1, 7, 7)
+    linear, _ = varied(images, shift_pixels=1)
+    cubic, _ = varied(images, shift_pixels=1, interpolation="bicubic")
+    # 19/32 of each neighbour and -3/32 of those behind them (Keys 1981, with a = -3/4).
+    half, overshoot = (line + ground) / 2, 3 / 32 * (line - ground)
+    beside = min(255, max(0, ground - overshoot))
+    wanted = [half, half], [beside, half + overshoot, half + overshoot, beside]
+    assert linear[0, 0, 3, 2:4].tolist() == pytest.approx(wanted[0], abs=0.51)
+    assert cubic[0, 0, 3, 1:5].tolist() == pytest.approx(wanted[1], abs=0.51)
+
+
 @pytest.mark.parametrize("size", [(6, 8), (5, 7), (6, 7), (1, 1), (28, 224)])
 def test_flips_are_exact(size):
     images = noise(4, 3, *size)

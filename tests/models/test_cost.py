@@ -77,6 +77,7 @@ def test_one_layer_alone():
     [
         ("small-residual", 0.17, 21.9),
         ("small-vgg", 0.24, 6.2),
+        ("padded-vgg", 0.24, 28.6),
         ("tiny-vgg", 0.01, 1.0),
         ("separable", 0.17, 21.5),
         ("ghost", 0.17, 22.0),

@@ -176,23 +176,24 @@ def test_the_cost_that_the_docstring_names():
 
 
 @pytest.mark.parametrize(
-    ("name", "weights", "channels", "pooled"),
+    ("name", "weights", "channels", "pooled", "padded", "smallest"),
     [
-        ("small-vgg", 238_762, [32, 64, 64, 112, 112], ["conv1", "conv3"]),
-        ("tiny-vgg", 9_644, [10, 12, 14, 16, 16, 16], ["conv2", "conv4"]),
+        ("small-vgg", 238_762, [32, 64, 64, 112, 112], ["conv1", "conv3"], [4], 28),
+        ("tiny-vgg", 9_644, [10, 12, 14, 16, 16, 16], ["conv2", "conv4"], [5], 28),
+        ("padded-vgg", 240_466, [24, 48, 48, 96, 96, 96], ["conv2", "conv4"], range(1, 7), 8),
     ],
 )
-def test_a_vgg_is_what_its_docstring_says(name, weights, channels, pooled):
+def test_a_vgg_is_what_its_docstring_says(name, weights, channels, pooled, padded, smallest):
     network = build_network(name, DIGITS, 10, {})
     assert count_parameters(network) == weights
     built = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     assert [layer.out_channels for layer in built] == channels
     assert [layer.kernel_size[0] for layer in built[1:]] == [3] * (len(built) - 1)
-    assert [layer.padding[0] for layer in built].index(1) == len(built) - 2
-    assert sum(layer.padding[0] for layer in built) == 1
+    assert [n for n, layer in enumerate(built, start=1) if layer.padding[0]] == list(padded)
     blocks = [part for part in network.named_children() if isinstance(part[1], nn.Sequential)]
     assert [part for part, block in blocks if hasattr(block, "pool")] == pooled
-    assert refusal(name, (1, 27, 28)).endswith("it needs at least 28 pixels each way")
+    message = f"it needs at least {smallest} pixels each way"
+    assert refusal(name, (1, smallest - 1, 28)).endswith(message)
 
 
 def test_frozen_weights_are_not_counted():

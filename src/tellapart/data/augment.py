@@ -40,7 +40,7 @@ def augment(
         mixed float32 (batch, classes) with every label's share, rows summing to 1.
     """
     if recipe.is_geometric:
-        images = _resample(images, sampling_grid(images.shape, recipe, generator), recipe.fill)
+        images = _resample(images, sampling_grid(images.shape, recipe, generator), recipe)
     if recipe.erase_probability:
         images = erase(images, recipe.erase_probability, recipe.erase_share, generator)
     if recipe.mixup_alpha or recipe.cutmix_alpha:
@@ -127,11 +127,18 @@ def _signs(batch: int, probability: float, generator: torch.Generator) -> torch.
     return 1 - 2 * (drawn < probability).float()
 
 
-def _resample(images: torch.Tensor, grid: torch.Tensor, fill: str) -> torch.Tensor:
-    padding = {"edge": "border", "black": "zeros", "mirror": "reflection"}[fill]
+def _resample(images: torch.Tensor, grid: torch.Tensor, recipe: AugmentationRecipe) -> torch.Tensor:
+    padding = {"edge": "border", "black": "zeros", "mirror": "reflection"}[recipe.fill]
     sampled = grid_sample(
-        images.float(), grid, mode="bilinear", padding_mode=padding, align_corners=False
+        images.float(),
+        grid,
+        mode=recipe.interpolation,
+        padding_mode=padding,
+        align_corners=False,
     )
+    if recipe.interpolation == "bicubic":
+        # Beside an edge the cubic swings past both sides of it.
+        sampled.clamp_(0, 255)
     return sampled.round_().to(torch.uint8)
 
 

@@ -281,6 +281,44 @@ def small_vgg(
     )
 
 
+def padded_vgg(
+    shape: PictureShape,
+    num_classes: int,
+    *,
+    stem_channels: int = 24,
+    middle_channels: int = 48,
+    last_channels: int = 96,
+) -> nn.Sequential:
+    """Six conv 3x3 of 24, 48, pool, 48, 96, pool, 96 and 96 channels, mean, dropout .3, linear.
+
+    As many weights as ``small-vgg`` and nearly five times its work: no convolution leaves out the
+    border, to which things reach where digits do not, and the second one still sees every pixel.
+    What that did to accuracy stands in docs/decisions/accuracy-in-minutes.md. Takes pictures from
+    8x8 on.
+    Cost on 28x28 with the defaults: 0.24 million parameters, 28.6 million multiply-adds.
+
+    Args:
+        shape: channels, height, width.
+        num_classes: logits.
+        stem_channels: of the first convolution.
+        middle_channels: of the second and the third.
+        last_channels: of the other three.
+    """
+    _require_sides(shape, _SMALLEST_RESIDUAL_SIDE)
+    return named(
+        conv1=conv_norm_relu(shape[0], stem_channels),
+        conv2=conv_norm_relu(stem_channels, middle_channels, pooled=True),
+        conv3=conv_norm_relu(middle_channels, middle_channels),
+        conv4=conv_norm_relu(middle_channels, last_channels, pooled=True),
+        conv5=conv_norm_relu(last_channels, last_channels),
+        conv6=conv_norm_relu(last_channels, last_channels),
+        mean=nn.AdaptiveAvgPool2d(1),
+        flatten=Flatten(),
+        dropout=Dropout(0.3),
+        output=nn.Linear(last_channels, num_classes),
+    )
+
+
 def tiny_vgg(shape: PictureShape, num_classes: int) -> nn.Sequential:
     """Six conv 3x3 of 10, 12, pool, 14, 16, pool, 16 and 16 channels, mean, linear.
 
@@ -341,6 +379,7 @@ NETWORKS: Mapping[str, Builder] = {
     "dynamic": dynamic,
     "ghost": ghost,
     "lenet": lenet,
+    "padded-vgg": padded_vgg,
     "photo-residual": photo_residual,
     "quick": quick,
     "separable": separable,
