@@ -13,7 +13,7 @@ from tellapart.data.sources import load_data_set
 from tellapart.models.classifier import Classifier
 from tellapart.runtime import choose_runtime, keep_freed_memory
 from tellapart.training.trainer import Trainer
-from tellapart.workflow.training import build_classifier
+from tellapart.workflow.planning import build_classifier
 
 WARM_UP_STEPS = 10
 

@@ -9,6 +9,8 @@ from itertools import accumulate
 from typing import Any
 
 from protocol import Spread, spread
+from tellapart.config import load_recipe, recipe_names
+from tellapart.models.test_time_augmentation import num_views
 
 YARDSTICK = "tutorial-loop"
 
@@ -83,6 +85,7 @@ class Wording:
     Args:
         peers: what a row that is no recipe is called, by its name.
         recipe: what a recipe is called, from its name.
+        views: what is said of a recipe that answers by several views of each picture.
         heads: of the eight columns.
         some_runs: how many of the seeds reached the target.
         note: how to read the table.
@@ -91,6 +94,7 @@ class Wording:
 
     peers: Mapping[str, str]
     recipe: str
+    views: str
     heads: tuple[str, ...]
     some_runs: str
     note: str
@@ -108,6 +112,7 @@ ENGLISH = Wording(
         "keras-example": f"[Keras' own example]({_KERAS})",
     },
     recipe="**`{name}`**",
+    views="{count} views of each picture",
     heads=(
         *("", "parameters", "epochs", "test accuracy, %", "training, s"),
         *("times as fast as the tutorials' loop", "to {target} %, s", "typed to printed, s"),
@@ -130,6 +135,7 @@ CHINESE = Wording(
         "keras-example": f"[Keras 官方示例]({_KERAS})",
     },
     recipe="**`{name}`**",
+    views="每张图片看 {count} 个视角",
     heads=(
         *("", "参数量", "轮数", "测试准确率，%", "训练，秒"),
         *("相当于教程循环的几倍快", "达到 {target} %，秒", "从敲下命令到打印结果，秒"),
@@ -171,7 +177,7 @@ def _line(cells: Sequence[str]) -> str:
 def _cells(name: str, row: Row, wording: Wording) -> list[str]:
     accuracy, seconds = Spread(**row["test_accuracy_percent"]), Spread(**row["train_seconds"])
     cold = row["cold_start_seconds"]
-    kind = ", ".join(filter(None, [row["software"], row["precision"]]))
+    kind = ", ".join(filter(None, [row["software"], row["precision"], _views(name, wording)]))
     return [
         f"{_title(name, wording)}, {kind}",
         f"{row['num_parameters']:,}",
@@ -182,6 +188,12 @@ def _cells(name: str, row: Row, wording: Wording) -> list[str]:
         _to_target(row, wording),
         Spread(**cold).to_text(1) if cold else "",
     ]
+
+
+def _views(name: str, wording: Wording) -> str:
+    """By how many views of a picture a recipe answers, if by several; peers answer by one."""
+    count = num_views(load_recipe(name).prediction.views) if name in recipe_names() else 1
+    return wording.views.format(count=count) if count > 1 else ""
 
 
 def _title(name: str, wording: Wording) -> str:

@@ -319,11 +319,11 @@ def test_a_header_that_is_no_json_object_is_refused(path, text):
         (
             "prediction",
             3,
-            "prediction must be a table whose views are one, mirrored, shifted, both",
+            "prediction must be a table whose views are plain, mirrored",
         ),
-        ("prediction", {}, "prediction must be a table whose views are one, mirrored, shifted"),
-        ("prediction", {"views": "two"}, "prediction must be a table whose views are one"),
-        ("prediction", {"views": ["one"]}, "prediction must be a table whose views are one"),
+        ("prediction", {}, "prediction must be a table whose views are plain, mirrored, shifted"),
+        ("prediction", {"views": "two"}, "prediction must be a table whose views are plain"),
+        ("prediction", {"views": ["plain"]}, "prediction must be a table whose views are plain"),
         ("preparation", 3, "preparation must be a table whose fit is pad or crop"),
         ("preparation", {"fit": "stretch"}, "preparation must be a table whose fit is pad or crop"),
         ("preparation", {"fit": "pad", "style": 3}, "style must be a table of ground, smallest"),
@@ -361,7 +361,7 @@ def test_how_pictures_are_made_to_fit_comes_back(path):
     assert loaded.with_network(loaded.network).style == style
 
 
-@pytest.mark.parametrize("views", ["one", "mirrored", "shifted", "both"])
+@pytest.mark.parametrize("views", ["plain", "mirrored", "shifted", "mirrored-and-shifted"])
 def test_views_come_back(tmp_path, views):
     classifier = make()
     classifier.views = views
@@ -374,7 +374,7 @@ def test_views_come_back(tmp_path, views):
 def test_a_file_of_before_there_was_a_choice_pads(path):
     path.write_bytes(file_bytes())
     loaded = load_classifier(path)
-    assert (loaded.fit, loaded.style, loaded.views) == ("pad", None, "one")
+    assert (loaded.fit, loaded.style, loaded.views) == ("pad", None, "plain")
 
 
 def test_what_is_known_of_training_is_not_needed(path):

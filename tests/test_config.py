@@ -20,6 +20,7 @@ from tellapart.config import (
     ScheduleRecipe,
     TrainingRecipe,
     all_keys,
+    keys,
     load_recipe,
     recipe_difference,
     recipe_from_mapping,
@@ -27,6 +28,7 @@ from tellapart.config import (
     recipe_names,
     recipe_text,
 )
+from tellapart.config.fields import setting
 from tellapart.errors import ConfigError
 from tellapart.models.zoo import NETWORKS, build_network, count_parameters
 
@@ -407,16 +409,14 @@ def test_a_wrong_setting_is_refused_with_the_rule(setting, message):
 
 
 def test_a_short_key_with_two_homes_is_ambiguous(monkeypatch):
-    from tellapart import config
-
     shared = dataclasses.make_dataclass(
-        "Shared", [("epochs", int, config._setting(1, "again"))], frozen=True
+        "Shared", [("epochs", int, setting(1, "again"))], frozen=True
     )
-    monkeypatch.setitem(config._SECTION_TYPES, "shared", shared)
-    monkeypatch.setattr(config, "SECTIONS", (*config.SECTIONS, "shared"))
-    config._hints.cache_clear()
+    monkeypatch.setitem(keys.SECTION_TYPES, "shared", shared)
+    monkeypatch.setattr(keys, "SECTIONS", (*keys.SECTIONS, "shared"))
+    keys.hints_of.cache_clear()
     told = set_refusal("epochs=3")
-    config._hints.cache_clear()
+    keys.hints_of.cache_clear()
     assert told == "recipe key 'epochs' is ambiguous: training.epochs, shared.epochs"
 
 

@@ -9,7 +9,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from tellapart.checkpoint import load_classifier, save_classifier
-    from tellapart.config import Recipe, load_recipe
+    from tellapart.config.recipe import Recipe, load_recipe
     from tellapart.data.image_set import DataSet, ImageSet
     from tellapart.data.sources import load_data_set
     from tellapart.errors import TellapartError
@@ -63,7 +63,7 @@ _HOMES = {
     "EvaluationResult": "tellapart.workflow.evaluating",
     "ImageSet": "tellapart.data.image_set",
     "Prediction": "tellapart.workflow.predicting",
-    "Recipe": "tellapart.config",
+    "Recipe": "tellapart.config.recipe",
     "TellapartError": "tellapart.errors",
     "TrainingResult": "tellapart.workflow.training",
     "Watcher": "tellapart.workflow.watcher",
@@ -72,7 +72,7 @@ _HOMES = {
     "finetune": "tellapart.workflow.finetuning",
     "load_classifier": "tellapart.checkpoint",
     "load_data_set": "tellapart.data.sources",
-    "load_recipe": "tellapart.config",
+    "load_recipe": "tellapart.config.recipe",
     "predict": "tellapart.workflow.predicting",
     "reproduce": "tellapart.workflow.reproducing",
     "save_classifier": "tellapart.checkpoint",

@@ -1,9 +1,10 @@
 """The classifier file and the training state, both safetensors: loading runs no code from a file.
 
 A classifier file holds the network's tensors and, in its header, one JSON text under the key
-``tellapart``: format, network and arguments, class names, picture shape, normalisation, and what
-is known of the training (recipe, data fingerprint, version). A training state holds tensors under
-``weights/``, ``best/`` and ``optimizer/``, and the rest as JSON in the same place.
+``tellapart``: format, network and arguments, class names, picture shape, normalisation, how picture
+files are made to fit, the views that it answers by, and what is known of the training (recipe, data
+fingerprint, version). A training state holds tensors under ``weights/``, ``best/`` and
+``optimizer/``, and the rest as JSON in the same place.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from tellapart.config import Views
 from tellapart.data.drawing import DrawingStyle
 from tellapart.errors import ClassifierFileError, ConfigError, TellapartError
 from tellapart.files import write_whole
 from tellapart.models.classifier import Classifier, Normalization
-from tellapart.models.test_time_augmentation import Views
 from tellapart.models.zoo import build_network
 
 _FORMAT = 1
@@ -211,7 +212,7 @@ def _preparation(header: Mapping[str, Any]) -> dict[str, Any]:
 
 def _views(header: Mapping[str, Any]) -> Views:
     """Over what the classifier averages; files of before there was a choice say nothing."""
-    table = header.get("prediction", {"views": "one"})
+    table = header.get("prediction", {"views": "plain"})
     views = table.get("views") if isinstance(table, dict) else None
     if views not in get_args(Views):
         raise ClassifierFileError(

@@ -140,3 +140,10 @@ def test_a_peer_of_other_software_says_which(rows):
 def test_a_ratio_has_two_digits_that_count(seconds, shown):
     row = make_row([recipe_run(seconds)], [LOOP], ENVIRONMENT, TARGET)
     assert f" | {shown} | " in table({"fast": row}, ENGLISH, "mnist", "MNIST", TARGET)
+
+
+def test_a_recipe_that_answers_by_several_views_says_so(rows):
+    rows = {"best-objects": rows["fast"], "fast": rows["fast"]}
+    for wording, words in ((ENGLISH, "bf16, 2 views of each"), (CHINESE, "bf16, 每张图片看 2 个")):
+        text = table(rows, wording, "mnist", "MNIST", TARGET)
+        assert text.count(words) == 1

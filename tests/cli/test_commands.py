@@ -1,4 +1,4 @@
-"""Every command: what it prints, what it prints with --json, and what it leaves behind."""
+"""Every verb: what it prints, what it prints with --json, and what it leaves behind."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tellapart.config import load_recipe, recipe_names
-from tellapart.data.catalogue import CATALOGUE
+from tellapart.checkpoint import load_classifier, save_classifier
 from tellapart.data.sources import load_data_set
 from tellapart.run_folder import RunFolder
 
@@ -173,10 +172,10 @@ def test_evaluate_an_ensemble_on_nine_views(tellapart, trained, tmp_path):
     report = Path(re.search(found, outcome.out)[1])
     assert report.is_file()
     content = tellapart(*arguments, "--json").json
-    assert (content["run"], content["runs"], content["views"]) == ("a", ["a", "b"], 9)
+    assert (content["run"], content["runs"], content["views"]) == ("a", ["a", "b"], [9, 9])
     assert content["report"] == str(report)
     plain = tellapart("evaluate", "a", "--out", "page", "--threads", "1", "--json").json
-    assert (plain["runs"], plain["views"], plain["report"]) == (["a"], 1, "page/report.html")
+    assert (plain["runs"], plain["views"], plain["report"]) == (["a"], [1], "page/report.html")
 
 
 def test_evaluate_an_ensemble_on_other_data(tellapart, trained, digits):
@@ -226,9 +225,23 @@ def test_predict_on_nine_views(tellapart, trained, pictures):
         assert ours["probability"] != theirs["probability"]
 
 
-def test_no_views_but_the_picture_itself(tellapart, trained, pictures):
-    outcome = tellapart("predict", trained, "scans", "--no-tta", "--threads", "1", "--json")
-    assert [entry["views"] for entry in outcome.json["predictions"]] == [1, 1]
+@pytest.mark.parametrize(("flags", "views"), [((), 2), (("--tta",), 18), (("--no-tta",), 1)])
+def test_the_views_of_a_classifier_file_and_what_the_flags_make_of_them(
+    tellapart, trained, pictures, flags, views
+):
+    classifier = load_classifier(trained / "model.safetensors")
+    classifier.views = "mirrored"
+    save_classifier(Path("mirrored.safetensors"), classifier, {})
+    Path("scans/dear.png").write_text("dear", "utf-8")
+    outcome = tellapart("predict", "mirrored.safetensors", "scans", *flags, "--json")
+    assert [entry["views"] for entry in outcome.json["predictions"]] == [views, views, None]
+    image = load_data_set("mnist-sample").split("test").images[:1]
+    with torch.inference_mode():
+        sides = (image, image.flip(3)) if views == 2 else (image,)
+        mean = sum(classifier.plain_logits(side).softmax(1) for side in sides) / len(sides)
+    if views < 18:
+        said = outcome.json["predictions"][0]["probability"]
+        assert said == pytest.approx(float(mean.max()), abs=1e-5)
 
 
 def test_predict_with_a_classifier_file(tellapart, trained, pictures):
@@ -256,64 +269,6 @@ def test_a_long_path_is_printed_whole(tellapart, trained, pictures):
     assert str(path) in tellapart("predict", trained, path).out
 
 
-def test_data_list(tellapart):
-    outcome = tellapart("data", "list")
-    assert outcome.code == 0
-    for name in CATALOGUE:
-        assert re.search(rf"^{name} ", outcome.out, re.MULTILINE)
-    rows = tellapart("data", "list", "--json").json["data_sets"]
-    assert [row["name"] for row in rows] == list(CATALOGUE)
-    assert rows[0]["download_bytes"] == 0
-    assert rows[0]["classes"] == list("0123456789")
-
-
-def test_data_fetch_of_the_bundled_set_needs_no_network(tellapart):
-    outcome = tellapart("data", "fetch", "mnist-sample")
-    assert outcome.code == 0
-    paths = outcome.out.splitlines()
-    assert len(paths) == 4
-    assert all(Path(path).is_file() for path in paths)
-    content = tellapart("data", "fetch", "mnist-sample", "--json").json
-    assert content == {"name": "mnist-sample", "files": paths}
-    assert not any(Path().iterdir())
-
-
-def test_recipes_list(tellapart):
-    outcome = tellapart("recipes", "list")
-    assert outcome.code == 0
-    for name in recipe_names():
-        assert re.search(rf"^{name} ", outcome.out, re.MULTILINE)
-    recipes = tellapart("recipes", "list", "--json").json["recipes"]
-    assert [recipe["name"] for recipe in recipes] == list(recipe_names())
-    assert all(recipe["description"] for recipe in recipes)
-
-
-def test_recipes_show(tellapart):
-    outcome = tellapart("recipes", "show", "tutorial-lenet", "--set", "epochs=77")
-    assert outcome.code == 0
-    assert "# passes over the train split\nepochs = 77\n" in outcome.out
-    content = tellapart("recipes", "show", "--json").json
-    assert content == json.loads(json.dumps(load_recipe("small-data").to_mapping()))
-
-
-def test_a_copied_recipe_trains(tellapart, digits):
-    outcome = tellapart("recipes", "copy", "tutorial-lenet", "mine.toml", "--set", "epochs=1")
-    assert (outcome.code, outcome.out) == (0, "mine.toml\n")
-    result = tellapart("train", digits, "--recipe", "mine.toml", "--threads", "1", "--json").json
-    assert (result["recipe"], result["num_epochs"]) == ("mine", 1)
-    assert result["run"] == "runs/digits-mine-1"
-    copied = tellapart("recipes", "copy", "mine.toml", "yours.toml", "--json")
-    assert copied.json == {"recipe": "mine.toml", "path": "yours.toml"}
-
-
-def test_a_copy_overwrites_nothing(refused):
-    Path("mine.toml").write_text("dear", "utf-8")
-    message = refused("recipes", "copy", "standard", "mine.toml")
-    assert message == "mine.toml exists and is left as it is; choose another name"
-    assert Path("mine.toml").read_text("utf-8") == "dear"
-    assert refused("recipes", "copy", "standard", "mine.txt").startswith("a recipe file ends in")
-
-
 def test_reproduce(tellapart):
     common = ("reproduce", "tutorial-lenet", "--data", "mnist-sample", "--set", "epochs=1")
     outcome = tellapart(*common, "--threads", "1", "--json")
@@ -327,40 +282,3 @@ def test_reproduce(tellapart):
     assert Path("all/tutorial-lenet/report.html").exists()
     accuracy = f"{100 * row['test_accuracy']:.2f} %"
     assert re.search(rf"^tutorial-lenet +none .*{accuracy} \(", printed.out, re.MULTILINE)
-
-
-@pytest.fixture
-def pets(monkeypatch):
-    """A folder of two classes with a leak from train to test."""
-    monkeypatch.setenv("TELLAPART_CACHE", str(Path("cache").resolve()))
-    for label, name in enumerate(("cat", "dog")):
-        for number in range(8):
-            coarse = torch.randint(0, 256, (5, 5, 3), dtype=torch.uint8).numpy()
-            picture = Image.fromarray(coarse).resize((32, 32), Image.Resampling.BICUBIC)
-            for split in ("train", "test") if number == label == 0 else ("train",):
-                Path("pets", split, name).mkdir(parents=True, exist_ok=True)
-                picture.save(Path("pets", split, name, f"{number}.png"))
-    return "pets"
-
-
-def test_a_check_that_finds_leaks_ends_with_2_unless_it_is_allowed(tellapart, pets):
-    outcome = tellapart("data", "check", pets, "--page", "check.html")
-    assert outcome.code == 2
-    assert "1 of the 1 pictures of test are in train too, byte for byte" in outcome.out
-    assert "pets/train/cat/0.png = pets/test/cat/0.png" in outcome.out
-    assert outcome.out.endswith("page       check.html\n")
-    assert "preparing pictures: 16 of 16" in outcome.err
-    named = tellapart("data", "check", pets, "--recipe", "photos", "--allow", "--json")
-    assert "validation" in named.json["class_counts"]
-    allowed = tellapart("data", "check", pets, "--allow", "--json")
-    assert "validation" not in allowed.json["class_counts"]
-    assert allowed.code == 0
-    assert allowed.json["has_leaks"]
-    assert allowed.json["page"] is None
-
-
-def test_preparing_says_what_and_where(tellapart, pets):
-    outcome = tellapart("data", "prepare", pets, "--set", "data.size=24")
-    assert outcome.code == 0
-    assert "2 classes; 24x24 colour" in outcome.out
-    assert tellapart("data", "prepare", pets, "--json").json["picture_shape"] == [3, 32, 32]

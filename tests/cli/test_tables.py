@@ -87,6 +87,7 @@ def test_a_reproduction_without_a_test_split(capsys, tmp_path):
         num_epochs=1,
         train_seconds=1.25,
         total_seconds=2.0,
+        views=1,
         validation_accuracy=None,
         test=None,
         device="cpu",

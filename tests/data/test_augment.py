@@ -305,7 +305,7 @@ def test_nearest_shifts_by_whole_pixels_each_as_often():
     assert (found.sum(1) - 333).abs().max() < 70
 
 
-@pytest.mark.parametrize(("ground", "line"), [(200, 0), (55, 255)])
+@pytest.mark.parametrize(("ground", "line"), [(200, 0), (55, 255), (250, 0), (5, 255)])
 def test_bicubic_keeps_a_line_sharper_than_bilinear_and_in_range(fix_draws, ground, line):
     fix_draws(0.75)  # half a pixel
     row = [ground] * 3 + [line] + [ground] * 3

@@ -26,20 +26,21 @@ def classifier(network):
 
 
 @pytest.mark.parametrize(
-    ("network", "layer"),
+    ("network", "layer", "views"),
     [
-        ("lenet", "conv1"),
-        ("lenet", "conv2"),
-        ("two-conv", "conv2"),
-        ("small-residual", "stem.conv"),
+        ("lenet", "conv1", "plain"),
+        ("lenet", "conv2", "plain"),
+        ("two-conv", "conv2", "plain"),
+        ("small-residual", "stem.conv", "shifted"),
     ],
 )
-def test_a_scene_is_what_the_network_computes(network, layer):
+def test_a_scene_is_what_the_network_computes(network, layer, views):
     known = classifier(network)
+    known.views = views
     given = []
     known.network.get_submodule(layer).register_forward_hook(lambda *a: given.append(a[2][0]))
     with torch.no_grad():
-        known(PICTURE[None])
+        known.network(known.normalize(PICTURE[None]))
     scenes = learned_scenes(layer_at_work(known, PICTURE, layer, "run"), 3)
     assert scenes[0].name == f"{layer}:3"
     for scene in scenes:

@@ -68,10 +68,10 @@ def test_the_answer_is_the_mean_over_the_views_by_hand():
     classifier = make(mean=(0.0,), deviation=(1.0,), network=Corner()).eval()
     dark, bright = 0.5, float(torch.tensor([1.0, 0.0]).softmax(0)[0])
     for views, mean in {
-        "one": dark,
+        "plain": dark,
         "mirrored": (dark + bright) / 2,
         "shifted": dark,
-        "both": (17 * dark + bright) / 18,
+        "mirrored-and-shifted": (17 * dark + bright) / 18,
     }.items():
         classifier.views = views
         assert classifier(image).softmax(1)[0, 0].item() == pytest.approx(mean), views
@@ -81,10 +81,18 @@ def test_training_sees_each_picture_once():
     classifier = make(mean=(0.0,), deviation=(1.0,), network=Corner())
     images = pictures(7, 3, 4, 5)
     expected = classifier.train()(images)
-    classifier.views = "both"
+    classifier.views = "mirrored-and-shifted"
     assert torch.equal(classifier(images), expected)
-    assert classifier.with_network(classifier.network).views == "both"
+    assert classifier.with_network(classifier.network).views == "mirrored-and-shifted"
     assert not torch.equal(classifier.eval()(images), expected)
+    assert torch.equal(classifier.plain_logits(images), expected)
+
+
+def test_an_unknown_kind_of_views_is_no_silent_plain_one():
+    classifier = make(mean=(0.0,), deviation=(1.0,), network=Corner()).eval()
+    classifier.views = "two"
+    with pytest.raises(KeyError):
+        classifier(pictures(1, 3, 4, 5))
 
 
 @pytest.mark.parametrize(

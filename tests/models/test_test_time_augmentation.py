@@ -1,16 +1,22 @@
 """Views shifted by whole pixels, edges repeated; mirrored only where that is asked for."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 
+from tellapart.config import Views
 from tellapart.models.test_time_augmentation import (
-    asked_views,
+    mirrors,
     nine_views,
     num_views,
     shifted,
+    shifts,
     view_shift,
+    views_in_words,
     views_of,
+    views_with_tta,
 )
 
 
@@ -69,18 +75,26 @@ def test_no_view_is_mirrored():
         assert torch.equal(view[0, 0, top : top + 4, left : left + 4], stroke)
 
 
-@pytest.mark.parametrize("views", ["one", "mirrored", "shifted", "both"])
-def test_the_views_of_each_kind(views):
+ALL_VIEWS = ("plain", "mirrored", "shifted", "mirrored-and-shifted")
+
+
+@pytest.mark.parametrize(
+    ("views", "count"), list(zip(ALL_VIEWS, (1, 2, 9, 18), strict=True)), ids=ALL_VIEWS
+)
+def test_the_views_of_each_kind(views, count):
     pictures = random_pictures(2, 3, 6, 7)
-    sides = [pictures, pictures.flip(3)] if views in ("mirrored", "both") else [pictures]
-    expected = [
-        list(nine_views(side)) if views in ("shifted", "both") else [side] for side in sides
-    ]
+    sides = [pictures, pictures.flip(3)] if "mirrored" in views else [pictures]
+    expected = [list(nine_views(side)) if "shifted" in views else [side] for side in sides]
     expected = [view for some in expected for view in some]
     seen = list(views_of(pictures, views))
-    assert len(seen) == len(expected) == num_views(views)
+    assert len(seen) == len(expected) == num_views(views) == count
     for ours, theirs in zip(seen, expected, strict=True):
         assert torch.equal(ours, theirs)
+    assert (mirrors(views), shifts(views)) == ("mirrored" in views, "shifted" in views)
+
+
+def test_every_view_that_a_recipe_can_name_is_known():
+    assert get_args(Views) == ALL_VIEWS
 
 
 def test_a_mirror_image_by_hand():
@@ -90,15 +104,21 @@ def test_a_mirror_image_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("own", "added", "taken"),
+    ("own", "added"),
     [
-        ("one", "shifted", "one"),
-        ("mirrored", "both", "one"),
-        ("shifted", "shifted", "one"),
-        ("both", "both", "one"),
+        ("plain", "shifted"),
+        ("mirrored", "mirrored-and-shifted"),
+        ("shifted", "shifted"),
+        ("mirrored-and-shifted", "mirrored-and-shifted"),
     ],
 )
-def test_shifts_are_added_and_mirrors_never(own, added, taken):
-    assert asked_views(own, None) == own
-    assert asked_views(own, True) == added
-    assert asked_views(own, False) == taken
+def test_shifts_are_added_and_mirrors_never(own, added):
+    assert views_with_tta(own, None) == own
+    assert views_with_tta(own, True) == added
+    assert views_with_tta(own, False) == "plain"
+
+
+def test_views_in_words():
+    assert views_in_words([9]) == views_in_words([9, 9]) == "nine"
+    assert views_in_words([2, 1, 2]) == "one to two"
+    assert views_in_words([9, 18]) == "nine to eighteen"

@@ -96,6 +96,16 @@ def test_the_teacher_is_not_taught_and_does_not_drop(batch):
     assert torch.equal(first, objective(leaf, labels, images))
 
 
+def test_the_teacher_answers_once_whatever_its_views(batch):
+    logits, labels, images = batch
+    teacher = make()
+    objective = Objective(0.0, DistillationRecipe(), teacher, FP32)
+    plain = objective(logits, labels, images)
+    teacher.views = "mirrored-and-shifted"
+    assert not torch.allclose(teacher(images), teacher.plain_logits(images))
+    assert torch.equal(objective(logits, labels, images), plain)
+
+
 def test_a_student_that_says_what_the_teacher_says_has_no_divergence(batch):
     _, labels, images = batch
     teacher = make()

@@ -16,7 +16,7 @@ def classifier(make):
     return make.trainer().classifier
 
 
-@pytest.mark.parametrize("views", ["one", "mirrored"])
+@pytest.mark.parametrize("views", ["plain", "mirrored"])
 def test_features_are_what_the_output_layer_is_given(make, classifier, views):
     train = make.images(7, seed=3)
     classifier.views = views

@@ -14,8 +14,9 @@ from tellapart.config import Recipe
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.errors import ConfigError, DataError, RunError
 from tellapart.workflow.checking import check, warn_of_faults
+from tellapart.workflow.planning import make_plan
 from tellapart.workflow.preparing import prepare
-from tellapart.workflow.training import make_plan, train
+from tellapart.workflow.training import train
 from tellapart.workflow.watcher import Watcher
 
 QUICK = ["model.network=single-conv", "epochs=1", "batch_size=8"]

@@ -53,6 +53,16 @@ def test_settings_have_a_say(source, settings, name):
     assert reason
 
 
+def test_a_recipe_that_is_named_is_taken_and_needs_no_reason(tmp_path):
+    named = load_recipe("photos")
+    file = tmp_path / "mine.toml"
+    file.write_text(named.to_toml(), "utf-8")
+    for asked in ("photos", file, named):
+        recipe, reason = choose_recipe(asked, opened(60_000, (1, 28, 28)), ["epochs=3"])
+        assert recipe == named.with_settings(["epochs=3"])
+        assert reason == ""
+
+
 def test_the_reason_counts_only_what_is_asked_for():
     source = opened(4_000, (1, 28, 28))
     for settings, count in (

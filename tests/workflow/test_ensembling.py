@@ -79,7 +79,7 @@ def test_the_mean_of_probabilities_by_hand(runs, tta):
     assert result.evaluation.num_correct == int((mean.argmax(1) == pictures.labels).sum())
     loss = -mean[torch.arange(1000), pictures.labels].log().mean()
     assert result.evaluation.loss == pytest.approx(float(loss), rel=1e-5)
-    assert result.views == len(views)
+    assert result.views == (len(views), len(views))
 
 
 def test_figures_and_page_have_a_folder_of_their_own(runs):
@@ -94,6 +94,25 @@ def test_figures_and_page_have_a_folder_of_their_own(runs):
     assert not (a / "evaluations" / "mnist-sample-test").exists()
 
 
+def test_runs_that_answer_by_different_views_are_kept_apart_and_said(runs):
+    a, b = (run.path for run in runs)
+    tensors, header = load_tensors(runs[1].classifier_file)
+    save_tensors(runs[1].classifier_file, tensors, {**header, "prediction": {"views": "shifted"}})
+    found = {
+        result.title.removeprefix("mnist-sample, test split, "): result
+        for result in (evaluate([a, b], tta=tta, threads=1) for tta in (None, True, False))
+    }
+    assert {title: result.views for title, result in found.items()} == {
+        "ensemble of 2 runs, one to nine views of each picture": (1, 9),
+        "ensemble of 2 runs, nine views of each picture": (9, 9),
+        "ensemble of 2 runs": (1, 1),
+    }
+    assert len({result.report.parent for result in found.values()}) == 3
+    assert len({result.evaluation.loss for result in found.values()}) == 3
+    names = sorted(result.report.parent.name for result in found.values())
+    assert names[2].startswith("mnist-sample-test-one-to-nine-views-ensemble-of-2-")
+
+
 def test_page_and_title_say_what_was_averaged(runs):
     a, b = (run.path for run in runs)
     result = evaluate([a, b], tta=True, threads=1)
@@ -105,7 +124,11 @@ def test_page_and_title_say_what_was_averaged(runs):
     for path, seed in ((a, 0), (b, 1)):
         assert f"{path}: single-conv, recipe small-data, seed {seed}, trained on mnist" in page
     assert "How it learned" not in page
-    assert {"runs": [str(a), str(b)], "run": str(a), "views": 9}.items() <= result.to_json().items()
+    assert {
+        "runs": [str(a), str(b)],
+        "run": str(a),
+        "views": [9, 9],
+    }.items() <= result.to_json().items()
 
 
 def forge(run: RunFolder, **header) -> None:

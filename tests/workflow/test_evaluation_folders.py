@@ -55,14 +55,15 @@ def test_a_recipe_that_asks_for_views_has_them_in_the_run_itself(tmp_path):
     title = "mnist-sample, test split, two views of each picture"
     assert f"<h1>{title}</h1>" in run.report_file.read_text("utf-8")
     again = evaluate(run.path, threads=1)
-    assert (again.evaluation, again.report, again.views) == (trained.test, run.report_file, 2)
-    assert again.title == title
+    assert (again.evaluation, again.report, again.views) == (trained.test, run.report_file, (2,))
+    assert again.title == trained.title == title
+    assert trained.to_json()["views"] == 2
     names = {}
     for tta in (True, False):
         result = evaluate(run.path, tta=tta, threads=1)
         assert result.evaluation.loss != trained.test.loss
         names[result.views] = result.report.parent.name
-    assert names == {18: "mnist-sample-test-eighteen-views", 1: "mnist-sample-test"}
+    assert names == {(18,): "mnist-sample-test-eighteen-views", (1,): "mnist-sample-test"}
     assert run.evaluation_file.read_bytes() == before
 
 

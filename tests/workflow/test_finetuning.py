@@ -17,8 +17,9 @@ from tellapart.models.zoo import NETWORKS
 from tellapart.run_folder import RunFolder
 from tellapart.workflow.evaluating import evaluate
 from tellapart.workflow.finetuning import compare, finetune
+from tellapart.workflow.planning import make_plan
 from tellapart.workflow.predicting import predict
-from tellapart.workflow.training import make_plan, train
+from tellapart.workflow.training import train
 
 FIRST, SECOND = "classes=0,1,2,3,4", "classes=5,6,7,8,9"
 SHORT = (SECOND, "epochs=3", "batch_size=40", "averaging.decay=0")

@@ -18,7 +18,8 @@ from tellapart.data.idx import write_idx
 from tellapart.data.sources import load_data_set
 from tellapart.errors import ConfigError, DataError, DeviceError, DivergedError, RunError
 from tellapart.run_folder import RunFolder
-from tellapart.workflow.training import make_plan, make_trainer, train
+from tellapart.workflow.planning import make_plan
+from tellapart.workflow.training import make_trainer, train
 from tellapart.workflow.watcher import Watcher
 
 # Read here, because the tests themselves are kept from finding it.

@@ -1,4 +1,4 @@
-"""Every command with its arguments; what they do is in `tellapart.workflow`."""
+"""The verbs with their arguments, and the app; what they do is in `tellapart.workflow`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from cyclopts import App, Parameter
 
 from tellapart import __version__
+from tellapart.cli.data import data_app
 from tellapart.cli.json_output import print_json
 from tellapart.cli.options import (
     DataDir,
@@ -20,8 +21,9 @@ from tellapart.cli.options import (
     Threads,
     Tta,
 )
+from tellapart.cli.recipes import recipes_app
 from tellapart.cli.show import show_app
-from tellapart.errors import ConfigError, RunError
+from tellapart.errors import ConfigError
 
 app = App(
     name="tellapart",
@@ -33,8 +35,6 @@ app = App(
     # The help texts say what is done without an option, in words.
     default_parameter=Parameter(show_default=False, negative=()),
 )
-data_app = App(name="data", help="Data sets: what there is, and fetching it.")
-recipes_app = App(name="recipes", help="Recipes: what there is, what is in it, a copy to edit.")
 app.command(data_app)
 app.command(recipes_app)
 app.command(show_app)
@@ -73,7 +73,8 @@ def train(
     """
     from tellapart.cli.progress import ConsoleWatcher
     from tellapart.cli.tables import counted, print_evaluation, print_plan
-    from tellapart.workflow.training import make_plan, make_trainer
+    from tellapart.workflow.planning import make_plan
+    from tellapart.workflow.training import make_trainer
     from tellapart.workflow.training import train as run_training
 
     if shots is not None:
@@ -119,7 +120,7 @@ def train(
     if result.test is None:
         print(f"{result.data} has no test split, so there is no test accuracy")
     else:
-        print_evaluation(result.test, f"{result.data}, test split")
+        print_evaluation(result.test, result.title)
         print(f"report    {result.run / 'report.html'}")
     print(f"trained   {counted(result.num_epochs, 'epoch')} in {result.train_seconds:.1f} s")
     print(f"run       {result.run}")
@@ -358,187 +359,4 @@ def reproduce(
         print_json({"data": data, "seed": seed, "results": rows})
     else:
         print_reproduction(results)
-    return 0
-
-
-@data_app.command(name="list")
-def list_data(*, json: Json = False) -> int:
-    """List the data sets that can be named."""
-    from tellapart.cli.tables import print_catalogue
-    from tellapart.data.catalogue import CATALOGUE
-
-    if json:
-        rows = [
-            {
-                "name": entry.name,
-                "title": entry.title,
-                "classes": list(entry.class_names),
-                "licence": entry.licence,
-                "download_bytes": entry.download_bytes,
-            }
-            for entry in CATALOGUE.values()
-        ]
-        print_json({"data_sets": rows})
-    else:
-        print_catalogue(CATALOGUE.values())
-    return 0
-
-
-@data_app.command
-def fetch(name: str, /, *, data_dir: DataDir = None, json: Json = False) -> int:
-    """Download what is missing of a data set, checked by its SHA-256.
-
-    Parameters
-    ----------
-    name
-        A name from `tellapart data list`.
-    """
-    from tellapart.cli.progress import ConsoleWatcher
-    from tellapart.data.sources import fetch as fetch_files
-
-    with ConsoleWatcher() as watcher:
-        paths = fetch_files(
-            name,
-            data_dir=data_dir,
-            progress=lambda done, total: watcher.download(name, done, total),
-        )
-    if json:
-        print_json({"name": name, "files": [str(path) for path in paths]})
-    else:
-        print("\n".join(map(str, paths)))
-    return 0
-
-
-@data_app.command(name="check")
-def check_data(
-    data: str,
-    /,
-    *,
-    recipe: RecipeName = None,
-    settings: Settings = (),
-    page: Path | None = None,
-    allow: bool = False,
-    data_dir: DataDir = None,
-    json: Json = False,
-) -> int:
-    """Look for what is wrong with a data set: bad files, repeated pictures, leaks between splits.
-
-    Ends with exit code 2 where pictures of one split are in another: what is measured on such data
-    is no accuracy.
-
-    Parameters
-    ----------
-    data
-        A folder with a sub-folder per class, a .csv table, an .npz archive, or a name.
-    page
-        Write a page with the pictures to this .html file.
-    allow
-        End with exit code 0 in spite of leaks.
-    """
-    from tellapart.cli.progress import ConsoleWatcher
-    from tellapart.cli.tables import print_check
-    from tellapart.workflow.checking import check as run_check
-
-    with ConsoleWatcher() as watcher:
-        result = run_check(
-            data, recipe=recipe, settings=settings, page=page, data_dir=data_dir, watcher=watcher
-        )
-    if json:
-        print_json(result.to_json())
-    else:
-        print_check(result)
-    return 2 if result.audit.has_leaks and not allow else 0
-
-
-@data_app.command(name="prepare")
-def prepare_data(
-    data: str,
-    /,
-    *,
-    recipe: RecipeName = None,
-    settings: Settings = (),
-    data_dir: DataDir = None,
-    json: Json = False,
-) -> int:
-    """Decode and resize picture files once, so that training on them starts at once.
-
-    Parameters
-    ----------
-    data
-        A folder with a sub-folder per class, or a .csv table.
-    """
-    from tellapart.cli.progress import ConsoleWatcher
-    from tellapart.cli.tables import print_preparation
-    from tellapart.workflow.preparing import prepare as run_preparation
-
-    with ConsoleWatcher() as watcher:
-        result = run_preparation(
-            data, recipe=recipe, settings=settings, data_dir=data_dir, watcher=watcher
-        )
-    if json:
-        print_json(result.to_json())
-    else:
-        print_preparation(result)
-    return 0
-
-
-@recipes_app.command(name="list")
-def list_recipes(*, json: Json = False) -> int:
-    """List the recipes that come with the package."""
-    from tellapart.cli.tables import print_recipes
-    from tellapart.config import load_recipe, recipe_names
-
-    recipes = [load_recipe(name) for name in recipe_names()]
-    if json:
-        print_json({"recipes": [recipe.to_mapping() for recipe in recipes]})
-    else:
-        print_recipes(recipes)
-    return 0
-
-
-@recipes_app.command
-def show(recipe: str = "small-data", /, *, settings: Settings = (), json: Json = False) -> int:
-    """Print a recipe in full, with what each field means.
-
-    Parameters
-    ----------
-    recipe
-        A name from `tellapart recipes list`, or a .toml file.
-    """
-    from tellapart.config import load_recipe
-
-    shown = load_recipe(recipe).with_settings(settings)
-    if json:
-        print_json(shown.to_mapping())
-    else:
-        print(shown.to_toml(explain=True), end="")
-    return 0
-
-
-@recipes_app.command
-def copy(recipe: str, path: Path, /, *, settings: Settings = (), json: Json = False) -> int:
-    """Write a recipe to a .toml file of your own, to edit and pass to --recipe.
-
-    Parameters
-    ----------
-    recipe
-        A name from `tellapart recipes list`, or a .toml file.
-    path
-        The file to write; an existing one is left alone.
-    """
-    import dataclasses
-
-    from tellapart.config import load_recipe
-    from tellapart.files import write_whole
-
-    if path.suffix != ".toml":
-        raise ConfigError(f"a recipe file ends in .toml, got {str(path)!r}")
-    if path.exists():
-        raise RunError(f"{path} exists and is left as it is; choose another name")
-    copied = dataclasses.replace(load_recipe(recipe).with_settings(settings), name=path.stem)
-    write_whole(path, copied.to_toml(explain=True))
-    if json:
-        print_json({"recipe": recipe, "path": str(path)})
-    else:
-        print(path)
     return 0

@@ -45,9 +45,9 @@ Tta = Annotated[
         name="--tta",
         negative="--no-tta",
         help="Average over nine views of each picture: as it is, and shifted in the eight"
-        " directions (by 1 pixel, or a 32nd of a larger side), and over the mirror images of these"
-        " where the recipe's prediction.views has them; --no-tta takes the picture as it is; what"
-        " the recipe says, if left out.",
+        " directions (by 1 pixel, or a 32nd of a larger side); of the mirror image too where the"
+        " recipe's prediction.views has it. --no-tta takes the picture as it is. As the recipe"
+        " says, if left out.",
     ),
 ]
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object and nothing else.")]

@@ -14,7 +14,7 @@ from tellapart.workflow.watcher import Watcher
 if TYPE_CHECKING:
     from tellapart.models.adapt import TensorTransfer
     from tellapart.training.trainer import EpochReport
-    from tellapart.workflow.training import Plan
+    from tellapart.workflow.planning import Plan
 
 _PLAIN_STEP = 0.25
 

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
     from tellapart.evaluation import Evaluation
     from tellapart.workflow.checking import CheckResult
     from tellapart.workflow.finetuning import ComparedWay
+    from tellapart.workflow.planning import Plan
     from tellapart.workflow.predicting import Prediction
     from tellapart.workflow.preparing import PreparationResult
     from tellapart.workflow.reproducing import Claim
     from tellapart.workflow.showing import ShownNetwork
     from tellapart.workflow.starting import Start
-    from tellapart.workflow.training import Plan, TrainingResult
+    from tellapart.workflow.training import TrainingResult
 
 # More classes than this, and only the worst are listed; report.html has them all.
 _MOST_CLASSES_LISTED = 20
@@ -54,6 +55,7 @@ def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: b
         ("recipe", plan.recipe.name + (f" (chosen: {plan.reason})" if plan.reason else "")),
         ("", _recipe_line(plan.recipe)),
         ("network", f"{plan.recipe.model.network}, {plan.num_parameters:,} parameters"),
+        *_views_line(plan),
         *(_start_lines(plan.start) if plan.start else ()),
         ("machine", f"{plan.runtime.device}, {plan.runtime.precision}"),
     ]
@@ -61,6 +63,15 @@ def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: b
         (console or _stdout()).print(Text(f"{name:9} {text}"), soft_wrap=True)
     if plan.start and plan.start.transfers and shows_transfers:
         (console or _stdout()).print(_transfer_table(plan.start))
+
+
+def _views_line(plan: Plan) -> list[tuple[str, str]]:
+    """How many views of a picture it will answer by, if more than one."""
+    from tellapart.models.test_time_augmentation import num_views, views_in_words
+
+    count = num_views(plan.classifier.views)
+    words = views_in_words([count])
+    return [("", f"answers by {words} views of each picture")] if count > 1 else []
 
 
 def _start_lines(start: Start) -> list[tuple[str, str]]:

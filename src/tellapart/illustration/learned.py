@@ -61,7 +61,7 @@ def layer_at_work(classifier: Classifier, picture: Tensor, name: str, run: str) 
     hook = layer.register_forward_pre_hook(lambda _, inputs: arrived.append(inputs[0][0]))
     try:
         with torch.inference_mode():
-            classifier.eval()(picture[None])
+            classifier.eval().plain_logits(picture[None])
     finally:
         hook.remove()
     return LayerAtWork(name, layer, arrived[0].clone().contiguous())

@@ -10,10 +10,9 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from tellapart.errors import ConfigError
-from tellapart.models.blocks import features_shape
+from tellapart.models.blocks import PictureShape, features_shape
 from tellapart.models.classifier import Normalization
 from tellapart.models.stages import output_layer
-from tellapart.models.zoo import PictureShape
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+# Channels, height and width.
+PictureShape = tuple[int, int, int]
+
 
 class Layer(Protocol):
     """What makes one layer of a block: a convolution of some kind, a norm and perhaps a ReLU."""

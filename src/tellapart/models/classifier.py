@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from tellapart.config import Scalar
+from tellapart.config import Scalar, Views
 from tellapart.data.drawing import DrawingStyle
 from tellapart.data.preparation import Fit
 from tellapart.errors import ConfigError, ShapeError
+from tellapart.models.blocks import PictureShape
 from tellapart.models.ensemble import log_mean_probability
-from tellapart.models.test_time_augmentation import Views, views_of
-from tellapart.models.zoo import PictureShape
+from tellapart.models.test_time_augmentation import views_of
 
 _MOST_VALUES_COUNTED = 2**27
 _PICTURES_AT_A_TIME = 10_000
@@ -62,7 +62,7 @@ class Classifier(nn.Module):
         normalization: Normalization,
         fit: Fit = "pad",
         style: DrawingStyle | None = None,
-        views: Views = "one",
+        views: Views = "plain",
     ) -> None:
         super().__init__()
         channels = picture_shape[0]
@@ -124,11 +124,13 @@ class Classifier(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 pictures (batch, channels, height, width) to logits (batch, classes)."""
-        if self.training or self.views == "one":
-            return self._logits(images)
-        return log_mean_probability(self._logits(view) for view in views_of(images, self.views))
+        if self.training or self.views == "plain":
+            return self.plain_logits(images)
+        seen = views_of(images, self.views)
+        return log_mean_probability(self.plain_logits(view) for view in seen)
 
-    def _logits(self, images: torch.Tensor) -> torch.Tensor:
+    def plain_logits(self, images: torch.Tensor) -> torch.Tensor:
+        """As `forward`, for the pictures as they are, whatever the classifier's views."""
         logits: torch.Tensor = self.network(self.normalize(images))
         return logits
 

@@ -1,7 +1,7 @@
 """Test-time augmentation: one picture looked at in several ways, and the answers averaged.
 
-The views are a fixed rule and nothing in them is chosen by a score. Pictures are mirrored only for
-a recipe that says so: a mirrored digit is another digit, or none.
+What the views are is a fixed rule; which of them a recipe takes is chosen on validation. Pictures
+are mirrored only for a recipe that says so: a mirrored digit is another digit, or none.
 
 Source: Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", 2012,
 section 4.1: the mean of the class probabilities over shifts and mirror images.
@@ -9,14 +9,20 @@ section 4.1: the mean of the class probabilities over shifts and mirror images.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Literal
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 
-Views = Literal["one", "mirrored", "shifted", "both"]
+from tellapart.config import Views
 
-_NUM_VIEWS: Mapping[Views, int] = {"one": 1, "mirrored": 2, "shifted": 9, "both": 18}
+_NUM_SHIFTS = 9
+# Whether mirror images have a say, and whether shifts have.
+_KINDS: Mapping[Views, tuple[bool, bool]] = {
+    "plain": (False, False),
+    "mirrored": (True, False),
+    "shifted": (False, True),
+    "mirrored-and-shifted": (True, True),
+}
 # One pixel of pictures about as large as MNIST's, and the same share of any larger one.
 _SIDE_PER_PIXEL = 32
 
@@ -64,6 +70,21 @@ def nine_views(images: torch.Tensor) -> Iterator[torch.Tensor]:
             yield shifted(images, rows, columns)
 
 
+def mirrors(views: Views) -> bool:
+    """Whether mirror images have a say."""
+    return _KINDS[views][0]
+
+
+def shifts(views: Views) -> bool:
+    """Whether shifted pictures have a say."""
+    return _KINDS[views][1]
+
+
+def num_views(views: Views) -> int:
+    """How many pictures each picture is looked at as: 1, 2, 9 or 18."""
+    return (2 if mirrors(views) else 1) * (_NUM_SHIFTS if shifts(views) else 1)
+
+
 def views_of(images: torch.Tensor, views: Views) -> Iterator[torch.Tensor]:
     """The pictures as they are seen in each of ``views``, one view at a time.
 
@@ -71,28 +92,31 @@ def views_of(images: torch.Tensor, views: Views) -> Iterator[torch.Tensor]:
         images: (batch, channels, height, width).
         views: which; `num_views` says how many.
     """
-    sides = (images, images.flip(3)) if views in ("mirrored", "both") else (images,)
+    sides = (images, images.flip(3)) if mirrors(views) else (images,)
     for side in sides:
-        if views in ("shifted", "both"):
+        if shifts(views):
             yield from nine_views(side)
         else:
             yield side
 
 
-def num_views(views: Views) -> int:
-    """How many pictures each picture is looked at as."""
-    return _NUM_VIEWS[views]
-
-
-def asked_views(views: Views, tta: bool | None) -> Views:
-    """What ``--tta`` makes of a classifier's own views.
+def views_with_tta(views: Views, tta: bool | None) -> Views:
+    """What ``--tta`` and ``--no-tta`` make of a classifier's own views.
 
     Args:
-        views: the classifier's.
-        tta: True adds the shifted ones, False leaves the picture as it is, None changes nothing.
+        views: the classifier's, by its recipe.
+        tta: True adds `nine_views`, of the mirror image too where that has a say; False leaves the
+            picture as it is; None changes nothing.
     """
     if tta is None:
         return views
     if not tta:
-        return "one"
-    return "both" if views in ("mirrored", "both") else "shifted"
+        return "plain"
+    return "mirrored-and-shifted" if mirrors(views) else "shifted"
+
+
+def views_in_words(counts: Sequence[int]) -> str:
+    """How many views of each picture, by one classifier or several: ``nine``, ``one to two``."""
+    words = {1: "one", 2: "two", 9: "nine", 18: "eighteen"}
+    fewest, most = min(counts), max(counts)
+    return words[most] if fewest == most else f"{words[fewest]} to {words[most]}"

@@ -51,14 +51,14 @@ class Objective:
         Args:
             logits: float32 (batch, classes).
             targets: int64 (batch,), or float32 (batch, classes) where pictures were mixed.
-            images: uint8, what the logits were given for; the teacher sees the same.
+            images: uint8, what the logits were given for; the teacher sees the same, once.
         """
         loss = self._to_labels(logits, targets)
         if self.teacher is None:
             return loss
         weight, temperature = self.distillation.weight, self.distillation.temperature
         with torch.no_grad(), self.runtime.autocast():
-            taught = self.teacher(images).float()
+            taught = self.teacher.plain_logits(images).float()
         divergence = kl_div(
             (logits / temperature).log_softmax(1),
             (taught / temperature).log_softmax(1),

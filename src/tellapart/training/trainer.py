@@ -49,7 +49,8 @@ class EpochReport:
     """What one epoch came to; one row of ``metrics.csv``.
 
     ``train_loss`` and ``train_accuracy`` are means over the epoch, while the weights moved and with
-    dropout on; ``seconds`` is the training loop alone, without validation and saving.
+    dropout on, each picture seen once; validation is by the classifier's own views. ``seconds`` is
+    the training loop alone, without validation and saving.
     """
 
     epoch: int

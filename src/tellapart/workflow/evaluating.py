@@ -23,7 +23,7 @@ from tellapart.evaluation import (
 from tellapart.files import make_folder, write_whole
 from tellapart.models.classifier import Classifier
 from tellapart.models.ensemble import Ensemble
-from tellapart.models.test_time_augmentation import asked_views, num_views
+from tellapart.models.test_time_augmentation import num_views, views_in_words, views_with_tta
 from tellapart.report.html import render_report
 from tellapart.run_folder import RunFolder, source_of
 from tellapart.runtime import (
@@ -38,11 +38,7 @@ from tellapart.workflow.ensembling import (
     require_one_validation_split,
     warn_of_seen_pictures,
 )
-from tellapart.workflow.evaluation_folders import (
-    evaluation_name,
-    require_place_for_evaluation,
-    views_in_words,
-)
+from tellapart.workflow.evaluation_folders import evaluation_name, require_place_for_evaluation
 from tellapart.workflow.preparing import load_prepared, preparation_for, preparation_of
 from tellapart.workflow.splits import training_splits
 from tellapart.workflow.watcher import Watcher
@@ -54,14 +50,14 @@ _NUM_MISTAKES_SHOWN = 24
 class EvaluationResult:
     """An evaluation, of which runs on what, and where its page lies; the figures lie beside it.
 
-    ``views`` is over how many views of each picture the answer was averaged: 1, or more with
-    test-time augmentation; where several runs differ in it, the most.
+    ``views`` says of each run how many views of a picture it answered by: 1, or more with test-time
+    augmentation.
     """
 
     runs: tuple[Path, ...]
     data: str
     split: str
-    views: int
+    views: tuple[int, ...]
     evaluation: Evaluation
     report: Path
 
@@ -73,14 +69,14 @@ class EvaluationResult:
     @property
     def title(self) -> str:
         """``mnist, test split, ensemble of 3 runs, nine views of each picture``."""
-        return evaluation_title(self.data, self.split, len(self.runs), self.views)
+        return evaluation_title(self.data, self.split, self.views)
 
     def to_json(self) -> dict[str, Any]:
         """What ``evaluate --json`` prints."""
         return {
             "run": str(self.run),
             "runs": [str(run) for run in self.runs],
-            "views": self.views,
+            "views": list(self.views),
             "data": self.data,
             "split": self.split,
             "report": str(self.report),
@@ -111,10 +107,8 @@ def evaluate(
         run: a run folder, or several.
         data: a catalogue name or a folder; None is the data of the (first) run.
         split: ``test``, ``validation`` or ``train``.
-        tta: test-time augmentation: the mean of the class probabilities over the picture as it is
-            and shifted in the eight directions, by a 32nd of its sides and at least one pixel; True
-            adds these to the views of each run's recipe, False takes the picture as it is, None is
-            what the recipe says.
+        tta: test-time augmentation: what `tellapart.models.test_time_augmentation.views_with_tta`
+            makes of the views of each run's recipe.
         out: a folder for page and figures instead; new, empty, or with an earlier evaluation.
         data_dir: where the catalogue's files are looked for first.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
@@ -130,10 +124,10 @@ def evaluate(
     if out is not None:
         require_place_for_evaluation(Path(out))
     first = members[0]
-    own_views = num_views(first.classifier.views)
+    recipes_views = first.classifier.views
     for member in members:
-        member.classifier.views = asked_views(member.classifier.views, tta)
-    views = max(num_views(member.classifier.views) for member in members)
+        member.classifier.views = views_with_tta(member.classifier.views, tta)
+    views = tuple(num_views(member.classifier.views) for member in members)
     own = data is None or source_of(data) == first.data.source
     data_set = _load(first, None if own else data, split, data_dir, watcher)
     image_set = _split(data_set, split, first.recipe if own else None)
@@ -143,7 +137,7 @@ def evaluate(
     warn_of_seen_pictures(members, image_set, watcher, own=own)
     if out is not None:
         folder = Path(out)
-    elif own and split == "test" and len(members) == 1 and views == own_views:
+    elif own and split == "test" and len(members) == 1 and first.classifier.views == recipes_views:
         folder = first.path
     else:
         source = first.data.source if data is None else source_of(data)
@@ -155,8 +149,9 @@ def evaluate(
         image_set,
         run=first.folder,
         others=[member.folder for member in members[1:]],
+        data=data_set.name,
+        split=split,
         views=views,
-        title=evaluation_title(data_set.name, split, len(members), views),
         runtime=runtime,
         folder=folder,
     )
@@ -170,24 +165,26 @@ def evaluate_and_report(
     image_set: ImageSet,
     *,
     run: RunFolder,
-    title: str,
+    data: str,
+    split: str,
+    views: Sequence[int],
     runtime: Runtime,
     folder: Path,
     others: Sequence[RunFolder] = (),
-    views: int = 1,
     before_writing: Callable[[Evaluation], None] | None = None,
 ) -> Evaluation:
     """Evaluates in fp32 and writes ``report.html``, then ``evaluation.json``, into ``folder``.
 
     ``evaluation.json`` is the last file of a run: whoever finds it finds the rest complete.
-    ``others`` are the further runs of an ensemble and ``views`` how many views of a picture the
-    classifier looks at; the page says so.
+    ``others`` are the further runs of an ensemble, ``views`` of each run how many views of a
+    picture it answers by, and ``data`` is what the pictures' data set is called; the page says so.
     """
     logits = predict_logits(classifier, image_set.images, device=runtime.device)
     evaluation = evaluate_logits(logits, image_set.labels, image_set.class_names)
     if before_writing:
         before_writing(evaluation)
     mistakes = surest_mistakes(logits, image_set.labels, _NUM_MISTAKES_SHOWN)
+    title = evaluation_title(data, split, views)
     page = render_report(
         title=title,
         evaluation=evaluation,
@@ -200,7 +197,7 @@ def evaluate_and_report(
         data={
             "evaluated on": title,
             "pictures": len(image_set),
-            **({"views of each picture": views} if views > 1 else {}),
+            "views of each picture": views_in_words(views),
             **_training_data([run, *others]),
         },
     )
@@ -231,12 +228,12 @@ def _predictor(members: Sequence[Member]) -> nn.Module:
     return answering[0] if len(answering) == 1 else Ensemble(answering)
 
 
-def evaluation_title(data: str, split: str, num_runs: int = 1, views: int = 1) -> str:
-    """What was evaluated how, in a line; `EvaluationResult.title` has an example."""
+def evaluation_title(data: str, split: str, views: Sequence[int]) -> str:
+    """What was evaluated how, in a line; ``views`` are of each run, as in `EvaluationResult`."""
     parts = [data, f"{split} split"]
-    if num_runs > 1:
-        parts.append(f"ensemble of {num_runs} runs")
-    if views > 1:
+    if len(views) > 1:
+        parts.append(f"ensemble of {len(views)} runs")
+    if max(views) > 1:
         parts.append(f"{views_in_words(views)} views of each picture")
     return ", ".join(parts)
 

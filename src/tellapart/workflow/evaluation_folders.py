@@ -8,12 +8,13 @@ from pathlib import Path
 from tellapart.data.catalogue import CATALOGUE
 from tellapart.data.image_set import DataSet
 from tellapart.errors import RunError
+from tellapart.models.test_time_augmentation import views_in_words
 from tellapart.run_folder import RunFolder
 from tellapart.workflow.ensembling import Member, ensemble_digest
 
 
 def evaluation_name(
-    data_set: DataSet, source: str, split: str, views: int, members: Sequence[Member]
+    data_set: DataSet, source: str, split: str, views: Sequence[int], members: Sequence[Member]
 ) -> str:
     """``DATA-SPLIT[-nine-views][-ensemble-of-N-DIGEST]``, the name of a folder.
 
@@ -24,21 +25,16 @@ def evaluation_name(
         data_set: that is evaluated on.
         source: its place, as a run writes it down.
         split: of it.
-        views: of each picture.
+        views: of each run, how many views of a picture it answers by.
         members: the runs.
     """
     digits = () if source in CATALOGUE else (data_set.fingerprint[:8],)
     parts = [data_set.name, *digits, split]
-    if views > 1:
-        parts.append(f"{views_in_words(views)}-views")
+    if max(views) > 1:
+        parts.append(f"{views_in_words(views)} views".replace(" ", "-"))
     if len(members) > 1:
         parts.append(f"ensemble-of-{len(members)}-{ensemble_digest(members)}")
     return "-".join(parts)
-
-
-def views_in_words(views: int) -> str:
-    """How many views of each picture, as titles and folders say it."""
-    return {1: "one", 2: "two", 9: "nine", 18: "eighteen"}[views]
 
 
 def require_place_for_evaluation(folder: Path) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 from tellapart.config import FinetuningRecipe, Recipe, load_recipe
 from tellapart.models.lora import largest_rank
 from tellapart.workflow.choosing import suggest_recipe
-from tellapart.workflow.training import Plan, TrainingResult, make_plan, train
+from tellapart.workflow.planning import Plan, make_plan
+from tellapart.workflow.training import TrainingResult, train
 from tellapart.workflow.watcher import Watcher
 
 # Of the change that LoRA makes in a comparison, where the layers are large enough for it.

@@ -16,7 +16,7 @@ from tellapart.data.preparation import Frame
 from tellapart.errors import DataError, RunError
 from tellapart.evaluation import predict_logits
 from tellapart.models.classifier import Classifier
-from tellapart.models.test_time_augmentation import asked_views, num_views
+from tellapart.models.test_time_augmentation import num_views, views_with_tta
 from tellapart.run_folder import RunFolder, open_run
 from tellapart.runtime import choose_runtime, set_threads
 
@@ -29,7 +29,7 @@ class Prediction:
     """What is said of one file: a class and its runner-up with probabilities, or an error.
 
     ``changes`` says what was done to a drawing so that it looks as those trained on do, ``views``
-    over how many views of the picture the probabilities are the mean.
+    over how many views of the picture the probabilities are the mean; an error has none.
     """
 
     path: str
@@ -39,7 +39,7 @@ class Prediction:
     runner_up_probability: float | None = None
     error: str | None = None
     changes: tuple[str, ...] = ()
-    views: int = 1
+    views: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As ``predict --json`` lists it."""
@@ -61,10 +61,8 @@ def predict(
         run: a run folder, or a classifier file.
         pictures: files, folders (searched to the bottom) and patterns.
         as_is: changes no drawing that differs in ground, size or place from those trained on.
-        tta: test-time augmentation: the mean of the class probabilities over the picture as it is
-            and shifted in the eight directions, by a 32nd of its sides and at least one pixel; True
-            adds these to the views of the recipe, False takes the picture as it is, None is what
-            the recipe says.
+        tta: test-time augmentation: what `tellapart.models.test_time_augmentation.views_with_tta`
+            makes of the views of the recipe.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: how many the processor may use for one operation; None is torch's choice.
 
@@ -78,7 +76,7 @@ def predict(
     classifier = open_classifier(Path(run))
     runtime = choose_runtime(device, "fp32")
     classifier.to(runtime.device)
-    classifier.views = asked_views(classifier.views, tta)
+    classifier.views = views_with_tta(classifier.views, tta)
     paths = find_pictures([str(entry) for entry in pictures])
     predictions: list[Prediction] = []
     for start in range(0, len(paths), _PICTURES_AT_A_TIME):

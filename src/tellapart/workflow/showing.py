@@ -189,6 +189,8 @@ def show_network(
 ) -> ShownNetwork:
     """The layers of a run's network, and a page with a picture on its way through them.
 
+    It is the picture as it is that goes through, whatever other views the classifier answers by.
+
     Args:
         run: a run folder, or a classifier file.
         image: a picture file, made to fit what the classifier takes; None is a picture of the

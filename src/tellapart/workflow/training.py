@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,98 +14,20 @@ from typing import Any
 import torch
 
 from tellapart.checkpoint import load_tensors, save_classifier, save_tensors, weights_sha256
-from tellapart.config import (
-    Recipe,
-    load_recipe,
-    recipe_difference,
-    recipe_from_mapping,
-)
-from tellapart.data.catalogue import CATALOGUE
-from tellapart.data.drawing import measure_style
-from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.config import Recipe, recipe_from_mapping
+from tellapart.data.image_set import DataSet
 from tellapart.data.manifest import manifest_text
-from tellapart.data.opening import OpenedSource
-from tellapart.data.preparation import Fit
-from tellapart.data.selection import select_classes
-from tellapart.errors import DataError, RunError
+from tellapart.errors import RunError
 from tellapart.evaluation import Evaluation
 from tellapart.files import uninterrupted, write_whole
-from tellapart.models.classifier import Classifier, Normalization, measure_normalization
-from tellapart.models.from_scratch import from_scratch
 from tellapart.models.test_time_augmentation import num_views
-from tellapart.models.zoo import count_parameters, seeded_network
-from tellapart.run_folder import DataReference, RunFolder, create_run, open_run, source_of
-from tellapart.runtime import (
-    Runtime,
-    choose_runtime,
-    derived_seed,
-    describe_environment,
-    keep_freed_memory,
-    set_threads,
-)
+from tellapart.run_folder import RunFolder, create_run, open_run
+from tellapart.runtime import describe_environment, keep_freed_memory, set_threads
 from tellapart.training.trainer import Trainer
-from tellapart.workflow.checking import warn_of_faults
-from tellapart.workflow.choosing import choose_recipe
 from tellapart.workflow.evaluating import evaluate_and_report, evaluation_title
-from tellapart.workflow.predicting import open_classifier
-from tellapart.workflow.preparing import open_watched, preparation_of, require_asked_form
-from tellapart.workflow.splits import training_splits
-from tellapart.workflow.starting import (
-    Source,
-    Start,
-    find_source,
-    save_start,
-    start_from,
-    with_source,
-)
+from tellapart.workflow.planning import Plan, make_plan, require_same_recipe
+from tellapart.workflow.starting import Start, save_start
 from tellapart.workflow.watcher import Watcher
-
-DEFAULT_DATA = "mnist-sample"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a training run is going to do, settled before anything is written.
-
-    ``reason`` says why this recipe, where nobody asked for one; ``start`` what the classifier's
-    weights come from, where it is fine-tuned; ``num_parameters`` counts the network's weights.
-    """
-
-    data: DataReference
-    data_set: DataSet
-    train: ImageSet
-    validation: ImageSet | None
-    recipe: Recipe
-    reason: str
-    classifier: Classifier
-    teacher: Classifier | None
-    start: Start | None
-    runtime: Runtime
-    num_parameters: int
-
-    def to_json(self) -> dict[str, Any]:
-        """What ``--dry-run --json`` prints."""
-        splits = {"train": self.train, "validation": self.validation, **_rest(self.data_set)}
-        return {
-            "data": self.data.name,
-            "recipe": self.recipe.name,
-            "seed": self.recipe.training.seed,
-            "network": self.recipe.model.network,
-            "num_parameters": self.num_parameters,
-            "num_epochs": self.recipe.training.epochs,
-            "class_names": list(self.data_set.class_names),
-            "picture_shape": list(self.train.picture_shape),
-            "num_pictures": {name: len(part) for name, part in splits.items() if part is not None},
-            "device": str(self.runtime.device),
-            "precision": self.runtime.precision,
-            **(self.start.to_json() if self.start else {}),
-        }
-
-
-def _rest(data_set: DataSet) -> dict[str, ImageSet]:
-    return {
-        name: part for name, part in data_set.splits.items() if name not in ("train", "validation")
-    }
 
 
 @dataclass(frozen=True)
@@ -113,8 +35,8 @@ class TrainingResult:
     """What a run came to.
 
     ``train_seconds`` is the training loop alone; ``total_seconds`` everything from the call to
-    ``train`` on. ``test`` is None where the data set has no test split, ``start`` where training
-    began from zero.
+    ``train`` on. ``views`` is how many views of a picture the classifier answers by. ``test`` is
+    None where the data set has no test split, ``start`` where training began from zero.
     """
 
     run: Path
@@ -125,12 +47,18 @@ class TrainingResult:
     num_epochs: int
     train_seconds: float
     total_seconds: float
+    views: int
     validation_accuracy: float | None
     test: Evaluation | None
     device: str
     precision: str
     weights_sha256: str
     start: Start | None = None
+
+    @property
+    def title(self) -> str:
+        """Of the evaluation on the test split: ``mnist, test split``, and views if several."""
+        return evaluation_title(self.data, "test", (self.views,))
 
     @property
     def test_accuracy(self) -> float | None:
@@ -238,85 +166,13 @@ def train(
         num_epochs=len(history),
         train_seconds=sum(report.seconds for report in history),
         total_seconds=time.perf_counter() - started,
+        views=num_views(plan.classifier.views),
         validation_accuracy=_validation_accuracy(trainer),
         test=test,
         device=str(plan.runtime.device),
         precision=plan.runtime.precision,
         weights_sha256=weights_sha256(plan.classifier.network.state_dict()),
         start=plan.start,
-    )
-
-
-def make_plan(
-    data: str | Path | None = None,
-    *,
-    recipe: str | Path | Recipe | None = None,
-    settings: Sequence[str] = (),
-    seed: int | None = None,
-    run: RunFolder | None = None,
-    data_dir: str | Path | None = None,
-    device: str = "auto",
-    watcher: Watcher | None = None,
-) -> Plan:
-    """Loads the data, settles the recipe and builds the network; writes nothing.
-
-    Takes what :func:`train` takes; ``run`` is the one to go on with.
-
-    Raises:
-        TellapartError: as :func:`train`.
-    """
-    known = run.read_data_reference() if run else None
-    source = source_of(data) if data is not None else known.source if known else DEFAULT_DATA
-    if known and source != known.source:
-        raise RunError(
-            f"run {run.path if run else ''} is trained on {known.source!r}, not on {source!r}; "
-            "leave out DATA, or train a new run"
-        )
-    folder = data_dir or (known.data_dir if known else None)
-    watcher = watcher or Watcher()
-    opened = open_watched(source, watcher, data_dir=folder)
-    settled, reason = _settle_recipe(recipe, opened, run, settings, seed)
-    beginning = find_source(settled, run)
-    if beginning:
-        settled = with_source(settled, beginning)
-    data_set = opened.load(preparation_of(settled.data), watcher.decoding)
-    require_asked_form(data_set, settled.data)
-    if run and known and data_set.fingerprint != known.fingerprint:
-        raise RunError(
-            f"the data of run {run.path} has changed since it began: fingerprint "
-            f"{known.fingerprint[:12]} -> {data_set.fingerprint[:12]}; "
-            "put the old pictures back, or train a new run"
-        )
-    data_set = select_classes(data_set, settled.data.classes)
-    if len(data_set.class_names) < 2:
-        raise DataError(
-            f"{data_set.name} has one class, {data_set.class_names[0]!r}; "
-            "a classifier tells at least 2 apart: add pictures of another class"
-        )
-    _warn_of_flips(settled, data_set, watcher)
-    warn_of_faults(data_set, settled, watcher)
-    training, validation = training_splits(data_set, settled)
-    if reason:
-        settled = _with_batches_that_fit(settled, len(training))
-    runtime = choose_runtime(device, settled.training.precision)
-    classifier = build_classifier(settled, training, beginning, fit=data_set.fit)
-    return Plan(
-        data=DataReference(
-            source,
-            data_set.name,
-            data_set.fingerprint,
-            str(Path(folder).resolve()) if folder else None,
-        ),
-        data_set=data_set,
-        train=training,
-        validation=validation,
-        recipe=settled,
-        reason=reason,
-        classifier=classifier,
-        teacher=_teacher(settled),
-        start=start_from(beginning, classifier, training, settled, runtime) if beginning else None,
-        runtime=runtime,
-        num_parameters=count_parameters(classifier),
     )
 
 
@@ -331,24 +187,6 @@ def make_trainer(plan: Plan) -> Trainer:
     )
 
 
-def _settle_recipe(
-    recipe: str | Path | Recipe | None,
-    opened: OpenedSource,
-    run: RunFolder | None,
-    settings: Sequence[str],
-    seed: int | None,
-) -> tuple[Recipe, str]:
-    """The recipe with settings and seed applied, and why it was chosen if nobody named it."""
-    if recipe is None and run is not None:
-        recipe = run.read_recipe()
-    chosen, reason = choose_recipe(recipe, opened, settings)
-    if seed is not None:
-        chosen = replace(chosen, training=replace(chosen.training, seed=seed))
-    if run is not None:
-        _require_same_recipe(run.path, "recipe.toml", run.read_recipe(), chosen)
-    return chosen, reason
-
-
 def _record_pictures(run: RunFolder, data_set: DataSet) -> None:
     """Writes down which file was of which class in which split, as a table to train on."""
     names = data_set.class_names
@@ -358,92 +196,6 @@ def _record_pictures(run: RunFolder, data_set: DataSet) -> None:
         for path, label in zip(paths, data_set.split(split).labels.tolist(), strict=True)
     ]
     write_whole(run.pictures_file, manifest_text(rows))
-
-
-def _with_batches_that_fit(recipe: Recipe, num_train: int) -> Recipe:
-    """The recipe with no larger batches than there are pictures, where it was chosen by itself.
-
-    A size that somebody asked for stays, to be refused.
-    """
-    own = load_recipe(recipe.name).training.batch_size
-    if recipe.training.batch_size != own or own <= num_train:
-        return recipe
-    return replace(recipe, training=replace(recipe.training, batch_size=num_train))
-
-
-def _teacher(recipe: Recipe) -> Classifier | None:
-    teacher = recipe.distillation.teacher
-    return open_classifier(Path(teacher)) if teacher else None
-
-
-def _warn_of_flips(recipe: Recipe, data_set: DataSet, watcher: Watcher) -> None:
-    """A mirrored cat is a cat; a mirrored 2 is no digit at all."""
-    if (recipe.augmentation.flips or recipe.prediction.mirrors) and _shows_signs(data_set):
-        watcher.warn(
-            f"the recipe mirrors pictures, and the classes of {data_set.name} look like digits or "
-            "letters, which mirrored mean something else or nothing; "
-            "set augmentation.flip_horizontal=0, augmentation.flip_vertical=0 and "
-            "prediction.views=one"
-        )
-
-
-def _shows_signs(data_set: DataSet) -> bool:
-    """Whether the pictures are of digits or letters, as the catalogue or their names say."""
-    entry = CATALOGUE.get(data_set.name)
-    return entry.shows_signs if entry else all(len(name) == 1 for name in data_set.class_names)
-
-
-def _require_same_recipe(run: Path, name: str, ours: Recipe, asked: Recipe) -> None:
-    difference = recipe_difference(ours, asked)
-    if difference:
-        raise RunError(
-            f"run {run} goes on only with its own recipe ({name}); different: "
-            + "; ".join(difference)
-            + ". Leave these out, or train a new run"
-        )
-
-
-def build_classifier(
-    recipe: Recipe, train_set: ImageSet, source: Source | None = None, *, fit: Fit = "pad"
-) -> Classifier:
-    """The untrained classifier of a recipe: weights from its seed, normalisation as it says.
-
-    Args:
-        recipe: names the network and the normalisation.
-        train_set: what it is built for, and what its normalisation is measured on.
-        source: whose normalisation ``source`` means; its weights are not loaded.
-        fit: how picture files were made to fit.
-
-    Raises:
-        ConfigError: a network or normalisation that does not fit the pictures.
-    """
-    data, model = recipe.data, recipe.model
-    normalizations = {
-        "measured": lambda: measure_normalization(train_set.images),
-        "given": lambda: Normalization(data.mean, data.deviation),
-        "none": lambda: Normalization((0.0,), (1.0,)),
-    }
-    shape = train_set.picture_shape
-    if source is not None:
-        normalizations["source"] = lambda: source.normalization(shape[0])
-    network = seeded_network(
-        model.network,
-        shape,
-        train_set.num_classes,
-        model.arguments,
-        derived_seed(recipe.training.seed, "weights"),
-    )
-    return Classifier(
-        from_scratch(network) if model.operations == "from_scratch" else network,
-        network_name=model.network,
-        arguments=model.arguments,
-        class_names=train_set.class_names,
-        picture_shape=shape,
-        normalization=normalizations[data.normalization](),
-        fit=fit,
-        style=measure_style(train_set.images),
-        views=recipe.prediction.views,
-    )
 
 
 def _restore(trainer: Trainer, run: RunFolder, plan: Plan, watcher: Watcher) -> None:
@@ -458,7 +210,7 @@ def _restore(trainer: Trainer, run: RunFolder, plan: Plan, watcher: Watcher) -> 
         precision = header["precision"]
     except (KeyError, TypeError):
         raise RunError(f"{run.state_file} is not a training state; train a new run") from None
-    _require_same_recipe(run.path, "of its training state", saved, plan.recipe)
+    require_same_recipe(run.path, "of its training state", saved, plan.recipe)
     if fingerprint != plan.data.fingerprint:
         raise RunError(f"the training state of {run.path} belongs to other data; train a new run")
     if threads != torch.get_num_threads() or precision != plan.runtime.precision:
@@ -518,13 +270,13 @@ def _finish(run: RunFolder, plan: Plan) -> Evaluation | None:
     if "test" not in plan.data_set.splits:
         _save(run, plan, {})
         return None
-    views = num_views(plan.classifier.views)
     return evaluate_and_report(
         plan.classifier,
         plan.data_set.split("test"),
         run=run,
-        title=evaluation_title(plan.data.name, "test", views=views),
-        views=views,
+        data=plan.data.name,
+        split="test",
+        views=(num_views(plan.classifier.views),),
         runtime=plan.runtime,
         folder=run.path,
         before_writing=lambda made: _save(run, plan, made.to_json()),

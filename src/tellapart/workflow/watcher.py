@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tellapart.training.trainer import EpochReport
-    from tellapart.workflow.training import Plan
+    from tellapart.workflow.planning import Plan
 
 
 class Watcher:

@@ -1,0 +1,133 @@
+"""The commands of ``tellapart data``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cyclopts import App
+
+from tellapart.cli.json_output import print_json
+from tellapart.cli.options import DataDir, Json, RecipeName, Settings
+
+data_app = App(name="data", help="Data sets: what there is, and fetching it.")
+
+
+@data_app.command(name="list")
+def list_data(*, json: Json = False) -> int:
+    """List the data sets that can be named."""
+    from tellapart.cli.tables import print_catalogue
+    from tellapart.data.catalogue import CATALOGUE
+
+    if json:
+        rows = [
+            {
+                "name": entry.name,
+                "title": entry.title,
+                "classes": list(entry.class_names),
+                "licence": entry.licence,
+                "download_bytes": entry.download_bytes,
+            }
+            for entry in CATALOGUE.values()
+        ]
+        print_json({"data_sets": rows})
+    else:
+        print_catalogue(CATALOGUE.values())
+    return 0
+
+
+@data_app.command
+def fetch(name: str, /, *, data_dir: DataDir = None, json: Json = False) -> int:
+    """Download what is missing of a data set, checked by its SHA-256.
+
+    Parameters
+    ----------
+    name
+        A name from `tellapart data list`.
+    """
+    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.data.sources import fetch as fetch_files
+
+    with ConsoleWatcher() as watcher:
+        paths = fetch_files(
+            name,
+            data_dir=data_dir,
+            progress=lambda done, total: watcher.download(name, done, total),
+        )
+    if json:
+        print_json({"name": name, "files": [str(path) for path in paths]})
+    else:
+        print("\n".join(map(str, paths)))
+    return 0
+
+
+@data_app.command(name="check")
+def check_data(
+    data: str,
+    /,
+    *,
+    recipe: RecipeName = None,
+    settings: Settings = (),
+    page: Path | None = None,
+    allow: bool = False,
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> int:
+    """Look for what is wrong with a data set: bad files, repeated pictures, leaks between splits.
+
+    Ends with exit code 2 where pictures of one split are in another: what is measured on such data
+    is no accuracy.
+
+    Parameters
+    ----------
+    data
+        A folder with a sub-folder per class, a .csv table, an .npz archive, or a name.
+    page
+        Write a page with the pictures to this .html file.
+    allow
+        End with exit code 0 in spite of leaks.
+    """
+    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.tables import print_check
+    from tellapart.workflow.checking import check as run_check
+
+    with ConsoleWatcher() as watcher:
+        result = run_check(
+            data, recipe=recipe, settings=settings, page=page, data_dir=data_dir, watcher=watcher
+        )
+    if json:
+        print_json(result.to_json())
+    else:
+        print_check(result)
+    return 2 if result.audit.has_leaks and not allow else 0
+
+
+@data_app.command(name="prepare")
+def prepare_data(
+    data: str,
+    /,
+    *,
+    recipe: RecipeName = None,
+    settings: Settings = (),
+    data_dir: DataDir = None,
+    json: Json = False,
+) -> int:
+    """Decode and resize picture files once, so that training on them starts at once.
+
+    Parameters
+    ----------
+    data
+        A folder with a sub-folder per class, or a .csv table.
+    """
+    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.tables import print_preparation
+    from tellapart.workflow.preparing import prepare as run_preparation
+
+    with ConsoleWatcher() as watcher:
+        result = run_preparation(
+            data, recipe=recipe, settings=settings, data_dir=data_dir, watcher=watcher
+        )
+    if json:
+        print_json(result.to_json())
+    else:
+        print_preparation(result)
+    return 0

@@ -1,0 +1,54 @@
+"""The recipe: everything that decides a training run, as frozen dataclasses.
+
+A field's default, limits and help stand in one place, `sections`; the command line, the TOML files
+and ``tellapart recipes show`` are all fed from it. A recipe that breaks a rule cannot be made.
+"""
+
+from tellapart.config.fields import Scalar
+from tellapart.config.keys import SECTIONS, all_keys
+from tellapart.config.recipe import (
+    Recipe,
+    load_recipe,
+    recipe_difference,
+    recipe_from_mapping,
+    recipe_from_toml,
+    recipe_names,
+    recipe_text,
+)
+from tellapart.config.sections import (
+    AugmentationRecipe,
+    AveragingRecipe,
+    DataRecipe,
+    DistillationRecipe,
+    FinetuningRecipe,
+    ModelRecipe,
+    OptimizerRecipe,
+    PredictionRecipe,
+    ScheduleRecipe,
+    TrainingRecipe,
+    Views,
+)
+
+__all__ = [
+    "SECTIONS",
+    "AugmentationRecipe",
+    "AveragingRecipe",
+    "DataRecipe",
+    "DistillationRecipe",
+    "FinetuningRecipe",
+    "ModelRecipe",
+    "OptimizerRecipe",
+    "PredictionRecipe",
+    "Recipe",
+    "Scalar",
+    "ScheduleRecipe",
+    "TrainingRecipe",
+    "Views",
+    "all_keys",
+    "load_recipe",
+    "recipe_difference",
+    "recipe_from_mapping",
+    "recipe_from_toml",
+    "recipe_names",
+    "recipe_text",
+]

@@ -1,0 +1,125 @@
+"""A field of a recipe: its default, limits and help in one place, and the check of its value."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import math
+import operator
+import types
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import field
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from tellapart.errors import ConfigError
+
+Scalar = bool | int | float | str
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    minimum: float | None = None,
+    above: float | None = None,
+    maximum: float | None = None,
+    below: float | None = None,
+) -> Any:
+    """A field of a section.
+
+    Args:
+        default: taken where a recipe says nothing.
+        help: what the field means, as ``recipes show`` prints it.
+        minimum: the smallest number allowed; ``above`` is not allowed itself.
+        above: see ``minimum``.
+        maximum: the largest number allowed; ``below`` is not allowed itself.
+        below: see ``maximum``.
+    """
+    limits = {"minimum": minimum, "above": above, "maximum": maximum, "below": below}
+    metadata = {"help": help, "limits": {k: v for k, v in limits.items() if v is not None}}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+_RULES: Mapping[str, tuple[str, Callable[[float, float], bool]]] = {
+    "minimum": ("at least", operator.ge),
+    "above": ("greater than", operator.gt),
+    "maximum": ("at most", operator.le),
+    "below": ("less than", operator.lt),
+}
+
+
+class Section:
+    """Checks every field's type and limits when an instance is made."""
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for entry in dataclasses.fields(self):  # type: ignore[arg-type]
+            value = typed(entry.name, getattr(self, entry.name), hints[entry.name])
+            _check_limits(entry.name, value, entry.metadata.get("limits", {}))
+            # 1 becomes 1.0 and a list a tuple: two recipes that mean the same are equal.
+            object.__setattr__(self, entry.name, value)
+
+
+def _check_limits(name: str, value: Any, limits: Mapping[str, float]) -> None:
+    numbers = value if isinstance(value, tuple) else (value,)
+    for number in numbers:
+        if not isinstance(number, (int, float)):
+            continue
+        if isinstance(number, float) and not math.isfinite(number):
+            raise ConfigError(f"{name} must be a finite number, got {number}")
+        for rule, limit in limits.items():
+            words, holds = _RULES[rule]
+            if not holds(number, limit):
+                raise ConfigError(f"{name} must be {words} {limit:g}, got {number}")
+
+
+def typed(key: str, value: Any, hint: Any) -> Any:
+    """``value`` as the type ``hint``, or a ConfigError that says what is wanted."""
+    origin = get_origin(hint)
+    if origin is Literal:
+        choices = get_args(hint)
+        if value in choices:
+            return value
+        listed = ", ".join(str(choice) for choice in choices)
+        raise ConfigError(
+            f"{key} must be one of {listed}, got {value!r}{nearest(str(value), choices)}"
+        )
+    if origin is tuple and isinstance(value, (list, tuple)):
+        return tuple(typed(key, entry, get_args(hint)[0]) for entry in value)
+    if is_table(hint) and isinstance(value, Mapping):
+        return {str(name): typed(f"{key}.{name}", entry, Scalar) for name, entry in value.items()}
+    if origin in (Union, types.UnionType) and type(value) in get_args(hint):
+        return value
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    with contextlib.suppress(OverflowError):  # a whole number of more than 308 digits
+        if hint is float and is_number:
+            return float(value)
+        if hint is int and is_number and float(value).is_integer():
+            return int(value)
+    if hint in (str, bool) and isinstance(value, hint):
+        return value
+    wanted = {
+        int: "a whole number",
+        float: "a number",
+        str: "text",
+        bool: "true or false",
+        Scalar: "a number, text, or true or false",
+        int | str: "a word or a whole number",
+        tuple[str, ...]: "a list of names",
+    }
+    kind = wanted.get(hint, "a list of numbers" if origin is tuple else "a table of plain values")
+    raise ConfigError(f"{key} must be {kind}, got {value!r}")
+
+
+def is_table(hint: Any) -> bool:
+    """Whether values of this type are named entries."""
+    return get_origin(hint) is not None and get_origin(hint) is Mapping
+
+
+def nearest(word: str, candidates: Sequence[str]) -> str:
+    """``; did you mean 'WORD'?``, or nothing where no candidate is near."""
+    found = difflib.get_close_matches(word, candidates, n=1, cutoff=0.5)
+    return f"; did you mean {found[0]!r}?" if found else ""

@@ -1,0 +1,247 @@
+"""The recipe: its parts together, read from and written to TOML."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from tellapart.config.fields import Scalar, nearest, typed
+from tellapart.config.keys import (
+    SECTION_TYPES,
+    SECTIONS,
+    all_keys,
+    hints_of,
+    locate,
+    parse,
+    parse_scalar,
+    suggest_key,
+)
+from tellapart.config.sections import (
+    AugmentationRecipe,
+    AveragingRecipe,
+    DataRecipe,
+    DistillationRecipe,
+    FinetuningRecipe,
+    ModelRecipe,
+    OptimizerRecipe,
+    PredictionRecipe,
+    ScheduleRecipe,
+    TrainingRecipe,
+)
+from tellapart.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training run but the pictures themselves.
+
+    Raises:
+        ConfigError: where parts contradict one another.
+    """
+
+    name: str = "custom"
+    description: str = ""
+    model: ModelRecipe = field(default_factory=ModelRecipe)
+    data: DataRecipe = field(default_factory=DataRecipe)
+    augmentation: AugmentationRecipe = field(default_factory=AugmentationRecipe)
+    training: TrainingRecipe = field(default_factory=TrainingRecipe)
+    optimizer: OptimizerRecipe = field(default_factory=OptimizerRecipe)
+    schedule: ScheduleRecipe = field(default_factory=ScheduleRecipe)
+    averaging: AveragingRecipe = field(default_factory=AveragingRecipe)
+    prediction: PredictionRecipe = field(default_factory=PredictionRecipe)
+    distillation: DistillationRecipe = field(default_factory=DistillationRecipe)
+    finetuning: FinetuningRecipe = field(default_factory=FinetuningRecipe)
+
+    def __post_init__(self) -> None:
+        for entry in ("name", "description"):
+            typed(entry, getattr(self, entry), str)
+        if self.training.patience and not self.data.validation_share:
+            raise ConfigError(
+                f"patience {self.training.patience} needs a validation part to watch; "
+                "set data.validation_share=0.1, or training.patience=0"
+            )
+
+    def to_mapping(self) -> dict[str, Any]:
+        """The recipe as nested plain tables, as they stand in its TOML file."""
+        return dataclasses.asdict(self)
+
+    def to_toml(self, *, explain: bool = False) -> str:
+        """The recipe as a TOML file that :func:`recipe_from_toml` reads back unchanged.
+
+        Args:
+            explain: put each field's help beside it as a comment.
+        """
+        lines = [f"name = {_toml(self.name)}", f"description = {_toml(self.description)}"]
+        for section in SECTIONS:
+            lines += ["", f"[{section}]"]
+            part = getattr(self, section)
+            for entry in dataclasses.fields(part):
+                value = getattr(part, entry.name)
+                if explain:
+                    lines.append(f"# {entry.metadata['help']}")
+                lines.append(f"{entry.name} = {_toml(value)}")
+        return "\n".join(lines) + "\n"
+
+    def with_settings(self, settings: Sequence[str]) -> Recipe:
+        """The recipe with ``KEY=VALUE`` settings applied, all at once.
+
+        A key is ``section.field``, or the field alone where only one section has it, or a section
+        alone for its ``name`` (``optimizer=sgd``, ``schedule=cosine``). Another network begins with
+        its own arguments' defaults: those of the recipe were meant for the one it replaces.
+
+        Raises:
+            ConfigError: an unknown or ambiguous key, or a value of the wrong type or range.
+        """
+        tables = self.to_mapping()
+        arguments: dict[str, Scalar] = {}
+        for setting in settings:
+            key, equals, text = setting.partition("=")
+            if not equals:
+                raise ConfigError(f"--set takes KEY=VALUE, got {setting!r}; e.g. epochs=5")
+            section, name, argument = locate(key.strip())
+            hint = hints_of(section)[name]
+            if argument:
+                arguments[argument] = parse_scalar(text.strip())
+            else:
+                tables[section][name] = parse(f"{section}.{name}", text.strip(), hint)
+        if tables["model"]["network"] == self.model.network:
+            arguments = {**self.model.arguments, **arguments}
+        tables["model"]["arguments"] = arguments
+        return recipe_from_mapping(tables, origin="--set")
+
+
+def recipe_from_mapping(tables: Mapping[str, Any], *, origin: str) -> Recipe:
+    """A recipe from nested tables; what is left out has its default.
+
+    Args:
+        tables: as :meth:`Recipe.to_mapping` gives them.
+        origin: where they come from, for the message of an error.
+
+    Raises:
+        ConfigError: an unknown key, a value of the wrong type or out of range.
+    """
+    parts: dict[str, Any] = {}
+    for section, content in tables.items():
+        if section in ("name", "description"):
+            parts[section] = content
+            continue
+        if section not in SECTION_TYPES:
+            known = nearest(section, [*SECTIONS, "name", "description"])
+            raise ConfigError(
+                f"{origin}: unknown section [{section}]{known or '; known: ' + ', '.join(SECTIONS)}"
+            )
+        if not isinstance(content, Mapping):
+            raise ConfigError(f"{origin}: {section} must be a table, got {content!r}")
+        for name in content:
+            if name not in hints_of(section):
+                raise ConfigError(
+                    f"{origin}: unknown recipe key {section + '.' + name!r}"
+                    f"{suggest_key(section + '.' + name)}"
+                )
+        try:
+            values = {
+                name: typed(f"{section}.{name}", value, hints_of(section)[name])
+                for name, value in content.items()
+            }
+            parts[section] = SECTION_TYPES[section](**values)
+        except ConfigError as error:
+            raise ConfigError(f"{origin}: {error}") from None
+    try:
+        return Recipe(**parts)
+    except ConfigError as error:
+        raise ConfigError(f"{origin}: {error}") from None
+
+
+def recipe_from_toml(text: str, *, origin: str) -> Recipe:
+    """A recipe from the text of its TOML file.
+
+    Raises:
+        ConfigError: text that is not TOML, or as :func:`recipe_from_mapping`.
+    """
+    try:
+        tables = tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        # Not only TOMLDecodeError: brackets a thousand deep, a number of five thousand digits.
+        raise ConfigError(f"{origin} is not a TOML file: {error}") from None
+    return recipe_from_mapping(tables, origin=origin)
+
+
+def recipe_names() -> tuple[str, ...]:
+    """The recipes that come with the package, sorted."""
+    folder = resources.files("tellapart") / "recipes"
+    return tuple(sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml")))
+
+
+def recipe_text(name: str) -> str:
+    """The TOML file of a recipe that comes with the package.
+
+    Raises:
+        ConfigError: where there is none of that name.
+    """
+    names = recipe_names()
+    if name not in names:
+        hint = nearest(name, names)
+        raise ConfigError(
+            f"unknown recipe {name!r}{hint or '; known: ' + ', '.join(names)}"
+            + ("" if hint else " (or the path of a .toml file)")
+        )
+    return (resources.files("tellapart") / "recipes" / f"{name}.toml").read_text("utf-8")
+
+
+def load_recipe(source: str | Path) -> Recipe:
+    """A recipe by the name it has in the package, or from a ``.toml`` file.
+
+    Raises:
+        ConfigError: unknown name, a file that is missing or unreadable, or wrong content.
+    """
+    text = str(source)
+    if not text.endswith(".toml"):
+        return recipe_from_toml(recipe_text(text), origin=f"recipe {text!r}")
+    path = Path(source)
+    try:
+        content = path.read_text("utf-8")
+    except FileNotFoundError:
+        raise ConfigError(
+            f"recipe file {text!r} does not exist; "
+            "`tellapart recipes list` names the ones that come with the package"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"recipe file {text!r} cannot be read: {error}") from None
+    recipe = recipe_from_toml(content, origin=text)
+    return recipe if recipe.name != "custom" else dataclasses.replace(recipe, name=path.stem)
+
+
+def recipe_difference(left: Recipe, right: Recipe) -> list[str]:
+    """The keys in which two recipes differ, as lines ``key: left -> right``."""
+    lines = []
+    for key in all_keys():
+        section, name = key.split(".")
+        ours, theirs = getattr(getattr(left, section), name), getattr(getattr(right, section), name)
+        if ours != theirs:
+            lines.append(f"{key}: {_toml(ours)} -> {_toml(theirs)}")
+    return lines
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        # JSON's escapes are TOML's too, but TOML wants DEL escaped as well.
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Mapping):
+        entries = ", ".join(f"{_toml_key(k)} = {_toml(v)}" for k, v in value.items())
+        return f"{{ {entries} }}" if entries else "{}"
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_toml(entry) for entry in value) + "]"
+    return repr(value)
+
+
+def _toml_key(name: str) -> str:
+    return name if re.fullmatch("[A-Za-z0-9_-]+", name) else _toml(name)
