@@ -5,7 +5,7 @@ and ``tellapart recipes show`` are all fed from it. A recipe that breaks a rule 
 """
 
 from tellapart.config.fields import Scalar
-from tellapart.config.keys import SECTIONS, all_keys
+from tellapart.config.keys import all_keys
 from tellapart.config.recipe import (
     Recipe,
     load_recipe,
@@ -16,6 +16,7 @@ from tellapart.config.recipe import (
     recipe_text,
 )
 from tellapart.config.sections import (
+    SECTIONS,
     AugmentationRecipe,
     AveragingRecipe,
     DataRecipe,

@@ -9,33 +9,8 @@ from functools import cache
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tellapart.config.fields import Scalar, is_table
-from tellapart.config.sections import (
-    AugmentationRecipe,
-    AveragingRecipe,
-    DataRecipe,
-    DistillationRecipe,
-    FinetuningRecipe,
-    ModelRecipe,
-    OptimizerRecipe,
-    PredictionRecipe,
-    ScheduleRecipe,
-    TrainingRecipe,
-)
+from tellapart.config.sections import SECTION_TYPES, SECTIONS
 from tellapart.errors import ConfigError
-
-SECTION_TYPES: dict[str, type[Any]] = {
-    "model": ModelRecipe,
-    "data": DataRecipe,
-    "augmentation": AugmentationRecipe,
-    "training": TrainingRecipe,
-    "optimizer": OptimizerRecipe,
-    "schedule": ScheduleRecipe,
-    "averaging": AveragingRecipe,
-    "prediction": PredictionRecipe,
-    "distillation": DistillationRecipe,
-    "finetuning": FinetuningRecipe,
-}
-SECTIONS = tuple(SECTION_TYPES)
 
 
 @cache

@@ -14,8 +14,6 @@ from typing import Any
 
 from tellapart.config.fields import Scalar, nearest, typed
 from tellapart.config.keys import (
-    SECTION_TYPES,
-    SECTIONS,
     all_keys,
     hints_of,
     locate,
@@ -24,6 +22,8 @@ from tellapart.config.keys import (
     suggest_key,
 )
 from tellapart.config.sections import (
+    SECTION_TYPES,
+    SECTIONS,
     AugmentationRecipe,
     AveragingRecipe,
     DataRecipe,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from tellapart.config.fields import Scalar, Section, nearest, setting
 from tellapart.errors import ConfigError
@@ -362,3 +362,18 @@ def _require_word_or_number(name: str, value: int | str, words: Sequence[str]) -
             f"{name} must be {', '.join(words)} or a whole number, got {value!r}"
             f"{nearest(value, words)}"
         )
+
+
+SECTION_TYPES: dict[str, type[Any]] = {
+    "model": ModelRecipe,
+    "data": DataRecipe,
+    "augmentation": AugmentationRecipe,
+    "training": TrainingRecipe,
+    "optimizer": OptimizerRecipe,
+    "schedule": ScheduleRecipe,
+    "averaging": AveragingRecipe,
+    "prediction": PredictionRecipe,
+    "distillation": DistillationRecipe,
+    "finetuning": FinetuningRecipe,
+}
+SECTIONS = tuple(SECTION_TYPES)
