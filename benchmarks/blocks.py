@@ -25,9 +25,9 @@ from typing import Any
 from protocol import ROOT, describe_run, fill_block, read_results, spread, write_results
 from tellapart.errors import TellapartError
 from tellapart.models.cost import count_multiply_adds
-from tellapart.models.zoo import build_network
+from tellapart.models.registry import build_network
 from tellapart.runtime import choose_runtime
-from tellapart.workflow.training import train
+from tellapart.workflow.train import train
 from tutorials import conditions
 
 DOCUMENT = ROOT / "docs" / "blocks.md"

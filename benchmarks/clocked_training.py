@@ -9,11 +9,11 @@ import torch
 
 from tellapart.config import load_recipe
 from tellapart.data.image_set import ImageSet
-from tellapart.data.sources import load_data_set
+from tellapart.data.sets.sources import load_data_set
 from tellapart.models.classifier import Classifier
+from tellapart.runs.planning import build_classifier
 from tellapart.runtime import choose_runtime, keep_freed_memory
 from tellapart.training.trainer import Trainer
-from tellapart.workflow.planning import build_classifier
 
 WARM_UP_STEPS = 10
 

@@ -31,7 +31,7 @@ import tellapart
 from protocol import ROOT, describe_run, fill_block, read_results, spread, write_results
 from tellapart.errors import TellapartError
 from tellapart.runtime import choose_runtime
-from tellapart.workflow.finetuning import compare
+from tellapart.workflow.finetune import compare
 
 DOCUMENT = ROOT / "docs" / "finetuning.md"
 ZERO, DEFAULT = "zero", "gradual"

@@ -26,9 +26,9 @@ import torch
 
 from protocol import ROOT, describe_run, fill_block, read_results, write_results
 from tellapart.errors import TellapartError
-from tellapart.run_folder import RunFolder
+from tellapart.runs.folder import RunFolder
 from tellapart.runtime import choose_runtime
-from tellapart.workflow.training import train
+from tellapart.workflow.train import train
 from tutorials import conditions
 
 DOCUMENT = ROOT / "docs" / "blocks.md"

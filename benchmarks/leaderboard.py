@@ -56,7 +56,7 @@ from protocol import (
 )
 from standings import CHINESE, ENGLISH, YARDSTICK, make_row, merge, table
 from tellapart.config import load_recipe, recipe_names
-from tellapart.data.sources import load_data_set
+from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import TellapartError
 from tellapart.runtime import choose_runtime
 

@@ -62,14 +62,14 @@ from protocol import (
     taking_turns,
     write_results,
 )
-from tellapart.data.digests import num_cores
 from tellapart.data.image_set import ImageSet
-from tellapart.data.mapping import mapped_bytes
-from tellapart.data.pictures import find_pictures
+from tellapart.data.images.digests import num_cores
+from tellapart.data.images.files import find_pictures
+from tellapart.data.images.mapping import mapped_bytes
 from tellapart.data.preparation import Preparation
-from tellapart.data.sources import load_data_set
+from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import TellapartError
-from tellapart.models.zoo import build_network
+from tellapart.models.registry import build_network
 from tellapart.runtime import choose_runtime, place
 from tellapart.training.batches import batches_of
 

@@ -26,7 +26,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from tellapart.data.image_set import ImageSet
-from tellapart.data.sources import load_data_set
+from tellapart.data.sets.sources import load_data_set
 from tellapart.runtime import Runtime, choose_runtime
 from tutorial_loop import (
     TEST_BATCH_SIZE,

@@ -10,7 +10,7 @@ from typing import Any
 
 from protocol import Spread, spread
 from tellapart.config import load_recipe, recipe_names
-from tellapart.models.test_time_augmentation import num_views
+from tellapart.models.views import num_views
 
 YARDSTICK = "tutorial-loop"
 

@@ -37,7 +37,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from protocol import data_folder, describe_run
-from tellapart.data.idx import read_idx_pair
+from tellapart.data.sets.idx import read_idx_pair
 from tellapart.errors import TellapartError
 from tellapart.runtime import Runtime, choose_runtime
 from tutorial_networks import TUTORIALS, Tutorial

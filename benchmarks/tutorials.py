@@ -20,7 +20,7 @@ from typing import Any
 from protocol import ROOT, describe_run, fill_block, read_results, spread, write_results
 from tellapart.errors import TellapartError
 from tellapart.runtime import choose_runtime
-from tellapart.workflow.reproducing import CLAIMS, reproduce
+from tellapart.workflow.reproduce import CLAIMS, reproduce
 
 DOCUMENT = ROOT / "docs" / "tutorials.md"
 

@@ -27,7 +27,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.idx import read_idx, read_idx_pair, write_idx
+from tellapart.data.sets.idx import read_idx, read_idx_pair, write_idx
 
 Bytes = NDArray[np.uint8]
 

@@ -30,7 +30,7 @@ from tellapart.config import (
 )
 from tellapart.config.fields import setting
 from tellapart.errors import ConfigError
-from tellapart.models.zoo import NETWORKS, build_network, count_parameters
+from tellapart.models.registry import NETWORKS, build_network, count_parameters
 
 # What stands in a TOML file is UTF-8; half a surrogate pair is not.
 TEXT = st.text(st.characters(codec="utf-8"), max_size=12)

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from tellapart.checkpoint import load_classifier, save_classifier
     from tellapart.config.recipe import Recipe, load_recipe
     from tellapart.data.image_set import DataSet, ImageSet
-    from tellapart.data.sources import load_data_set
+    from tellapart.data.sets.sources import load_data_set
     from tellapart.errors import TellapartError
     from tellapart.evaluation import Evaluation
+    from tellapart.models.checkpoint import load_classifier, save_classifier
     from tellapart.models.classifier import Classifier
-    from tellapart.workflow.evaluating import EvaluationResult, evaluate
-    from tellapart.workflow.finetuning import compare, finetune
-    from tellapart.workflow.predicting import Prediction, predict
-    from tellapart.workflow.reproducing import reproduce
-    from tellapart.workflow.showing import (
+    from tellapart.runs.callbacks import Watcher
+    from tellapart.workflow.evaluate import EvaluationResult, evaluate
+    from tellapart.workflow.finetune import compare, finetune
+    from tellapart.workflow.predict import Prediction, predict
+    from tellapart.workflow.reproduce import reproduce
+    from tellapart.workflow.show import (
         show_activation,
         show_convolution,
         show_network,
         show_pooling,
     )
-    from tellapart.workflow.training import TrainingResult, train
-    from tellapart.workflow.watcher import Watcher
+    from tellapart.workflow.train import TrainingResult, train
 
 __all__ = [
     "Classifier",
@@ -60,27 +60,27 @@ _HOMES = {
     "Classifier": "tellapart.models.classifier",
     "DataSet": "tellapart.data.image_set",
     "Evaluation": "tellapart.evaluation",
-    "EvaluationResult": "tellapart.workflow.evaluating",
+    "EvaluationResult": "tellapart.workflow.evaluate",
     "ImageSet": "tellapart.data.image_set",
-    "Prediction": "tellapart.workflow.predicting",
+    "Prediction": "tellapart.workflow.predict",
     "Recipe": "tellapart.config.recipe",
     "TellapartError": "tellapart.errors",
-    "TrainingResult": "tellapart.workflow.training",
-    "Watcher": "tellapart.workflow.watcher",
-    "compare": "tellapart.workflow.finetuning",
-    "evaluate": "tellapart.workflow.evaluating",
-    "finetune": "tellapart.workflow.finetuning",
-    "load_classifier": "tellapart.checkpoint",
-    "load_data_set": "tellapart.data.sources",
+    "TrainingResult": "tellapart.workflow.train",
+    "Watcher": "tellapart.runs.callbacks",
+    "compare": "tellapart.workflow.finetune",
+    "evaluate": "tellapart.workflow.evaluate",
+    "finetune": "tellapart.workflow.finetune",
+    "load_classifier": "tellapart.models.checkpoint",
+    "load_data_set": "tellapart.data.sets.sources",
     "load_recipe": "tellapart.config.recipe",
-    "predict": "tellapart.workflow.predicting",
-    "reproduce": "tellapart.workflow.reproducing",
-    "save_classifier": "tellapart.checkpoint",
-    "show_activation": "tellapart.workflow.showing",
-    "show_convolution": "tellapart.workflow.showing",
-    "show_network": "tellapart.workflow.showing",
-    "show_pooling": "tellapart.workflow.showing",
-    "train": "tellapart.workflow.training",
+    "predict": "tellapart.workflow.predict",
+    "reproduce": "tellapart.workflow.reproduce",
+    "save_classifier": "tellapart.models.checkpoint",
+    "show_activation": "tellapart.workflow.show",
+    "show_convolution": "tellapart.workflow.show",
+    "show_network": "tellapart.workflow.show",
+    "show_pooling": "tellapart.workflow.show",
+    "train": "tellapart.workflow.train",
 }
 
 

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from tellapart.cli import run as run_command_line
-from tellapart.data.idx import write_idx
 from tellapart.data.image_set import ImageSet
-from tellapart.data.sources import load_data_set
-from tellapart.workflow.training import train
+from tellapart.data.sets.idx import write_idx
+from tellapart.data.sets.sources import load_data_set
+from tellapart.workflow.train import train
 
 
 @dataclass(frozen=True)

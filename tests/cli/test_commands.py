@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from tellapart.checkpoint import load_classifier, save_classifier
-from tellapart.data.sources import load_data_set
-from tellapart.run_folder import RunFolder
+from tellapart.data.sets.sources import load_data_set
+from tellapart.models.checkpoint import load_classifier, save_classifier
+from tellapart.runs.folder import RunFolder
 
 QUICK = ("--set", "epochs=1", "--set", "model.network=single-conv", "--threads", "1")
 

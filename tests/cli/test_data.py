@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tellapart.data.catalogue import CATALOGUE
+from tellapart.data.sets.catalogue import CATALOGUE
 
 
 def test_data_list(tellapart):

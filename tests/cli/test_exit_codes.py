@@ -16,8 +16,8 @@ from PIL import Image
 
 from tellapart import __version__, cli
 from tellapart.cli import commands
-from tellapart.run_folder import RunFolder
-from tellapart.workflow.training import train
+from tellapart.runs.folder import RunFolder
+from tellapart.workflow.train import train
 
 QUICK = ("--set", "epochs=1", "--set", "model.network=single-conv", "--threads", "1")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tellapart.run_folder import RunFolder
+from tellapart.runs.folder import RunFolder
 
 QUICK = ("--set", "epochs=2", "--set", "batch_size=50", "--threads", "1")
 # The run `trained` knows all ten digits; a new output layer learns some of them again.

@@ -9,8 +9,8 @@ import torch
 from tellapart.cli import run
 from tellapart.config import load_recipe
 from tellapart.models.classifier import Classifier, Normalization
-from tellapart.models.zoo import seeded_network
-from tellapart.run_folder import DataReference, create_run
+from tellapart.models.registry import seeded_network
+from tellapart.runs.folder import DataReference, create_run
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +21,7 @@ def own_folder(tmp_path, monkeypatch):
 @pytest.fixture
 def untrained():
     """A run folder with a classifier that has learned nothing."""
-    from tellapart.checkpoint import save_classifier
+    from tellapart.models.checkpoint import save_classifier
 
     data = DataReference("mnist-sample", "mnist-sample", "")
     folder = create_run(Path("run"), load_recipe("small-data"), data, "2026-01-01T00:00:00")

@@ -13,9 +13,9 @@ from tellapart.cli.tables import (
     print_reproduction,
 )
 from tellapart.evaluation import evaluate_logits
-from tellapart.workflow.predicting import Prediction
-from tellapart.workflow.reproducing import CLAIMS
-from tellapart.workflow.training import TrainingResult
+from tellapart.workflow.predict import Prediction
+from tellapart.workflow.reproduce import CLAIMS
+from tellapart.workflow.train import TrainingResult
 
 
 def evaluation_of(names, num_wrong=3):

@@ -7,7 +7,7 @@ from torch import nn
 from tellapart.illustration.layers import trace_network
 from tellapart.models.blocks import named
 from tellapart.models.cost import count_multiply_adds
-from tellapart.models.zoo import NETWORKS, count_parameters, seeded_network
+from tellapart.models.registry import NETWORKS, count_parameters, seeded_network
 
 PICTURE = torch.randn(1, 28, 28, generator=torch.Generator().manual_seed(0))
 

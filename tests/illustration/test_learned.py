@@ -7,7 +7,7 @@ from torch import nn
 from tellapart.errors import ConfigError, RunError, ShapeError
 from tellapart.illustration.learned import LayerAtWork, layer_at_work, learned_scenes
 from tellapart.models.classifier import Classifier, Normalization
-from tellapart.models.zoo import seeded_network
+from tellapart.models.registry import seeded_network
 
 PICTURE = torch.randint(
     256, (1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)

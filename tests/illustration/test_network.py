@@ -7,7 +7,7 @@ from tellapart import ops
 from tellapart.illustration.layers import trace_network
 from tellapart.illustration.network import render_network
 from tellapart.illustration.texts import TEXTS, said
-from tellapart.models.zoo import NETWORKS, seeded_network
+from tellapart.models.registry import NETWORKS, seeded_network
 
 PICTURE = torch.randint(
     256, (3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)

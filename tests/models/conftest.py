@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tellapart.errors import ConfigError
-from tellapart.models.zoo import build_network
+from tellapart.models.registry import build_network
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from tellapart.data.sources import load_data_set
+from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import ConfigError, ShapeError
 from tellapart.models.classifier import Classifier, Normalization, measure_normalization
 

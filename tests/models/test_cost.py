@@ -8,7 +8,7 @@ from tellapart.errors import ConfigError
 from tellapart.models.blocks import named
 from tellapart.models.cost import count_multiply_adds, layer_multiply_adds
 from tellapart.models.from_scratch import from_scratch
-from tellapart.models.zoo import NETWORKS, build_network, count_parameters
+from tellapart.models.registry import NETWORKS, build_network, count_parameters
 
 DIGITS = (1, 28, 28)
 

@@ -10,19 +10,19 @@ import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tellapart.checkpoint import load_classifier, save_classifier
 from tellapart.config import load_recipe, recipe_names
-from tellapart.data.sources import load_data_set
+from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import ConfigError
+from tellapart.finetuning.lora import add_lora, merge_lora
 from tellapart.models import blocks
+from tellapart.models.checkpoint import load_classifier, save_classifier
 from tellapart.models.classifier import Classifier, Normalization
 from tellapart.models.from_scratch import from_scratch
-from tellapart.models.lora import add_lora, merge_lora
-from tellapart.models.zoo import NETWORKS, build_network
-from tellapart.run_folder import RunFolder
-from tellapart.workflow.evaluating import evaluate
-from tellapart.workflow.training import train
-from tellapart.workflow.watcher import Watcher
+from tellapart.models.registry import NETWORKS, build_network
+from tellapart.runs.callbacks import Watcher
+from tellapart.runs.folder import RunFolder
+from tellapart.workflow.evaluate import evaluate
+from tellapart.workflow.train import train
 
 DIGITS = (1, 28, 28)
 # Networks for larger pictures.

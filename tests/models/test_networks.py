@@ -3,7 +3,7 @@
 import pytest
 from torch import nn
 
-from tellapart.models.zoo import build_network, count_parameters
+from tellapart.models.registry import build_network, count_parameters
 
 DIGITS = (1, 28, 28)
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from tellapart.config import load_recipe
-from tellapart.models.zoo import build_network
+from tellapart.models.registry import build_network
 
 DIGITS = (1, 28, 28)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from tellapart.data.findings import Audit, Finding, FoundPicture
 from tellapart.data.image_set import DataSet, ImageSet
-from tellapart.data.listing import LeftOut
+from tellapart.data.images.listing import LeftOut
+from tellapart.data.quality.findings import Audit, Finding, FoundPicture
 from tellapart.report.audit_page import render_audit
 
 

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from tellapart.metrics import ReliabilityBin, wilson_interval
+from tellapart.evaluation.metrics import ReliabilityBin, wilson_interval
 from tellapart.report.reliability import reliability_diagram
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -8,7 +8,7 @@ import torch
 from tellapart.config import Recipe
 from tellapart.data.image_set import ImageSet
 from tellapart.models.classifier import Classifier, measure_normalization
-from tellapart.models.zoo import seeded_network
+from tellapart.models.registry import seeded_network
 from tellapart.runtime import Runtime
 from tellapart.training.trainer import Trainer
 

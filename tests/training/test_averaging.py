@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tellapart.models.zoo import seeded_network
+from tellapart.models.registry import seeded_network
 from tellapart.training.averaging import WeightAverage
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from tellapart.config import OptimizerRecipe
-from tellapart.models.zoo import seeded_network
+from tellapart.models.registry import seeded_network
 from tellapart.training.optimizer import (
     build_optimizer,
     decayed_weights,

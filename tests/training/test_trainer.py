@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from tellapart.checkpoint import load_tensors, save_tensors, weights_sha256
 from tellapart.errors import ConfigError, DivergedError
+from tellapart.models.checkpoint import load_tensors, save_tensors, weights_sha256
 from tellapart.runtime import derived_seed, generator
 from tellapart.training import trainer as trainer_module
 from tellapart.training.optimizer import build_optimizer

@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 import torch
 
-from tellapart.checkpoint import load_tensors
-from tellapart.data.idx import write_idx
 from tellapart.data.image_set import ImageSet
-from tellapart.data.sources import load_data_set
-from tellapart.run_folder import RunFolder
-from tellapart.workflow.training import TrainingResult, train
-from tellapart.workflow.watcher import Watcher
+from tellapart.data.sets.idx import write_idx
+from tellapart.data.sets.sources import load_data_set
+from tellapart.models.checkpoint import load_tensors
+from tellapart.runs.callbacks import Watcher
+from tellapart.runs.folder import RunFolder
+from tellapart.workflow.train import TrainingResult, train
 
 DOOMED = Path(__file__).with_name("doomed_training.py")
 
@@ -139,7 +139,7 @@ def workshop() -> Workshop:
         pytest.skip("needs fork and SIGKILL, which only POSIX has")
     context = multiprocessing.get_context("forkserver")
     # The second is what torch's optimisers import on their first step: a second for each process.
-    context.set_forkserver_preload(["tellapart.workflow.training", "torch._dynamo"])
+    context.set_forkserver_preload(["tellapart.workflow.train", "torch._dynamo"])
     return Workshop(context)
 
 

@@ -8,7 +8,7 @@ import os
 import signal
 import stat
 
-from tellapart.workflow.training import train
+from tellapart.workflow.train import train
 
 
 def die_at(number: int) -> None:

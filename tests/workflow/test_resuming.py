@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from tellapart.checkpoint import load_tensors, save_tensors
 from tellapart.config import load_recipe
 from tellapart.errors import ClassifierFileError, ConfigError, DataError, RunError
-from tellapart.run_folder import RunFolder
-from tellapart.workflow.training import train
-from tellapart.workflow.watcher import Watcher
+from tellapart.models.checkpoint import load_tensors, save_tensors
+from tellapart.runs.callbacks import Watcher
+from tellapart.runs.folder import RunFolder
+from tellapart.workflow.train import train
 
 PLAIN = ("epochs=3", "batch_size=50", "model.network=single-conv")
 NESTEROV = (

@@ -73,14 +73,14 @@ def train(
     """
     from tellapart.cli.progress import ConsoleWatcher
     from tellapart.cli.tables import counted, print_evaluation, print_plan
-    from tellapart.workflow.planning import make_plan
-    from tellapart.workflow.training import make_trainer
-    from tellapart.workflow.training import train as run_training
+    from tellapart.runs.planning import make_plan
+    from tellapart.workflow.train import make_trainer
+    from tellapart.workflow.train import train as run_training
 
     if shots is not None:
         settings = (*settings, f"data.shots={shots}")
     if dry_run:
-        from tellapart.run_folder import open_run
+        from tellapart.runs.folder import open_run
         from tellapart.runtime import set_threads
 
         set_threads(threads)
@@ -175,8 +175,8 @@ def finetune(
     dry_run
         Say what would be done, and stop.
     """
-    from tellapart.workflow.finetuning import compare as run_comparison
-    from tellapart.workflow.finetuning import finetuning_settings
+    from tellapart.workflow.finetune import compare as run_comparison
+    from tellapart.workflow.finetune import finetuning_settings
 
     if not compare:
         return train(
@@ -251,8 +251,8 @@ def evaluate(
     """
     from tellapart.cli.progress import ConsoleWatcher
     from tellapart.cli.tables import print_evaluation
-    from tellapart.workflow.ensembling import split_arguments
-    from tellapart.workflow.evaluating import evaluate as run_evaluation
+    from tellapart.runs.ensemble import split_arguments
+    from tellapart.workflow.evaluate import evaluate as run_evaluation
 
     runs, data = split_arguments([run, *more])
     with ConsoleWatcher() as watcher:
@@ -298,7 +298,7 @@ def predict(
         Do not put right a drawing that differs in ground, size or place from those trained on.
     """
     from tellapart.cli.tables import print_predictions
-    from tellapart.workflow.predicting import predict as run_prediction
+    from tellapart.workflow.predict import predict as run_prediction
 
     predictions = run_prediction(
         run, pictures, as_is=as_is, tta=tta, device=device, threads=threads
@@ -337,7 +337,7 @@ def reproduce(
     """
     from tellapart.cli.progress import ConsoleWatcher
     from tellapart.cli.tables import print_reproduction
-    from tellapart.workflow.reproducing import reproduce as run_reproduction
+    from tellapart.workflow.reproduce import reproduce as run_reproduction
 
     with ConsoleWatcher() as watcher:
         results = run_reproduction(

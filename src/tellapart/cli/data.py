@@ -16,7 +16,7 @@ data_app = App(name="data", help="Data sets: what there is, and fetching it.")
 def list_data(*, json: Json = False) -> int:
     """List the data sets that can be named."""
     from tellapart.cli.tables import print_catalogue
-    from tellapart.data.catalogue import CATALOGUE
+    from tellapart.data.sets.catalogue import CATALOGUE
 
     if json:
         rows = [
@@ -45,7 +45,7 @@ def fetch(name: str, /, *, data_dir: DataDir = None, json: Json = False) -> int:
         A name from `tellapart data list`.
     """
     from tellapart.cli.progress import ConsoleWatcher
-    from tellapart.data.sources import fetch as fetch_files
+    from tellapart.data.sets.sources import fetch as fetch_files
 
     with ConsoleWatcher() as watcher:
         paths = fetch_files(
@@ -88,7 +88,7 @@ def check_data(
     """
     from tellapart.cli.progress import ConsoleWatcher
     from tellapart.cli.tables import print_check
-    from tellapart.workflow.checking import check as run_check
+    from tellapart.workflow.check import check as run_check
 
     with ConsoleWatcher() as watcher:
         result = run_check(
@@ -120,7 +120,7 @@ def prepare_data(
     """
     from tellapart.cli.progress import ConsoleWatcher
     from tellapart.cli.tables import print_preparation
-    from tellapart.workflow.preparing import prepare as run_preparation
+    from tellapart.workflow.prepare import prepare as run_preparation
 
     with ConsoleWatcher() as watcher:
         result = run_preparation(

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from tellapart.cli.tables import percent, print_plan
-from tellapart.workflow.watcher import Watcher
+from tellapart.runs.callbacks import Watcher
 
 if TYPE_CHECKING:
-    from tellapart.models.adapt import TensorTransfer
+    from tellapart.finetuning.transfer import TensorTransfer
+    from tellapart.runs.planning import Plan
     from tellapart.training.trainer import EpochReport
-    from tellapart.workflow.planning import Plan
 
 _PLAIN_STEP = 0.25
 

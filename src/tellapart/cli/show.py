@@ -54,7 +54,7 @@ def convolution(
     dilation
         Pixels between the kernel's taps; 1, or the layer's own, if left out.
     """
-    from tellapart.workflow.showing import show_convolution
+    from tellapart.workflow.show import show_convolution
 
     page = show_convolution(
         image=image,
@@ -96,7 +96,7 @@ def pooling(
     dilation
         Pixels between the pixels of the window, for max.
     """
-    from tellapart.workflow.showing import show_pooling
+    from tellapart.workflow.show import show_pooling
 
     page = show_pooling(
         image=image,
@@ -128,7 +128,7 @@ def activation(
     function
         relu, leaky-relu, sigmoid or tanh.
     """
-    from tellapart.workflow.showing import show_activation
+    from tellapart.workflow.show import show_activation
 
     page = show_activation(image=image, digit=digit, function=function, kernel=kernel, out=out)
     return _say(page, json)
@@ -155,7 +155,7 @@ def network(
         Print the layers as a table, and write no page.
     """
     from tellapart.cli.tables import print_network
-    from tellapart.workflow.showing import show_network
+    from tellapart.workflow.show import show_network
 
     shown = show_network(run, image=image, digit=digit, write_page=not text, out=out)
     if json:

@@ -11,19 +11,19 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from tellapart.config import Recipe
-    from tellapart.data.catalogue import CatalogueEntry
-    from tellapart.data.findings import FoundPicture
     from tellapart.data.image_set import ImageSet
+    from tellapart.data.quality.findings import FoundPicture
+    from tellapart.data.sets.catalogue import CatalogueEntry
     from tellapart.evaluation import Evaluation
-    from tellapart.workflow.checking import CheckResult
-    from tellapart.workflow.finetuning import ComparedWay
-    from tellapart.workflow.planning import Plan
-    from tellapart.workflow.predicting import Prediction
-    from tellapart.workflow.preparing import PreparationResult
-    from tellapart.workflow.reproducing import Claim
-    from tellapart.workflow.showing import ShownNetwork
-    from tellapart.workflow.starting import Start
-    from tellapart.workflow.training import TrainingResult
+    from tellapart.finetuning.start import Start
+    from tellapart.runs.planning import Plan
+    from tellapart.workflow.check import CheckResult
+    from tellapart.workflow.finetune import ComparedWay
+    from tellapart.workflow.predict import Prediction
+    from tellapart.workflow.prepare import PreparationResult
+    from tellapart.workflow.reproduce import Claim
+    from tellapart.workflow.show import ShownNetwork
+    from tellapart.workflow.train import TrainingResult
 
 # More classes than this, and only the worst are listed; report.html has them all.
 _MOST_CLASSES_LISTED = 20
@@ -67,7 +67,7 @@ def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: b
 
 def _views_line(plan: Plan) -> list[tuple[str, str]]:
     """How many views of a picture it will answer by, if more than one."""
-    from tellapart.models.test_time_augmentation import num_views, views_in_words
+    from tellapart.models.views import num_views, views_in_words
 
     count = num_views(plan.classifier.views)
     words = views_in_words([count])

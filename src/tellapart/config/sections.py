@@ -9,7 +9,7 @@ from typing import Any, Literal
 from tellapart.config.fields import Scalar, Section, nearest, setting
 from tellapart.errors import ConfigError
 
-# Of a picture, by which a classifier answers; `tellapart.models.test_time_augmentation`.
+# Of a picture, by which a classifier answers; `tellapart.models.views`.
 Views = Literal["plain", "mirrored", "shifted", "mirrored-and-shifted"]
 
 
@@ -17,7 +17,7 @@ Views = Literal["plain", "mirrored", "shifted", "mirrored-and-shifted"]
 class ModelRecipe(Section):
     """Which network is trained."""
 
-    network: str = setting("small-residual", "a name from `tellapart.models.zoo`")
+    network: str = setting("small-residual", "a name from `tellapart.models.registry`")
     arguments: Mapping[str, Scalar] = setting({}, "what the network's builder takes, by name")
     operations: Literal["torch", "from_scratch"] = setting(
         "torch",

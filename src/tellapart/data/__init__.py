@@ -1,6 +1,6 @@
-"""Data sets: where they come from, how they are read, checked, split and shown.
+"""Data sets: where they come from, how they are read, checked, split and augmented.
 
-Arrows point down: ``sources`` finds what a person names, in ``catalogue``, an ``idx_folder``, a
-``folder`` of pictures, a ``manifest`` or ``arrays``; ``picture_files`` brings files through
-``decoding`` and the ``picture_cache`` into splits; ``audit`` says what is wrong with the result.
+Arrows point down: `sets` turns what a person names into a data set, and `quality` reports what is
+wrong with it; both read image files with `images`. Beside them lie the image set itself, hold-out
+splits, the selection of classes, and augmentation.
 """

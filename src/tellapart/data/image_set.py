@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from tellapart.data.listing import LeftOut
+from tellapart.data.images.listing import LeftOut
 from tellapart.data.preparation import Fit
 from tellapart.errors import DataError, ShapeError
 

@@ -15,8 +15,8 @@ from tellapart.illustration.layers import Layer
 from tellapart.illustration.player import header
 from tellapart.illustration.texts import TEXTS, Said, spoken
 from tellapart.page.document import document, packaged_text
+from tellapart.page.images import png_address
 from tellapart.page.markup import Markup, element
-from tellapart.page.pictures import png_address
 
 MOST_MAPS = 32
 LARGEST_MAP_PIXELS = 64

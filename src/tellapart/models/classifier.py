@@ -9,12 +9,12 @@ import torch
 from torch import nn
 
 from tellapart.config import Scalar, Views
-from tellapart.data.drawing import DrawingStyle
+from tellapart.data.images.drawing import DrawingStyle
 from tellapart.data.preparation import Fit
 from tellapart.errors import ConfigError, ShapeError
 from tellapart.models.blocks import PictureShape
 from tellapart.models.ensemble import log_mean_probability
-from tellapart.models.test_time_augmentation import views_of
+from tellapart.models.views import views_of
 
 _MOST_VALUES_COUNTED = 2**27
 _PICTURES_AT_A_TIME = 10_000

@@ -1,6 +1,6 @@
 """The networks of this package's own recipes, and those that show what a block is worth.
 
-Each is a builder, as `tellapart.models.zoo` describes them.
+Each is a builder, as `tellapart.models.registry` describes them.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The networks of the tutorials' articles, layer by layer.
 
-Each is a builder, as `tellapart.models.zoo` describes them.
+Each is a builder, as `tellapart.models.registry` describes them.
 """
 
 from __future__ import annotations

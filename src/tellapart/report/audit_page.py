@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from tellapart.data.findings import Audit, Finding, FoundPicture
 from tellapart.data.image_set import DataSet
+from tellapart.data.quality.findings import Audit, Finding, FoundPicture
 from tellapart.page.document import document, packaged_text
+from tellapart.page.images import png_address
 from tellapart.page.markup import Markup, element
-from tellapart.page.pictures import png_address
 from tellapart.report import wording
 
 _NUM_GROUPS_SHOWN = 24

@@ -8,10 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from tellapart.evaluation import Evaluation, Mistake, most_confused
-from tellapart.metrics import RocCurve
+from tellapart.evaluation.metrics import RocCurve
 from tellapart.page.document import document, packaged_text
+from tellapart.page.images import png_address
 from tellapart.page.markup import Markup, element
-from tellapart.page.pictures import png_address
 from tellapart.report import learning, wording
 from tellapart.report.confusion import NUM_CLASSES_BESIDE_TEXT, confusion_heat_map
 from tellapart.report.reliability import reliability_diagram

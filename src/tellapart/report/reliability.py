@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tellapart.metrics import ReliabilityBin, wilson_interval
+from tellapart.evaluation.metrics import ReliabilityBin, wilson_interval
 from tellapart.page import svg
 from tellapart.page.markup import Markup, element
 from tellapart.page.svg import Scale

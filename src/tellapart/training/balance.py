@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from tellapart.data.audit import UNEVEN_FACTOR, unevenness
 from tellapart.data.image_set import ImageSet
+from tellapart.data.quality.audit import UNEVEN_FACTOR, unevenness
 
 
 def balanced_weights(train: ImageSet) -> torch.Tensor:

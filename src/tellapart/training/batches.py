@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 
 from tellapart.data.image_set import ImageSet
-from tellapart.data.mapping import announce_rows
+from tellapart.data.images.mapping import announce_rows
 
 # Of a GPU's free memory, what a data set may take; the rest is for the network's features.
 _LARGEST_SHARE = 0.5

@@ -13,20 +13,20 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
-from tellapart.checkpoint import optimizer_tensors, restore_optimizer, split_prefix
 from tellapart.config import Recipe
 from tellapart.data.augment import augment
 from tellapart.data.image_set import ImageSet
 from tellapart.errors import ConfigError, DivergedError
 from tellapart.evaluation import predict_logits
-from tellapart.metrics import confusion_matrix, precision_recall
+from tellapart.evaluation.metrics import confusion_matrix, precision_recall
+from tellapart.finetuning.freezing import FineTuning
+from tellapart.models.checkpoint import optimizer_tensors, restore_optimizer, split_prefix
 from tellapart.models.classifier import Classifier
 from tellapart.runtime import Runtime, Stopwatch, derived_seed, generator, place
 from tellapart.training.averaging import WeightAverage
 from tellapart.training.balance import balanced_order, balanced_weights, stop_metric
 from tellapart.training.batches import batches_of, placed
 from tellapart.training.early_stopping import EarlyStopping
-from tellapart.training.finetuning import FineTuning
 from tellapart.training.objective import Objective, require_fit_teacher
 from tellapart.training.optimizer import (
     build_optimizer,

@@ -1,0 +1,177 @@
+"""What is wrong with a data set: what an honest look finds before anything is trained."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.images.decoding import FORMATS, quiet_pillow
+from tellapart.data.images.listing import path_text
+from tellapart.data.quality.duplicates import repeats
+from tellapart.data.quality.findings import Audit, Finding, FoundPicture
+
+TINY_CLASS = 20
+"""A class with fewer pictures than this in train teaches little, and tests less."""
+UNEVEN_FACTOR = 3.0
+"""Classes are uneven where the largest has this many times the pictures of the smallest."""
+
+# A kind of file is odd where it is rarer than this among files that are otherwise of one kind.
+_RARE_SHARE = 0.02
+_LONGEST_ASPECT = 3.0
+# Pillow's names of how pixels are kept, in words; its other names are shown as they are.
+_MODES = {
+    "1": "black and white",
+    "L": "grey",
+    "P": "palette",
+    "RGB": "colour",
+    "RGBA": "colour with transparency",
+}
+
+
+def audit(data_set: DataSet) -> Audit:
+    """Looks at everything: files, classes, sizes and kinds, repeated and nearly repeated pictures.
+
+    Cost: a pass over all pictures and over the files' headers; 70,000 pictures of 28x28 take some
+    seconds on one core.
+    """
+    findings = [
+        *repeats(data_set),
+        *_files_left_out(data_set),
+        *_class_findings(data_set),
+        *_kinds(data_set),
+    ]
+    order = ("leak", "fault", "fact")
+    return Audit(tuple(sorted(findings, key=lambda finding: order.index(finding.severity))))
+
+
+def unevenness(train: ImageSet) -> float:
+    """How many times the pictures of the smallest class the largest has; empty classes apart."""
+    counts = [count for count in train.class_counts() if count]
+    return max(counts) / min(counts)
+
+
+def _files_left_out(data_set: DataSet) -> Iterator[Finding]:
+    remedies = {
+        "unreadable": "mend or remove them",
+        "not a picture by its name": "remove them, or name them as what they are",
+        "system file": "harmless; remove them if you like",
+        "without a class": "move them into the folder of their class",
+        "name not UTF-8": "rename them",
+    }
+    for kind, remedy in remedies.items():
+        items = [item for item in data_set.left_out if item.kind == kind]
+        if items:
+            yield Finding(
+                kind,
+                "fact" if kind == "system file" else "fault",
+                f"{len(items):,} left out: {remedy}",
+                paths=tuple((path_text(item.path), item.reason) for item in items),
+            )
+
+
+def _class_findings(data_set: DataSet) -> Iterator[Finding]:
+    names = data_set.class_names
+    for split, part in data_set.splits.items():
+        counts = part.class_counts()
+        empty = [name for name, count in zip(names, counts, strict=True) if not count]
+        if empty:
+            yield Finding(
+                "empty class",
+                "fault",
+                f"{split} has no picture of {_listed(empty)}: nothing can be said of them there",
+            )
+    train = data_set.split("train") if "train" in data_set.splits else None
+    if train is None:
+        return
+    counts = train.class_counts()
+    tiny = [f"{n} ({c})" for n, c in zip(names, counts, strict=True) if 0 < c < TINY_CLASS]
+    if tiny:
+        yield Finding(
+            "tiny class",
+            "fault",
+            f"train has fewer than {TINY_CLASS} pictures of {_listed(tiny)}: add some",
+        )
+    factor = unevenness(train)
+    if factor >= UNEVEN_FACTOR:
+        yield Finding(
+            "imbalance",
+            "fault",
+            f"the largest class of train has {factor:.1f} times the pictures of the smallest: "
+            "set training.class_weights=balanced or training.sampling=balanced, and look at "
+            "macro F1 beside accuracy",
+        )
+
+
+@dataclass(frozen=True)
+class _Header:
+    picture: FoundPicture
+    size: tuple[int, int]
+    kind: str
+
+
+def _kinds(data_set: DataSet) -> Iterator[Finding]:
+    """Files that are not like the others: a placeholder among photographs, a strip, a stamp."""
+    headers = list(_headers(data_set))
+    if not headers:
+        return
+    kinds = Counter(header.kind for header in headers)
+    usual = kinds.most_common(1)[0][0]
+    rare = [h for h in headers if kinds[h.kind] <= max(1, _RARE_SHARE * len(headers))]
+    if len(kinds) > 1 and rare:
+        seen = ", ".join(f"{count} {kind}" for kind, count in Counter(h.kind for h in rare).items())
+        yield _of_headers(
+            "odd kind",
+            rare,
+            f"{_counted(rare, 'file')} of another kind than the rest ({usual}): {seen}; look at "
+            "what it shows: often a placeholder, not a picture of the class",
+        )
+    _, height, width = next(iter(data_set.splits.values())).picture_shape
+    small = [h for h in headers if min(h.size) * 2 <= min(height, width)]
+    if small:
+        yield _of_headers(
+            "odd size",
+            small,
+            f"{_counted(small, 'picture')} less than half of {width}x{height}, and so enlarged",
+        )
+    long = [h for h in headers if max(h.size) > _LONGEST_ASPECT * min(h.size)]
+    if long:
+        yield _of_headers(
+            "odd shape",
+            long,
+            f"{_counted(long, 'picture')} more than {_LONGEST_ASPECT:g} times as long as wide: "
+            "mostly border where padded (fit=pad), mostly cut off where cropped (fit=crop)",
+        )
+
+
+def _of_headers(kind: str, headers: Sequence[_Header], message: str) -> Finding:
+    return Finding(kind, "fault", message, tuple((header.picture,) for header in headers))
+
+
+def _headers(data_set: DataSet) -> Iterator[_Header]:
+    with quiet_pillow():
+        for split, paths in data_set.files.items():
+            names, labels = data_set.class_names, data_set.split(split).labels.tolist()
+            for index, (path, label) in enumerate(zip(paths, labels, strict=True)):
+                picture = FoundPicture(split, index, names[label], str(path))
+                try:
+                    with Image.open(Path(path), formats=FORMATS) as image:
+                        yield _Header(
+                            picture,
+                            image.size,
+                            f"{image.format} {_MODES.get(image.mode, image.mode)}",
+                        )
+                except OSError:  # it was there a moment ago
+                    continue
+
+
+def _counted(headers: Sequence[_Header], noun: str) -> str:
+    return f"{len(headers):,} {noun}" + ("s" if len(headers) != 1 else "")
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

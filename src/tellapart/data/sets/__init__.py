@@ -1,0 +1,1 @@
+"""Where data sets come from: the catalogue, IDX files, folders, tables and archives of arrays."""

@@ -1,0 +1,97 @@
+"""A data set that was found: what is known of it before its pictures are read."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tellapart.data.hold_out import stratified_validation
+from tellapart.data.image_set import DataSet
+from tellapart.data.images.digests import Progress
+from tellapart.data.images.listing import Listing
+from tellapart.data.preparation import Preparation
+from tellapart.data.sets.arrays import load_arrays
+from tellapart.data.sets.image_files import choose_frame, load_picture_files, own_shape
+
+
+@dataclass(frozen=True)
+class OpenedSource:
+    """A data set whose pictures wait for somebody to say in what form they are wanted.
+
+    Args:
+        name: of the data set.
+        train_counts: how many pictures of each class there are to learn from, before any is held
+            out.
+        find_shape: channels, height and width, if nothing else is asked for; may read headers.
+        load: reads the pictures; asks for a preparation and for who is told of progress.
+    """
+
+    name: str
+    train_counts: Mapping[str, int]
+    find_shape: Callable[[], tuple[int, int, int]]
+    load: Callable[[Preparation, Progress | None], DataSet]
+
+    @property
+    def picture_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width, if nothing else is asked for.
+
+        Raises:
+            DataError: where none of the files looked at is a picture.
+        """
+        return self.find_shape()
+
+
+def opened_files(listing: Listing) -> OpenedSource:
+    """Of picture files; their headers are read, once, only if somebody asks for their shape."""
+    find_shape = functools.cache(functools.partial(own_shape, listing))
+
+    def load(preparation: Preparation, progress: Progress | None) -> DataSet:
+        frame = choose_frame(preparation, find_shape)
+        return load_picture_files(listing, frame, preparation, progress)
+
+    return OpenedSource(listing.name, listing.train_counts(), find_shape, load)
+
+
+def opened_arrays(path: Path) -> OpenedSource:
+    """Of an ``.npz`` archive; reads it.
+
+    Raises:
+        DataError: as `tellapart.data.sets.arrays.load_arrays`.
+    """
+    splits, fingerprint = load_arrays(path)
+    provenance = f"arrays in {path.resolve()}"
+    return opened_ready(DataSet(path.stem, splits, fingerprint, provenance), divides=True)
+
+
+def opened_ready(data_set: DataSet, *, divides: bool = False) -> OpenedSource:
+    """Of pictures that are in memory, in the one form they have.
+
+    Args:
+        data_set: with its train split.
+        divides: whether a test split that it lacks is to be made.
+    """
+
+    def load(preparation: Preparation, progress: Progress | None) -> DataSet:
+        del progress
+        return _with_test_split(data_set, preparation) if divides else data_set
+
+    train = data_set.split("train")
+    counts = dict(zip(train.class_names, train.class_counts(), strict=True))
+    return OpenedSource(data_set.name, counts, lambda: train.picture_shape, load)
+
+
+def _with_test_split(data_set: DataSet, preparation: Preparation) -> DataSet:
+    share, seed = preparation.test_share, preparation.seed
+    if "test" in data_set.splits or not share:
+        return data_set
+    train, test = stratified_validation(data_set.split("train"), share, seed)
+    note = (
+        f"no test split was given: {share:.0%} of each class is held out by data.split_seed {seed}"
+    )
+    return replace(
+        data_set,
+        splits={**data_set.splits, "train": train, "test": test},
+        notes=(*data_set.notes, note),
+    )

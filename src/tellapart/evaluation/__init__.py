@@ -1,0 +1,27 @@
+"""Predicting a whole image set, and what the predictions are worth."""
+
+from tellapart.evaluation.evaluation import (
+    ClassScores,
+    ConfusedPair,
+    Evaluation,
+    Mistake,
+    evaluate_logits,
+    evaluation_mode,
+    most_confused,
+    predict_logits,
+    roc_curves,
+    surest_mistakes,
+)
+
+__all__ = [
+    "ClassScores",
+    "ConfusedPair",
+    "Evaluation",
+    "Mistake",
+    "evaluate_logits",
+    "evaluation_mode",
+    "most_confused",
+    "predict_logits",
+    "roc_curves",
+    "surest_mistakes",
+]

@@ -1,0 +1,109 @@
+"""The networks that a recipe can name, and how one is built from its name.
+
+A builder takes the pictures' shape, the number of classes and its own arguments, and gives a
+network from float pictures (batch, channels, height, width) to logits (batch, classes). Its last
+layer is called ``output``: fine-tuning replaces that one and nothing else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import nn
+
+from tellapart.config import Scalar
+from tellapart.errors import ConfigError
+from tellapart.models import networks, tutorial_networks
+from tellapart.models.blocks import PictureShape
+
+Builder = Callable[..., nn.Sequential]
+
+NETWORKS: Mapping[str, Builder] = {
+    "dropout": tutorial_networks.dropout,
+    "dynamic": networks.dynamic,
+    "ghost": networks.ghost,
+    "lenet": tutorial_networks.lenet,
+    "padded-vgg": networks.padded_vgg,
+    "photo-residual": networks.photo_residual,
+    "quick": networks.quick,
+    "separable": networks.separable,
+    "single-conv": tutorial_networks.single_conv,
+    "small-residual": networks.small_residual,
+    "small-vgg": networks.small_vgg,
+    "squeeze-excite": networks.squeeze_excite,
+    "tiny-vgg": networks.tiny_vgg,
+    "two-conv": tutorial_networks.two_conv,
+    "two-conv-5x5": tutorial_networks.two_conv_5x5,
+}
+
+
+def build_network(
+    name: str, shape: PictureShape, num_classes: int, arguments: Mapping[str, Scalar]
+) -> nn.Sequential:
+    """The network called ``name`` for pictures of ``shape`` (channels, height, width).
+
+    Weights are drawn from torch's global generator, as torch's layers do.
+
+    Raises:
+        ConfigError: an unknown name or argument, an argument of the wrong type, or pictures too
+            small for the network.
+    """
+    if name.startswith("timm:"):
+        # Imported here: it builds on this module, and needs what is installed for it alone.
+        from tellapart.finetuning.pretrained import build_timm
+
+        if arguments:
+            raise ConfigError(f"network {name!r} takes no arguments, got {', '.join(arguments)}")
+        return build_timm(name.removeprefix("timm:"), shape, num_classes)
+    if name not in NETWORKS:
+        near = difflib.get_close_matches(name, NETWORKS, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(NETWORKS)
+        raise ConfigError(f"unknown network {name!r}; {hint}")
+    builder = NETWORKS[name]
+    _check_arguments(name, builder, arguments)
+    try:
+        return builder(shape, num_classes, **arguments)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"network {name!r} cannot take pictures of (channels, height, width) {tuple(shape)}: "
+            f"{str(error).splitlines()[0]}"
+        ) from None
+
+
+def _check_arguments(name: str, builder: Builder, arguments: Mapping[str, Scalar]) -> None:
+    accepted = {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(builder).parameters.values()
+        if parameter.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+    for argument, value in arguments.items():
+        if argument not in accepted:
+            raise ConfigError(
+                f"network {name!r} has no argument {argument!r}; it takes: "
+                f"{', '.join(accepted) or 'none'}"
+            )
+        wanted = type(accepted[argument])
+        if type(value) is not wanted or (wanted is int and not 1 <= int(value) <= 4096):
+            words = "a whole number from 1 to 4096" if wanted is int else "true or false"
+            raise ConfigError(f"argument {argument!r} of {name!r} must be {words}, got {value!r}")
+
+
+def count_parameters(network: nn.Module) -> int:
+    """How many numbers training can change."""
+    return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)
+
+
+def seeded_network(
+    name: str,
+    shape: PictureShape,
+    num_classes: int,
+    arguments: Mapping[str, Scalar],
+    seed: int,
+) -> nn.Sequential:
+    """:func:`build_network` with weights drawn from ``seed``; the global generator is as before."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build_network(name, shape, num_classes, arguments)

@@ -1,0 +1,60 @@
+"""Where page and figures of an evaluation go, so that none is written over another."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from tellapart.data.image_set import DataSet
+from tellapart.data.sets.catalogue import CATALOGUE
+from tellapart.errors import RunError
+from tellapart.models.views import views_in_words
+from tellapart.runs.ensemble import Member, ensemble_digest
+from tellapart.runs.folder import RunFolder
+
+
+def evaluation_name(
+    data_set: DataSet, source: str, split: str, views: Sequence[int], members: Sequence[Member]
+) -> str:
+    """``DATA-SPLIT[-nine-views][-ensemble-of-N-DIGEST]``, the name of a folder.
+
+    A name of the catalogue is one data set's; two folders may have the same name, and a few digits
+    of the fingerprint tell them apart. So do a few digits of the weights for ensembles.
+
+    Args:
+        data_set: that is evaluated on.
+        source: its place, as a run writes it down.
+        split: of it.
+        views: of each run, how many views of a picture it answers by.
+        members: the runs.
+    """
+    digits = () if source in CATALOGUE else (data_set.fingerprint[:8],)
+    parts = [data_set.name, *digits, split]
+    if max(views) > 1:
+        parts.append(f"{views_in_words(views)} views".replace(" ", "-"))
+    if len(members) > 1:
+        parts.append(f"ensemble-of-{len(members)}-{ensemble_digest(members)}")
+    return "-".join(parts)
+
+
+def require_place_for_evaluation(folder: Path) -> None:
+    """Refuses a folder with anything in it but an earlier evaluation: a run above all.
+
+    Raises:
+        RunError: such a folder, or one that cannot be looked into.
+    """
+    own = RunFolder(folder)
+    own_names = (own.report_file.name, own.evaluation_file.name)
+    try:
+        found = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+    except OSError as error:
+        raise RunError(
+            f"cannot write an evaluation to {folder}: {error.strerror or error}; "
+            "choose another --out"
+        ) from None
+    foreign = [name for name in found if name not in own_names]
+    if foreign:
+        raise RunError(
+            f"{folder} holds {foreign[0]} and is left as it is: an evaluation goes to a new or "
+            "empty folder, or to that of an earlier one; choose another --out"
+        )

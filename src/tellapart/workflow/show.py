@@ -1,0 +1,326 @@
+"""``show``: pages that move, of one operation at work or of a network with a picture in it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tellapart import ops
+from tellapart.errors import ConfigError, RunError, ShapeError
+from tellapart.files import expand_home, write_whole
+from tellapart.illustration.kernels import DEFAULT, KERNELS, TUTORIAL, Kernel, kernel_named
+from tellapart.illustration.layers import Layer, trace_network
+from tellapart.illustration.learned import layer_at_work, learned_scenes
+from tellapart.illustration.network import render_network
+from tellapart.illustration.player import render_player
+from tellapart.illustration.scenes import (
+    ACTIVATIONS,
+    Field,
+    Scene,
+    activation_scene,
+    average_pooling_scene,
+    convolution_scene,
+    max_pooling_scene,
+)
+from tellapart.illustration.texts import Said, said
+from tellapart.workflow.predict import open_classifier
+from tellapart.workflow.shown_images import grey_field, picture_for
+
+_POOLINGS = ("max", "average", "tutorial-max", "tutorial-average")
+
+
+@dataclass(frozen=True)
+class ShownNetwork:
+    """What is known of a network, and of the picture that went through it."""
+
+    run: Path
+    layers: Sequence[Layer]
+    class_names: tuple[str, ...]
+    probabilities: tuple[float, ...] | None
+    page: Path | None
+
+    @property
+    def num_parameters(self) -> int:
+        """How many numbers training can change."""
+        return sum(layer.num_parameters for layer in self.layers)
+
+    @property
+    def multiply_adds(self) -> int:
+        """For one picture, in convolutions and linear layers."""
+        return sum(layer.multiply_adds for layer in self.layers)
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``show network --json`` prints."""
+        said_of_it = (
+            None
+            if self.probabilities is None
+            else dict(zip(self.class_names, self.probabilities, strict=True))
+        )
+        return {
+            "run": str(self.run),
+            "layers": [layer.to_json() for layer in self.layers],
+            "parameters": self.num_parameters,
+            "multiply_adds": self.multiply_adds,
+            "probabilities": said_of_it,
+            "page": None if self.page is None else str(self.page),
+        }
+
+
+def show_convolution(
+    *,
+    image: str | Path | None = None,
+    digit: int | None = None,
+    kernel: str = DEFAULT,
+    stride: int | None = None,
+    padding: int | None = None,
+    dilation: int | None = None,
+    out: str | Path | None = None,
+) -> Path:
+    """Writes a page on which a kernel slides over a picture, and says where.
+
+    Args:
+        image: a picture file; a larger one than 28x28 is resized to fit.
+        digit: a bundled digit of this class instead.
+        kernel: a name of `tellapart.illustration.kernels`, numbers as ``1,0,-1; 2,0,-2``, or
+            ``RUN:LAYER`` or ``RUN:LAYER:NUMBER`` for what a network has learned.
+        stride: None is 1, or the layer's own; padding (0) and dilation (1) likewise.
+        out: the page; None is ``convolution.html`` here, with a free number if that is taken.
+
+    Raises:
+        TellapartError: any of its kinds, where the request or its input is wrong.
+    """
+    page = _page_path(out, "convolution")
+    scenes, opened = _convolutions(image, digit, kernel, stride, padding, dilation)
+    write_whole(page, render_player("convolution", scenes, opened))
+    return page
+
+
+def show_pooling(
+    *,
+    image: str | Path | None = None,
+    digit: int | None = None,
+    kind: str = "max",
+    size: int = 2,
+    stride: int | None = None,
+    padding: int = 0,
+    dilation: int = 1,
+    out: str | Path | None = None,
+) -> Path:
+    """Writes a page on which a pooling window moves over a picture, and says where.
+
+    Args:
+        image: a picture file; a larger one than 28x28 is resized to fit.
+        digit: a bundled digit of this class instead.
+        kind: max or average; tutorial-max or tutorial-average is the tutorials' example.
+        size: pixels of the window.
+        stride: None is the size, so that windows do not overlap.
+        padding: pixels of border, at most half of the window.
+        dilation: pixels between the window's pixels, for max.
+        out: the page; None is ``pooling.html`` here, with a free number if that is taken.
+
+    Raises:
+        TellapartError: any of its kinds, where the request or its input is wrong.
+    """
+    page = _page_path(out, "pooling")
+    if kind not in _POOLINGS:
+        raise ConfigError(_unknown("kind of pooling", kind, _POOLINGS))
+    if "average" in kind and dilation != 1:
+        raise ConfigError(f"average pooling has no dilation, got {dilation}; leave it out")
+    over = grey_field(image, digit)
+    scenes = [max_pooling_scene(over, size, stride=stride, padding=padding, dilation=dilation)]
+    if dilation == 1:
+        scenes.append(average_pooling_scene(over, size, stride=stride, padding=padding))
+    scenes += _pooling_examples()
+    opened = [scene.name for scene in scenes].index(kind)
+    write_whole(page, render_player("pooling", scenes, opened))
+    return page
+
+
+def show_activation(
+    *,
+    image: str | Path | None = None,
+    digit: int | None = None,
+    function: str = "relu",
+    kernel: str = DEFAULT,
+    out: str | Path | None = None,
+) -> Path:
+    """Writes a page on which a feature map goes through an activation, and says where.
+
+    Args:
+        image: a picture file; a larger one than 28x28 is resized to fit.
+        digit: a bundled digit of this class instead.
+        function: relu, leaky-relu, sigmoid or tanh.
+        kernel: as for :func:`show_convolution`; what it gives is what the activation is given.
+        out: the page; None is ``activation.html`` here, with a free number if that is taken.
+
+    Raises:
+        TellapartError: any of its kinds, where the request or its input is wrong.
+    """
+    page = _page_path(out, "activation")
+    if function not in ACTIVATIONS:
+        raise ConfigError(_unknown("activation", function, ACTIVATIONS))
+    scenes, opened = _convolutions(image, digit, kernel, None, None, None)
+    first = scenes[opened]
+    output = first.output[None]
+    # Grey levels 0..255 would drive every squashing function to its end; networks see 0..1.
+    scaled = output / 255 if first.field.is_picture else output
+    caption = said(
+        f"the feature map of kernel “{first.title['en']}”",
+        f"核“{first.title['zh']}”的特征图",
+    )
+    over = Field(scaled, caption)
+    played = [activation_scene(activation, over) for activation in ACTIVATIONS.values()]
+    write_whole(page, render_player("activation", played, list(ACTIVATIONS).index(function)))
+    return page
+
+
+def show_network(
+    run: str | Path,
+    *,
+    image: str | Path | None = None,
+    digit: int | None = None,
+    write_page: bool = True,
+    out: str | Path | None = None,
+) -> ShownNetwork:
+    """The layers of a run's network, and a page with a picture on its way through them.
+
+    It is the picture as it is that goes through, whatever other views the classifier answers by.
+
+    Args:
+        run: a run folder, or a classifier file.
+        image: a picture file, made to fit what the classifier takes; None is a picture of the
+            run's own test split.
+        digit: a bundled digit of this class instead, for a classifier of 28x28 grey pictures.
+        write_page: whether to write the page, or only to say what would be on it.
+        out: the page; None is ``network.html`` here, with a free number if that is taken.
+
+    Raises:
+        TellapartError: any of its kinds, where the request or its input is wrong.
+    """
+    if not write_page and out is not None:
+        raise ConfigError(
+            f"no page is written as text, so --out {out} has no meaning; leave it out"
+        )
+    page = _page_path(out, "network") if write_page else None
+    classifier = open_classifier(Path(run))
+    picture, caption = picture_for(classifier, Path(run), image, digit)
+    seen = torch.zeros(classifier.picture_shape, dtype=torch.uint8) if picture is None else picture
+    with torch.inference_mode():
+        normalized = classifier.normalize(seen[None])[0]
+    layers = trace_network(classifier.network, normalized)
+    if page is not None:
+        title = f"{classifier.network_name} · {Path(run).resolve().name}"
+        write_whole(page, render_network(title, layers, classifier.class_names, picture, caption))
+    probabilities = None
+    if picture is not None:
+        probabilities = tuple(ops.softmax(layers[-1].output.double()).tolist())
+    return ShownNetwork(Path(run), layers, classifier.class_names, probabilities, page)
+
+
+def _page_path(out: str | Path | None, stem: str) -> Path:
+    """Where to write; refused before any work is done where something stands there."""
+    if out is not None:
+        path = expand_home(out)
+        if path.suffix.lower() not in (".html", ".htm"):
+            raise ConfigError(f"a page ends in .html, got {str(out)!r}")
+        if path.exists():
+            raise RunError(f"{path} exists and is left as it is; choose another name")
+        return path
+    number, path = 1, Path(f"{stem}.html")
+    while path.exists():
+        number += 1
+        path = Path(f"{stem}-{number}.html")
+    return path
+
+
+def _unknown(subject: str, name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    return f"no {subject} is called {name!r}; {hint}"
+
+
+def _convolutions(
+    image: str | Path | None,
+    digit: int | None,
+    kernel: str,
+    stride: int | None,
+    padding: int | None,
+    dilation: int | None,
+) -> tuple[list[Scene], int]:
+    """The scenes to choose from, and which of them was asked for."""
+    if ":" in kernel and kernel not in KERNELS:
+        run, layer, number = _layer_address(kernel)
+        classifier = open_classifier(Path(run))
+        picture, caption = picture_for(classifier, Path(run), image, digit)
+        if picture is None or caption is None:
+            raise ConfigError(f"no picture is known for {run}; give one with --image")
+        work = layer_at_work(classifier, picture, layer, run)
+        scenes = learned_scenes(work, number, stride=stride, padding=padding, dilation=dilation)
+        return [_captioned(scene, caption) for scene in scenes], 0
+    chosen = kernel_named(kernel)
+    if chosen.name == TUTORIAL and (image is not None or digit is not None):
+        raise ConfigError(
+            f"kernel {TUTORIAL!r} brings its own 3x3 picture; leave out --image and --digit, "
+            "or write the kernel as '1,1; 1,1'"
+        )
+    picture_field = None if chosen.name == TUTORIAL else grey_field(image, digit)
+    steps = (
+        1 if stride is None else stride,
+        0 if padding is None else padding,
+        1 if dilation is None else dilation,
+    )
+    offered = {chosen.name: chosen, **KERNELS} if chosen.name not in KERNELS else KERNELS
+    usual = picture_field or grey_field(None, None)
+    scenes = []
+    for entry in offered.values():
+        over = _tutorial_field() if entry.name == TUTORIAL else usual
+        scene = _if_it_fits(entry, over, *steps, must=entry is chosen)
+        scenes += [scene] if scene else []
+    return scenes, [scene.name for scene in scenes].index(chosen.name)
+
+
+def _if_it_fits(
+    kernel: Kernel, over: Field, stride: int, padding: int, dilation: int, *, must: bool
+) -> Scene | None:
+    try:
+        return convolution_scene(kernel, over, stride=stride, padding=padding, dilation=dilation)
+    except ShapeError:
+        if must:
+            raise
+        return None
+
+
+def _layer_address(text: str) -> tuple[str, str, int | None]:
+    """``RUN:LAYER`` or ``RUN:LAYER:NUMBER``, read from the right: a path may hold a colon."""
+    front, _, last = text.rpartition(":")
+    if last.isdecimal() and ":" in front:
+        run, _, layer = front.rpartition(":")
+        return run, layer, int(last)
+    return front, last, None
+
+
+def _captioned(scene: Scene, caption: Said) -> Scene:
+    words = {key: f"{text}: {caption[key]}" for key, text in scene.field.caption.items()}
+    field = Field(scene.field.values, words, scene.field.is_picture)
+    return replace(scene, field=field)
+
+
+def _tutorial_field() -> Field:
+    numbers = torch.arange(1.0, 10.0).view(1, 3, 3)
+    return Field(numbers, said("the numbers 1 to 9", "数字 1 到 9"))
+
+
+def _pooling_examples() -> list[Scene]:
+    caption = said("the answer of the convolution's worked example", "卷积例题的结果")
+    answer = ops.conv2d(_tutorial_field().values[None], torch.ones(1, 1, 2, 2))[0]
+    over = Field(answer, caption)
+    examples: list[tuple[Callable[[Field], Scene], str, Said]] = [
+        (max_pooling_scene, "tutorial-max", said("worked example, maximum", "例题：最大")),
+        (average_pooling_scene, "tutorial-average", said("worked example, average", "例题：平均")),
+    ]
+    return [replace(pool(over), name=name, title=title) for pool, name, title in examples]

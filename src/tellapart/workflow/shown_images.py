@@ -1,0 +1,137 @@
+"""The picture that a page shows: a file, a bundled digit, or one of a run's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor
+
+from tellapart.data.images.decoding import FORMATS, quiet_pillow
+from tellapart.data.images.drawing import read_drawing
+from tellapart.data.images.files import read_picture
+from tellapart.data.preparation import Frame
+from tellapart.data.sets.sources import load_data_set
+from tellapart.errors import ConfigError, ShapeError, TellapartError
+from tellapart.files import expand_home
+from tellapart.illustration.learned import LARGEST_SIDE
+from tellapart.illustration.scenes import Field
+from tellapart.illustration.texts import Said, said
+from tellapart.models.classifier import Classifier
+from tellapart.runs.folder import open_run
+
+_DIGIT_SHAPE = (1, 28, 28)
+_USUAL_DIGIT = 3
+_CHANGES = {"inverted": "反相", "enlarged": "放大", "made smaller": "缩小", "centred": "居中"}
+
+
+def grey_field(image: str | Path | None, digit: int | None) -> Field:
+    """Grey levels 0..255 of a picture file, at most 28 pixels each way, or of a bundled digit.
+
+    Raises:
+        DataError: where the file is no picture that can be read.
+        ConfigError: where both are given, or there is no such digit.
+    """
+    _refuse_both(image, digit)
+    if image is None:
+        picture, caption = _bundled_digit(digit)
+        return Field(picture.float(), caption, is_picture=True)
+    path = expand_home(image)
+    size = _size_in_file(path)
+    scale = min(1.0, LARGEST_SIDE / max(size))
+    height, width = (max(1, round(side * scale)) for side in size)
+    picture = read_picture(path, channels=1, height=height, width=width)
+    caption = said(f"{path.name}, {width}x{height}, grey levels 0 to 255", "")
+    caption["zh"] = f"{path.name}，{width}x{height}，灰度 0 到 255"
+    if scale < 1:
+        caption["en"] += f"; resized from {size[1]}x{size[0]}"
+        caption["zh"] += f"；由 {size[1]}x{size[0]} 缩小"
+    return Field(picture.float(), caption, is_picture=True)
+
+
+def _refuse_both(image: str | Path | None, digit: int | None) -> None:
+    if image is not None and digit is not None:
+        raise ConfigError(f"give --image or --digit, not both, got {image} and {digit}")
+
+
+def _size_in_file(path: Path) -> tuple[int, int]:
+    """Height and width upright; any size where the file is no picture: reading it says why."""
+    try:
+        with quiet_pillow(), Image.open(path, formats=FORMATS) as image:
+            width, height = image.size
+            # EXIF orientations 5 to 8 turn the picture by a quarter, which swaps its sides.
+            is_turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            return (width, height) if is_turned else (height, width)
+    except Exception:  # Pillow's decoders raise about ten kinds on damaged files
+        return LARGEST_SIDE, LARGEST_SIDE
+
+
+def _bundled_digit(digit: int | None) -> tuple[Tensor, Said]:
+    """uint8 (1, 28, 28) of the class ``digit``."""
+    wanted = _USUAL_DIGIT if digit is None else digit
+    if not 0 <= wanted <= 9:
+        raise ConfigError(f"--digit must be 0 to 9, got {digit}")
+    test = load_data_set("mnist-sample").split("test")
+    index = int((test.labels == wanted).nonzero()[0])
+    caption = said(f"a handwritten {wanted} of MNIST, 28x28", f"MNIST 的手写数字 {wanted}，28x28")
+    return test.images[index], caption
+
+
+def picture_for(
+    classifier: Classifier, run: Path, image: str | Path | None, digit: int | None
+) -> tuple[Tensor | None, Said | None]:
+    """uint8 (channels, height, width) as the classifier takes it, and where it comes from.
+
+    Without ``image`` and ``digit`` it is a picture of the run's own data, else a bundled digit
+    where one fits, else None.
+
+    Raises:
+        DataError: where the file is no picture that can be read.
+        ConfigError: where both are given, or the digit does not fit the classifier.
+    """
+    _refuse_both(image, digit)
+    if image is not None:
+        return _from_file(classifier, expand_home(image))
+    is_like_a_digit = classifier.picture_shape == _DIGIT_SHAPE
+    if digit is not None and not is_like_a_digit:
+        raise ConfigError(
+            f"a bundled digit is (channels, height, width) {_DIGIT_SHAPE}, the classifier takes "
+            f"{classifier.picture_shape}; give a picture with --image"
+        )
+    if digit is None and run.is_dir():
+        try:
+            return _own_picture(classifier, run)
+        except TellapartError:
+            pass  # the run's data is not here any more: any picture that fits will do
+    return _bundled_digit(digit) if is_like_a_digit else (None, None)
+
+
+def _from_file(classifier: Classifier, path: Path) -> tuple[Tensor, Said]:
+    """A picture file as ``predict`` reads it, so that both say the same of it."""
+    channels, height, width = classifier.picture_shape
+    fitted = f"{width}x{height}"
+    caption = said(f"{path.name}, made to fit {fitted}", f"{path.name}，调整为 {fitted}")
+    if classifier.style is None:
+        picture = read_picture(
+            path, channels=channels, height=height, width=width, fit=classifier.fit
+        )
+        return picture, caption
+    picture, changes = read_drawing(path, Frame(channels, height, width), classifier.style)
+    if changes:
+        caption["en"] += f"; as those trained on: {', '.join(changes)}"
+        caption["zh"] += "；" + "、".join(_CHANGES.get(change, change) for change in changes)
+    return picture, caption
+
+
+def _own_picture(classifier: Classifier, run: Path) -> tuple[Tensor, Said]:
+    """A picture of the run's own data, of its test split where there is one."""
+    known = open_run(run).read_data_reference()
+    place = Path(known.data_dir) if known.data_dir else None
+    data = load_data_set(known.source, data_dir=place, allow_download=False)
+    pictures = data.split("test" if "test" in data.splits else "train")
+    if pictures.picture_shape != classifier.picture_shape:
+        raise ShapeError(f"pictures of {known.name} are {pictures.picture_shape} now")
+    name = pictures.class_names[int(pictures.labels[0])]
+    return pictures.images[0], said(
+        f"the first test picture of {known.name}: {name}", f"{known.name} 的第一张测试图片：{name}"
+    )

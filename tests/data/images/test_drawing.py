@@ -1,0 +1,143 @@
+"""Drawings are put right where they differ from those trained on, and only there."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFilter
+
+from tellapart.data.images.drawing import measure_style, read_drawing
+from tellapart.data.preparation import Frame
+from tellapart.data.sets.sources import load_data_set
+
+FRAME = Frame(1, 28, 28)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_data_set("mnist-sample").split("train").images
+
+
+@pytest.fixture(scope="module")
+def style(digits):
+    return measure_style(digits)
+
+
+def saved(folder, array, name="digit.png"):
+    Image.fromarray(array).save(folder / name)
+    return folder / name
+
+
+def test_the_style_of_mnist(style):
+    assert style.ground == "dark"
+    # LeCun et al.: digits fit into 20 of 28 pixels and are centred by mass.
+    assert style.typical == pytest.approx(20 / 28, abs=0.04)
+    assert 0.5 < style.smallest < style.typical <= style.largest < 0.9
+    # The centre of mass is at pixel (14, 14) counted from 0, half a pixel from the frame's middle.
+    assert (28 * style.row - 0.5, 28 * style.column - 0.5) == pytest.approx((14, 14), abs=0.15)
+    assert style.off_centre < 0.06
+
+
+def test_an_inverted_set_has_a_light_ground(digits, style):
+    inverted = measure_style(255 - digits)
+    assert inverted.ground == "light"
+    assert inverted.typical == pytest.approx(style.typical, abs=0.01)
+
+
+def test_photographs_and_colour_have_no_style(digits):
+    noise = torch.randint(0, 256, (50, 1, 28, 28), dtype=torch.uint8)
+    assert measure_style(noise) is None
+    assert measure_style(digits[:50].repeat(1, 3, 1, 1)) is None
+    assert measure_style(torch.zeros(50, 1, 28, 28, dtype=torch.uint8)) is None
+
+
+def test_a_digit_as_trained_on_is_left_alone(tmp_path, digits, style):
+    for index in range(0, 4000, 100):
+        picture, changes = read_drawing(saved(tmp_path, digits[index, 0].numpy()), FRAME, style)
+        assert changes == ()
+        assert torch.equal(picture, digits[index])
+
+
+def on_paper(digit, page, side, top, left, ink=30, paper=235):
+    """A digit in dark ink, ``side`` pixels large, somewhere on a light page."""
+    large = Image.fromarray(digit).resize((side, side), Image.Resampling.BICUBIC)
+    values = np.full((page, page), paper, np.float32)
+    strokes = np.asarray(large, np.float32) / 255
+    part = values[top : top + side, left : left + side]
+    part[:] = part * (1 - strokes) + ink * strokes
+    return values.round().astype(np.uint8)
+
+
+def alike(one, other):
+    """The correlation of two pictures."""
+    return np.corrcoef(one.float().flatten(), other.float().flatten())[0, 1]
+
+
+@pytest.mark.parametrize(("top", "left", "side"), [(20, 30, 60), (110, 120, 70), (60, 60, 56)])
+def test_dark_ink_in_a_corner_of_a_page_becomes_the_digit_again(
+    tmp_path, digits, style, top, left, side
+):
+    # Half a pixel to the side makes a thin stroke look different: not every one is much alike.
+    likeness = []
+    for index in range(0, 4000, 200):
+        page = on_paper(digits[index, 0].numpy(), 200, side, top, left)
+        picture, changes = read_drawing(saved(tmp_path, page), FRAME, style)
+        assert changes[:2] == ("inverted", "enlarged")
+        likeness.append(alike(picture, digits[index]))
+    assert np.mean(likeness) > 0.9
+    assert min(likeness) > 0.65
+
+
+def test_a_shadow_on_the_page_is_no_ink(tmp_path, digits, style):
+    page = on_paper(digits[0, 0].numpy(), 200, 90, 40, 60).astype(np.float32)
+    shaded = (page * np.linspace(1, 0.45, 200)[None, :]).astype(np.uint8)
+    picture, changes = read_drawing(saved(tmp_path, shaded), FRAME, style)
+    assert "inverted" in changes
+    assert (picture[:, :, [0, -1]] < 40).all()
+    assert alike(picture, digits[0]) > 0.7
+
+
+def test_dust_does_not_move_the_digit(tmp_path, digits, style):
+    page = on_paper(digits[5, 0].numpy(), 200, 80, 60, 60)
+    page[195, 3] = 0
+    dusty, _ = read_drawing(saved(tmp_path, page), FRAME, style)
+    page[195, 3] = 235
+    clean, _ = read_drawing(saved(tmp_path, page), FRAME, style)
+    assert (dusty.int() - clean.int()).abs().float().mean() < 6
+
+
+def test_a_digit_that_is_only_moved_or_too_large(tmp_path, digits, style):
+    moved = np.roll(digits[7, 0].numpy(), (-4, 4), (0, 1))
+    _, changes = read_drawing(saved(tmp_path, moved), FRAME, style)
+    assert changes == ("centred",)
+    large = np.asarray(Image.fromarray(digits[7, 0].numpy()[4:24, 4:24]).resize((28, 28)))
+    assert "made smaller" in read_drawing(saved(tmp_path, large), FRAME, style)[1]
+
+
+def test_for_a_light_ground_white_on_black_is_inverted(tmp_path, digits, style):
+    light = replace(style, ground="light")
+    picture, changes = read_drawing(saved(tmp_path, digits[3, 0].numpy()), FRAME, light)
+    assert changes == ("inverted",)
+    assert picture[0, 0, 0] > 200
+
+
+def test_an_empty_page_stays_one(tmp_path, style):
+    picture, changes = read_drawing(saved(tmp_path, np.full((60, 60), 240, np.uint8)), FRAME, style)
+    assert changes == ()
+    assert (picture == 240).all()
+
+
+def test_what_covers_everything_is_no_drawing(tmp_path, style):
+    noise = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    picture, changes = read_drawing(saved(tmp_path, noise), FRAME, style)
+    assert changes == ()
+    assert np.array_equal(picture[0], noise)
+
+
+def test_a_blurred_photograph_is_still_a_picture(tmp_path, style):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 400), dtype=np.uint8)
+    image = Image.fromarray(noise).filter(ImageFilter.GaussianBlur(9))
+    picture, _ = read_drawing(saved(tmp_path, np.asarray(image)), FRAME, style)
+    assert picture.shape == (1, 28, 28)
+    assert picture.dtype == torch.uint8

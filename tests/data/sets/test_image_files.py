@@ -1,0 +1,331 @@
+"""From a folder to splits: the form chosen, the cache used, splits made, everything said."""
+
+import os
+import shutil
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from tellapart.data.images import cache as picture_cache
+from tellapart.data.images.files import read_picture
+from tellapart.data.preparation import Frame, Preparation
+from tellapart.data.sets import image_files as picture_files
+from tellapart.data.sets.folder import list_folder
+from tellapart.data.sets.image_files import choose_frame, own_shape
+from tellapart.data.sets.source import opened_files
+from tellapart.data.sets.sources import load_data_set, open_source
+from tellapart.errors import DataError
+
+
+def load(folder, progress=None, **asked):
+    return opened_files(list_folder(folder)).load(Preparation(**asked), progress)
+
+
+def sizes(data_set):
+    return {name: len(part) for name, part in data_set.splits.items()}
+
+
+@pytest.fixture
+def decoded(monkeypatch):
+    """The names of files that were decoded."""
+    names = []
+    original = picture_cache.decode
+    monkeypatch.setattr(
+        picture_cache,
+        "decode",
+        lambda path, frame: (names.append(path.name), original(path, frame))[1],
+    )
+    return names
+
+
+def test_every_picture_is_what_reading_it_alone_gives(pets):
+    data_set = load(pets)
+    for split, part in data_set.splits.items():
+        for image, label, path in zip(part.images, part.labels, data_set.files[split], strict=True):
+            assert torch.equal(image, read_picture(path, channels=3, height=40, width=40))
+            assert part.class_names[label] == path.parent.name
+    assert data_set.class_names == ("cat", "dog")
+    assert data_set.split("train").mapped
+
+
+@pytest.mark.parametrize(
+    ("num_pictures", "num_cores", "largest"), [(20, 1, 1), (20, 16, 1), (64, 2, 2), (600, 2, 16)]
+)
+def test_all_cores_have_work_until_the_end(monkeypatch, num_pictures, num_cores, largest):
+    jobs = []
+    monkeypatch.setattr(picture_cache, "num_cores", lambda: num_cores)
+    monkeypatch.setattr(picture_cache, "_decode_some", lambda some, *_: jobs.append(some) or {})
+    files = {row: Path(f"{row}.png") for row in range(num_pictures)}
+    picture_cache._decode_all(files, Frame(3, 8, 8), np.empty(0, np.uint8), None)
+    assert max(map(len, jobs)) == largest
+    assert sorted(row for some in jobs for row, _ in some) == list(range(num_pictures))
+
+
+def test_splits_are_made_stratified_by_the_seed_and_said(pets):
+    data_set = load(pets, test_share=0.2, validation_share=0.3)
+    assert sizes(data_set) == {"train": 10, "validation": 6, "test": 4}
+    assert all(
+        part.class_counts()[0] == part.class_counts()[1] for part in data_set.splits.values()
+    )
+    assert (
+        "no test split was given: 20% of each class is held out, look-alikes together, "
+        "by data.split_seed 0" in data_set.notes
+    )
+    assert load(pets, test_share=0.2, validation_share=0.3).files == data_set.files
+    assert load(pets, test_share=0.2, validation_share=0.3, seed=1).files != data_set.files
+    assert (
+        load(pets, test_share=0.2, validation_share=0.3, seed=1).fingerprint != data_set.fingerprint
+    )
+
+
+def test_copies_stay_on_one_side(pets, make_picture):
+    for number in range(10):  # the same ten cats, saved again
+        make_picture(pets / "cat" / f"again{number}.bmp", number)
+    for seed in range(5):
+        data_set = load(pets, seed=seed)
+        tested = {path.stem.removeprefix("again") for path in data_set.files["test"]}
+        tested_cats = [p.stem for p in data_set.files["test"] if p.parent.name == "cat"]
+        assert len(tested_cats) == 2 * len({stem.removeprefix("again") for stem in tested_cats})
+        assert tested
+
+
+def test_undivided_pictures_can_all_go_to_one_split(pets):
+    data_set = load(pets, undivided="test", class_names=("bird", "cat", "dog"))
+    assert sizes(data_set) == {"test": 20}
+    assert data_set.class_names == ("bird", "cat", "dog")
+    assert data_set.split("test").class_counts() == (0, 10, 10)
+
+
+def test_given_splits_stay_and_leaks_are_counted(tmp_path, make_picture):
+    for number in range(6):
+        make_picture(tmp_path / "set/train/cat" / f"{number}.png", number)
+        make_picture(tmp_path / "set/train/dog" / f"{number}.png", 100 + number)
+    make_picture(tmp_path / "set/val/cat/same.png", 3)
+    make_picture(tmp_path / "set/val/cat/new.png", 50)
+    data_set = load(tmp_path / "set", test_share=0.0)
+    assert sizes(data_set) == {"train": 12, "validation": 2}
+    assert data_set.shared == {("validation", "train"): 1}
+    assert "validation has no picture of 'dog'" in data_set.notes
+
+
+def test_what_cannot_be_read_is_left_out_with_its_reason(pets):
+    (pets / "cat" / "empty.jpg").touch()
+    (pets / "cat" / "page.jpg").write_text("<html>")
+    whole = (pets / "dog" / "3.png").read_bytes()
+    (pets / "dog" / "3.png").write_bytes(whole[: len(whole) // 2])
+    for _ in range(2):  # decoded, and from the cache
+        data_set = load(pets, test_share=0)
+        assert sizes(data_set) == {"train": 19}
+        found = {item.path.name: item.reason for item in data_set.left_out}
+        assert found["empty.jpg"] == "the file is empty; copy it again"
+        assert found["page.jpg"].startswith("it holds HTML or XML")
+        assert "the file is damaged" in found["3.png"]
+        (note,) = [note for note in data_set.notes if note.startswith("left out")]
+        assert note.startswith("left out, unreadable: 3 (cat/empty.jpg: the file is empty")
+
+
+def test_the_second_time_nothing_is_decoded(pets, decoded):
+    seen = []
+    first = load(pets, lambda done, total: seen.append((done, total)))
+    assert sorted(decoded) == sorted(path.name for path in pets.rglob("*.png"))
+    assert seen[-1] == (20, 20)
+    assert load(pets).fingerprint == first.fingerprint
+    assert len(decoded) == 20
+
+
+def test_moving_renaming_and_dividing_anew_decode_nothing(pets, decoded, tmp_path):
+    before = load(pets)
+    shutil.copytree(pets, tmp_path / "moved")
+    (tmp_path / "moved" / "dog").rename(tmp_path / "moved" / "aardvark")
+    after = load(tmp_path / "moved", seed=3)
+    assert len(decoded) == 20
+    assert after.class_names == ("aardvark", "cat")
+    for split, part in after.splits.items():
+        for image, path in zip(part.images, after.files[split], strict=True):
+            assert torch.equal(image, read_picture(path, channels=3, height=40, width=40))
+    # What is mapped already stays as it was, also where the file below it was rewritten.
+    path = before.files["train"][0]
+    assert torch.equal(
+        before.split("train").images[0], read_picture(path, channels=3, height=40, width=40)
+    )
+
+
+def test_of_a_set_that_shrinks_and_grows_only_what_is_new_is_decoded(pets, decoded, make_picture):
+    load(pets)
+    (pets / "cat" / "3.png").unlink()
+    (pets / "dog" / "broken.png").write_bytes(b"no picture")
+    assert [item.path.name for item in load(pets).left_out] == ["broken.png"]
+    assert decoded[20:] == ["broken.png"]
+    make_picture(pets / "dog" / "new.png", 77)
+    shutil.copy(pets / "cat" / "4.png", pets / "cat" / "again.png")
+    after = load(pets, seed=1)
+    assert sorted(decoded[21:]) == ["broken.png", "new.png"]
+    assert sum(sizes(after).values()) == 21
+    for split, part in after.splits.items():
+        for image, path in zip(part.images, after.files[split], strict=True):
+            assert torch.equal(image, read_picture(path, channels=3, height=40, width=40))
+
+
+def test_what_was_taken_over_is_divided_as_what_was_decoded(pets, own_cache):
+    load(pets)
+    (pets / "cat" / "3.png").unlink()
+    taken_over = load(pets)
+    shutil.rmtree(own_cache)
+    assert load(pets).files == taken_over.files
+
+
+def test_another_form_takes_nothing_over(pets, decoded, monkeypatch):
+    load(pets)
+    load(pets, fit="crop")
+    load(pets, channels=1)
+    assert len(decoded) == 60
+    # Decoded by another rule, a file has other pixels.
+    monkeypatch.setattr(picture_cache, "_FORMAT", picture_cache._FORMAT + 1)
+    load(pets)
+    assert len(decoded) == 80
+
+
+def test_a_changed_picture_changes_the_set(pets, make_picture):
+    before = load(pets)
+    make_picture(pets / "cat" / "0.png", 999)
+    os.utime(pets / "cat" / "0.png", (1, 1))
+    assert load(pets).fingerprint != before.fingerprint
+
+
+@pytest.mark.parametrize("name", ["index.npz", "pixels-*.u8", "unreadable.json"])
+def test_a_damaged_cache_is_filled_again(pets, own_cache, decoded, name):
+    before = load(pets)
+    (damaged,) = (own_cache / "pictures").glob(f"*/{name}")
+    damaged.write_bytes(damaged.read_bytes()[:-7])
+    assert load(pets).fingerprint == before.fingerprint
+    assert len(decoded) == 40
+
+
+def test_an_interrupted_filling_leaves_nothing(pets, own_cache, monkeypatch):
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        load(pets, interrupt)
+    assert list((own_cache / "pictures").iterdir()) == []
+
+
+def test_no_room_is_said(pets, monkeypatch):
+    def full(descriptor, offset, length):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(DataError, match="do not fit: No space left on device; free some space, or"):
+        load(pets)
+
+
+@pytest.mark.parametrize(
+    ("picture_sizes", "mode", "expected"),
+    [
+        ([(40, 30)] * 3, "RGB", Frame(3, 30, 40)),
+        ([(40, 30)] * 3, "L", Frame(1, 30, 40)),
+        ([(200, 200)] * 3, "RGB", Frame(3, 128, 128)),
+        ([(60, 90), (70, 70), (300, 200)], "RGB", Frame(3, 64, 64)),
+        ([(100, 500), (100, 100), (99, 99)], "RGB", Frame(3, 96, 96)),
+        ([(10, 10), (11, 11)], "RGB", Frame(3, 32, 32)),
+    ],
+)
+def test_the_form_is_chosen_by_the_pictures(tmp_path, make_picture, picture_sizes, mode, expected):
+    for number, size in enumerate(picture_sizes):
+        make_picture(tmp_path / "set" / "a" / f"{number}.png", number, size, mode)
+    listing = list_folder(tmp_path / "set")
+    assert choose_frame(Preparation(), partial(own_shape, listing)) == expected
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "tif", "png"])
+@pytest.mark.parametrize(("orientation", "expected"), [(1, (30, 40)), (3, (30, 40)), (6, (40, 30))])
+def test_the_form_is_that_of_pictures_turned_upright(tmp_path, suffix, orientation, expected):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    (tmp_path / "set" / "a").mkdir(parents=True)
+    for number in range(3):
+        Image.new("RGB", (40, 30)).save(tmp_path / f"set/a/{number}.{suffix}", exif=exif)
+    assert own_shape(list_folder(tmp_path / "set")) == (3, *expected)
+
+
+def test_headers_are_read_once_and_only_where_something_is_left_to_choose(pets, monkeypatch):
+    looked = []
+    headers = picture_files._sampled_headers
+    monkeypatch.setattr(
+        picture_files, "_sampled_headers", lambda files: looked.append(1) or headers(files)
+    )
+    opened = opened_files(list_folder(pets))
+    whole = opened.load(Preparation(height=50, width=40, channels=1, fit="crop"), None)
+    assert whole.split("train").picture_shape == (1, 50, 40)
+    assert not looked
+    chosen = opened.load(Preparation(channels=1), None)
+    assert chosen.split("train").picture_shape == (1, *opened.picture_shape[1:])
+    assert len(looked) == 1
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"test_share": 0.2}, "class 'owl' has 1 different picture left to divide, and needs 2"),
+        (
+            {"class_names": ("cat", "dog"), "test_share": 0},
+            "train has pictures of 'owl', the classes",
+        ),
+    ],
+)
+def test_a_class_that_cannot_be_divided_or_is_unknown(pets, make_picture, asked, message):
+    make_picture(pets / "owl" / "a.png", 77)
+    make_picture(pets / "owl" / "b.png", 77)
+    with pytest.raises(DataError, match=message):
+        load(pets, **asked)
+
+
+def test_nothing_but_rubbish_is_refused(tmp_path):
+    (tmp_path / "set" / "a").mkdir(parents=True)
+    (tmp_path / "set" / "a" / "x.jpg").write_text("no picture")
+    with pytest.raises(
+        DataError, match=r"none of the pictures looked at can be read, not even a/x"
+    ):
+        load(tmp_path / "set")
+    with pytest.raises(
+        DataError, match=r"none of its pictures can be read; .*x\.jpg: not a picture"
+    ):
+        load(tmp_path / "set", height=8, width=8, channels=3)
+
+
+def test_a_class_of_the_test_alone_is_refused(tmp_path, make_picture):
+    for number in range(3):
+        make_picture(tmp_path / "set/train/cat" / f"{number}.png", number)
+    make_picture(tmp_path / "set/test/dog/0.png", 9)
+    with pytest.raises(
+        DataError, match="test has pictures of 'dog', the classes learned are 'cat'"
+    ):
+        load(tmp_path / "set")
+
+
+def test_a_table_gives_what_its_folder_gives(pets):
+    rows = [f"{path},{path.parent.name}" for path in sorted(pets.rglob("*.png"))]
+    (pets.parent / "pets.csv").write_text("path,label\n" + "\n".join(rows))
+    ours, theirs = load_data_set(pets.parent / "pets.csv"), load_data_set(pets)
+    assert ours.fingerprint == theirs.fingerprint
+    assert ours.name == "pets"
+
+
+def test_what_is_known_before_anything_is_decoded(pets, decoded):
+    opened = open_source(pets)
+    assert (opened.name, opened.train_counts) == ("pets", {"cat": 10, "dog": 10})
+    assert opened.picture_shape == (3, 40, 40)
+    assert decoded == []
+
+
+def test_ants_and_bees(data_dir):
+    data_set = load_data_set(data_dir / "ants-bees")
+    assert sizes(data_set) == {"train": 196, "validation": 153, "test": 49}
+    assert data_set.split("train").picture_shape == (3, 128, 128)
+    assert [item.kind for item in data_set.left_out] == ["system file", "system file"]
+    assert set(data_set.shared.values()) == {0}
+    assert np.isclose(data_set.split("test").class_counts(), 24.5, atol=0.5).all()

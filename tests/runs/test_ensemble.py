@@ -1,0 +1,290 @@
+"""Several runs answer as one: the mean of their probabilities, and what may not be averaged."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from tellapart.data.sets.sources import load_data_set
+from tellapart.errors import RunError
+from tellapart.models.checkpoint import load_classifier, load_tensors, save_tensors
+from tellapart.runs.callbacks import Watcher
+from tellapart.runs.ensemble import split_arguments
+from tellapart.runs.folder import RunFolder
+from tellapart.workflow.evaluate import evaluate
+from tellapart.workflow.train import train
+
+QUICK = ("epochs=1", "batch_size=50", "model.network=single-conv")
+
+
+class Doubts(Watcher):
+    def __init__(self):
+        self.said = []
+
+    def warn(self, text):
+        self.said.append(text)
+
+
+@pytest.fixture(scope="session")
+def second(tmp_path_factory):
+    """Another run on mnist-sample: another seed, so other weights."""
+    out = tmp_path_factory.mktemp("runs") / "second"
+    settings = ["epochs=1", "model.network=single-conv"]
+    return train(settings=settings, seed=1, out=out, threads=1)
+
+
+@pytest.fixture
+def runs(trained, second, tmp_path):
+    """Both runs on mnist-sample, copies that may be spoiled."""
+    return [
+        RunFolder(shutil.copytree(trained.run, tmp_path / "a")),
+        RunFolder(shutil.copytree(second.run, tmp_path / "b")),
+    ]
+
+
+def test_a_run_averaged_with_itself_is_the_run(trained, runs):
+    run = runs[0]
+    before = run.evaluation_file.read_bytes(), run.report_file.read_bytes()
+    result = evaluate([run.path, str(run.path)], threads=1)
+    assert result.evaluation.confusion_matrix == trained.test.confusion_matrix
+    assert result.evaluation.loss == pytest.approx(trained.test.loss)
+    assert result.evaluation.macro_auc == pytest.approx(trained.test.macro_auc)
+    assert (run.evaluation_file.read_bytes(), run.report_file.read_bytes()) == before
+    assert (result.run, result.runs) == (run.path, (run.path, run.path))
+
+
+def test_a_list_of_one_run_is_that_run(trained, runs):
+    result = evaluate([runs[0].path], threads=1)
+    assert result.evaluation == trained.test
+    assert result.report == runs[0].report_file
+    assert not (runs[0].path / "evaluations").exists()
+
+
+@pytest.mark.parametrize("tta", [False, True])
+def test_the_mean_of_probabilities_by_hand(runs, tta):
+    pictures = load_data_set("mnist-sample").split("test")
+    padded = np.pad(pictures.images.numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    offsets = [(y, x) for y in range(3) for x in range(3)] if tta else [(1, 1)]
+    views = [torch.from_numpy(padded[:, :, y : y + 28, x : x + 28].copy()) for y, x in offsets]
+    classifiers = [load_classifier(run.classifier_file) for run in runs]
+    with torch.inference_mode():
+        answers = [each(view).double().softmax(1) for each in classifiers for view in views]
+    mean = torch.stack(answers).mean(0)
+    result = evaluate([run.path for run in runs], tta=tta, threads=1)
+    assert result.evaluation.num_correct == int((mean.argmax(1) == pictures.labels).sum())
+    loss = -mean[torch.arange(1000), pictures.labels].log().mean()
+    assert result.evaluation.loss == pytest.approx(float(loss), rel=1e-5)
+    assert result.views == (len(views), len(views))
+
+
+def test_figures_and_page_have_a_folder_of_their_own(runs):
+    a, b = (run.path for run in runs)
+    result = evaluate([a, b], threads=1)
+    folder = result.report.parent
+    assert folder.parent == a / "evaluations"
+    assert re.fullmatch(r"mnist-sample-test-ensemble-of-2-[0-9a-f]{8}", folder.name)
+    assert {path.name for path in folder.iterdir()} == {"evaluation.json", "report.html"}
+    assert evaluate([b, a], threads=1).report.parent == b / "evaluations" / folder.name
+    assert evaluate([a, a], threads=1).report.parent.name != folder.name
+    assert not (a / "evaluations" / "mnist-sample-test").exists()
+
+
+def test_runs_that_answer_by_different_views_are_kept_apart_and_said(runs):
+    a, b = (run.path for run in runs)
+    tensors, header = load_tensors(runs[1].classifier_file)
+    save_tensors(runs[1].classifier_file, tensors, {**header, "prediction": {"views": "shifted"}})
+    found = {
+        result.title.removeprefix("mnist-sample, test split, "): result
+        for result in (evaluate([a, b], tta=tta, threads=1) for tta in (None, True, False))
+    }
+    assert {title: result.views for title, result in found.items()} == {
+        "ensemble of 2 runs, one to nine views of each picture": (1, 9),
+        "ensemble of 2 runs, nine views of each picture": (9, 9),
+        "ensemble of 2 runs": (1, 1),
+    }
+    assert len({result.report.parent for result in found.values()}) == 3
+    assert len({result.evaluation.loss for result in found.values()}) == 3
+    names = sorted(result.report.parent.name for result in found.values())
+    assert names[2].startswith("mnist-sample-test-one-to-nine-views-ensemble-of-2-")
+
+
+def test_page_and_title_say_what_was_averaged(runs):
+    a, b = (run.path for run in runs)
+    result = evaluate([a, b], tta=True, threads=1)
+    title = "mnist-sample, test split, ensemble of 2 runs, nine views of each picture"
+    assert result.title == title
+    assert "-nine-views-ensemble-of-2-" in result.report.parent.name
+    page = result.report.read_text("utf-8")
+    assert f"<h1>{title}</h1>" in page
+    for path, seed in ((a, 0), (b, 1)):
+        assert f"{path}: single-conv, recipe small-data, seed {seed}, trained on mnist" in page
+    assert "How it learned" not in page
+    assert {
+        "runs": [str(a), str(b)],
+        "run": str(a),
+        "views": [9, 9],
+    }.items() <= result.to_json().items()
+
+
+def forge(run: RunFolder, **header) -> None:
+    """Writes other things into the header of a run's classifier."""
+    tensors, known = load_tensors(run.classifier_file)
+    num_classes = len(header.get("class_names", known["class_names"]))
+    for name in ("output.weight", "output.bias"):
+        tensors[name] = tensors[name][:num_classes].contiguous()
+    save_tensors(run.classifier_file, tensors, {**known, **header})
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (
+            {"class_names": list("0123456788")[:9]},
+            "do not know the same classes in the same order: 10 against 9; average runs that were",
+        ),
+        (
+            {"class_names": list("0213456789")},
+            "do not know the same classes in the same order: class 1 is '1' against '2'; average",
+        ),
+        (
+            {"preparation": {"fit": "crop", "style": None}},
+            "want pictures prepared differently: (channels, height, width) (1, 28, 28), fit pad, "
+            "against (1, 28, 28), fit crop; evaluate each by itself",
+        ),
+    ],
+)
+def test_runs_that_do_not_fit_one_another(runs, header, message):
+    a, b = runs
+    forge(b, **header)
+    with pytest.raises(RunError) as caught:
+        evaluate([a.path, b.path], threads=1)
+    assert str(caught.value).startswith(f"runs {a.path} and {b.path} {message}")
+    assert not (a.path / "evaluations").exists()
+
+
+def test_no_run_at_all():
+    with pytest.raises(RunError, match=r"^no run is named; give the folder that"):
+        evaluate([])
+
+
+def test_one_of_them_is_no_run_or_not_finished(runs):
+    a, b = (run.path for run in runs)
+    with pytest.raises(RunError, match="run nowhere does not exist"):
+        evaluate([a, "nowhere"])
+    runs[1].classifier_file.unlink()
+    with pytest.raises(RunError, match=f"run {b} is not finished: it has no model"):
+        evaluate([a, b])
+
+
+def test_validation_pictures_of_one_that_another_was_trained_on(digits):
+    settings = [*QUICK, "validation_share=0.25"]
+    for name, seed, extra in (("a", 0, ()), ("b", 1, ()), ("c", 0, ("learning_rate=0.001",))):
+        train(digits, settings=[*settings, *extra], seed=seed, out=name, threads=1)
+    train(digits, settings=QUICK, seed=0, out="d", threads=1)
+    both, one = (evaluate(runs, split="validation", threads=1) for runs in (["a", "c"], "a"))
+    assert both.evaluation.num_pictures == one.evaluation.num_pictures < 400
+    for other in ("b", "d"):
+        with pytest.raises(RunError) as caught:
+            evaluate(["a", other], split="validation", threads=1)
+        assert str(caught.value) == (
+            f"runs a and {other} have not the same validation split (another seed, share or data "
+            "cuts another), so one was trained on what the other chose by; evaluate them on "
+            "--split test"
+        )
+        assert evaluate(["a", other], threads=1).evaluation.num_pictures == 100
+
+
+def test_validation_of_runs_on_different_data(digits, make_digits, tmp_path):
+    settings = [*QUICK, "validation_share=0.25"]
+    train(digits, settings=settings, out="a", threads=1)
+    train(make_digits(tmp_path / "other", first=3), settings=settings, out="b", threads=1)
+    with pytest.raises(RunError, match="runs a and b have not the same validation split"):
+        evaluate(["a", "b"], split="validation", threads=1)
+
+
+def test_a_run_on_other_data_that_has_seen_the_pictures(second, make_digits, tmp_path):
+    folder = make_digits(tmp_path / "other", test_of="train")
+    train(folder, settings=QUICK, out="first", threads=1)
+    doubts = Doubts()
+    evaluate(["first", second.run], threads=1, watcher=doubts)
+    assert doubts.said == [
+        f"100 of these 100 pictures are in the train split of mnist-sample: run {second.run} has "
+        "seen them, and the accuracy says little"
+    ]
+
+
+def test_runs_trained_on_the_same_pictures_are_named_together(runs, make_digits, tmp_path):
+    a, b = (run.path for run in runs)
+    folder = make_digits(tmp_path / "other", test_of="train")
+    doubts = Doubts()
+    evaluate([a, b], folder, threads=1, watcher=doubts)
+    assert doubts.said == [
+        f"100 of these 100 pictures are in the train split of mnist-sample: runs {a}, {b} have "
+        "seen them, and the accuracy says little"
+    ]
+    doubts = Doubts()
+    evaluate([a, b], threads=1, watcher=doubts)
+    assert doubts.said == []
+
+
+def test_other_data_of_one_run_that_is_gone(trained, make_digits, tmp_path):
+    train(make_digits(tmp_path / "own"), settings=QUICK, out="b", threads=1)
+    run = shutil.copytree(trained.run, "a")
+    shutil.rmtree("own")
+    doubts = Doubts()
+    evaluate([run, "b"], threads=1, watcher=doubts)
+    assert doubts.said == [
+        "the data of run b (own) is not to be found, so nobody can say whether some of these "
+        "pictures were trained on"
+    ]
+
+
+def test_arrays_whose_test_split_was_cut_by_another_seed(tmp_path):
+    """Their fingerprint is the same, and yet the test pictures of one are trained on by another."""
+    pictures = load_data_set("mnist-sample").split("test")
+    arrays = {"x_train": pictures.images[:, 0].numpy(), "y_train": pictures.labels.numpy()}
+    np.savez(tmp_path / "digits.npz", **arrays)
+    for name, seed in (("a", 0), ("b", 1)):
+        settings = [*QUICK, f"data.split_seed={seed}"]
+        train(tmp_path / "digits.npz", settings=settings, out=name, threads=1)
+    doubts = Doubts()
+    evaluate(["a", "b"], threads=1, watcher=doubts)
+    [said] = doubts.said
+    found = re.match(
+        r"(\d+) of these 200 pictures are in the train split of digits: run b has", said
+    )
+    assert 120 < int(found[1]) < 190
+
+
+@pytest.mark.parametrize(
+    ("arguments", "runs", "data"),
+    [
+        (["a"], ["a"], None),
+        (["a", "b"], ["a", "b"], None),
+        (["a", "b", "mnist"], ["a", "b"], "mnist"),
+        (["a", "pictures"], ["a"], "pictures"),
+        (["nowhere", "b"], ["nowhere", "b"], None),
+        (["a", "kmnist"], ["a"], "kmnist"),
+    ],
+)
+def test_arguments_are_runs_and_at_last_data(arguments, runs, data):
+    for name in ("a", "b", "kmnist"):
+        Path(name).mkdir()
+        RunFolder(Path(name)).run_file.touch()
+        RunFolder(Path(name)).recipe_file.touch()
+    Path("pictures").mkdir()
+    assert split_arguments(arguments) == ([Path(name) for name in runs], data)
+
+
+def test_data_before_the_last_argument():
+    with pytest.raises(RunError) as caught:
+        split_arguments(["a", "mnist", "b"])
+    assert str(caught.value) == (
+        "mnist is not a run, and only the last argument may be data; a run is the folder that "
+        "`tellapart train` prints"
+    )

@@ -1,0 +1,252 @@
+"""A run folder gives back what was put in and takes no folder that is in use."""
+
+import csv
+import json
+import os
+
+import pytest
+
+import tellapart.runs.folder
+from tellapart.config import Recipe, load_recipe
+from tellapart.errors import ConfigError, RunError
+from tellapart.runs.folder import (
+    DataReference,
+    RunFolder,
+    SourceReference,
+    create_run,
+    open_run,
+    source_of,
+)
+
+DATA = DataReference("mnist", "mnist", "ab" * 32)
+CREATED = "2026-01-01T00:00:00+00:00"
+
+
+def make(path, recipe=None, data=DATA):
+    return create_run(path, recipe or load_recipe("tutorial-lenet"), data, CREATED)
+
+
+def refusal(action):
+    with pytest.raises(RunError) as caught:
+        action()
+    return str(caught.value)
+
+
+def test_a_run_gives_back_its_recipe_and_its_data(tmp_path):
+    recipe = load_recipe("tutorial-dropout-adam").with_settings(["seed=7"])
+    data = DataReference("/数/pictures", "pictures", "cd" * 32, "/somewhere")
+    run = open_run(make(tmp_path / "run", recipe, data).path)
+    assert run.read_recipe() == recipe
+    assert run.read_data_reference() == data
+    assert run.read_json(run.run_file)["created"] == CREATED
+    assert not run.is_complete
+
+
+def test_a_fine_tuned_run_gives_back_its_source(tmp_path):
+    source = SourceReference("/runs/first", "ef" * 32)
+    run = create_run(tmp_path / "run", load_recipe("finetune"), DATA, CREATED, source)
+    assert open_run(run.path).read_source() == source
+    assert run.read_data_reference() == DATA
+
+
+@pytest.mark.parametrize("content", ["{}", '{"finetuned_from": {"source": 3}}'])
+def test_a_run_that_does_not_say_its_source_is_refused(tmp_path, content):
+    run = make(tmp_path / "run")
+    run.run_file.write_text(content, "utf-8")
+    assert refusal(run.read_source) == (
+        f"{run.run_file} does not say what the run was fine-tuned from"
+    )
+
+
+def test_a_run_is_complete_once_it_is_evaluated(tmp_path):
+    run = make(tmp_path / "run")
+    run.write_json(run.evaluation_file, {"accuracy": 0.5})
+    assert run.is_complete
+
+
+def test_looking_at_a_run_touches_no_disk(tmp_path):
+    run = RunFolder(tmp_path / "no")
+    assert not run.is_complete
+    assert run.read_metrics() == []
+    assert not (tmp_path / "no").exists()
+
+
+def test_a_folder_that_holds_something_is_left_as_it_is(tmp_path):
+    (tmp_path / "thesis.tex").write_text("dear")
+    told = refusal(lambda: make(tmp_path))
+    assert told == (
+        f"{tmp_path} is not empty and is left as it is; choose another --out, "
+        f"or continue a run in it with --resume {tmp_path}"
+    )
+    assert [entry.name for entry in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_new_or_empty_folder_is_taken(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert make(tmp_path / "empty").path == tmp_path / "empty"
+    assert make(tmp_path / "a" / "b").run_file.exists()
+
+
+def test_a_file_in_the_way_is_said(tmp_path):
+    (tmp_path / "file").write_text("")
+    for path in (tmp_path / "file", tmp_path / "file" / "run"):
+        told = refusal(lambda path=path: make(path))
+        assert told.startswith(f"cannot make the run folder {path}: ")
+        assert told.endswith("; choose another --out")
+
+
+def test_a_folder_that_may_not_be_written_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    assert "no permission to write; choose another --out" in refusal(lambda: make(tmp_path / "a"))
+
+
+@pytest.mark.parametrize("failing", [0, 1], ids=["the recipe", "run.json"])
+@pytest.mark.parametrize("place", [None, "new", "empty"])
+def test_a_full_disk_leaves_no_folder_in_the_way(tmp_path, monkeypatch, failing, place):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    written = []
+
+    def write(path, content):
+        if len(written) == failing:
+            raise RunError(f"cannot write {path}: No space left on device")
+        written.append(path)
+        path.write_text(content, "utf-8")
+
+    monkeypatch.setattr(tellapart.runs.folder, "write_whole", write)
+    path = tmp_path / place if place else None
+    assert "No space left" in refusal(lambda: make(path))
+    assert len(written) == failing
+    assert not (tmp_path / "new").exists()
+    assert list((tmp_path / "empty").iterdir()) == []
+    assert list(tmp_path.glob("runs/*")) == []
+
+
+def test_runs_without_a_folder_are_numbered(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = [make(None).path.as_posix() for _ in range(3)]
+    assert names == [f"runs/mnist-tutorial-lenet-{number}" for number in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("name", ["../../evil", "/etc/x", "a\0b", "a b\n", "..\\up"])
+def test_a_name_cannot_lead_out_of_the_folder_of_runs(tmp_path, monkeypatch, name):
+    inside = tmp_path / "deep" / "inside"
+    inside.mkdir(parents=True)
+    monkeypatch.chdir(inside)
+    run = make(None, Recipe(name=name), DataReference("d", name, "00"))
+    assert run.path.resolve().parent == inside / "runs"
+    assert sorted(path.name for path in tmp_path.rglob("recipe.toml")) == ["recipe.toml"]
+    assert run.read_recipe().name == name
+
+
+def test_what_stands_in_the_way_of_the_folder_of_runs_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").write_text("")
+    assert "runs" in refusal(lambda: make(None))
+    (tmp_path / "runs").unlink()
+    (tmp_path / "runs").symlink_to(tmp_path / "nowhere")
+    assert "runs" in refusal(lambda: make(None))
+
+
+def test_a_name_too_long_for_the_file_system_is_said(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    told = refusal(lambda: make(None, Recipe(name="x" * 300)))
+    assert told.startswith("cannot make the run folder runs/mnist-xxx")
+    assert told.endswith("give one with --out")
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    assert refusal(lambda: open_run(tmp_path / "no")) == (
+        f"run {tmp_path / 'no'} does not exist; a run is the folder that training prints"
+    )
+    assert refusal(lambda: open_run(tmp_path)) == (
+        f"{tmp_path} is not a run: it has no run.json and recipe.toml; "
+        "a run is the folder that `tellapart train` prints at its end"
+    )
+
+
+def test_a_missing_json_file_names_the_remedy(tmp_path):
+    run = make(tmp_path / "run")
+    assert refusal(lambda: run.read_json(run.evaluation_file)) == (
+        f"run {run.path} has no evaluation.json; finish it with `tellapart train --resume "
+        f"{run.path}`"
+    )
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"\xff", b"[1]", b"3", b"[" * 100_000, b'{"a":' + b"9" * 5000 + b"}"],
+    ids=["empty", "cut off", "binary", "a list", "a number", "nested deep", "a long number"],
+)
+def test_a_damaged_json_file_is_refused(tmp_path, content):
+    run = make(tmp_path / "run")
+    run.run_file.write_bytes(content)
+    told = refusal(lambda: run.read_json(run.run_file))
+    assert told.startswith(str(run.run_file))
+    refusal(run.read_data_reference)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        [],
+        "mnist",
+        {},
+        {"source": "mnist"},
+        {"source": "mnist", "name": "mnist", "fingerprint": "ab", "more": 1},
+        {"source": 3, "name": "mnist", "fingerprint": "ab"},
+    ],
+)
+def test_a_run_that_does_not_say_its_data_is_refused(tmp_path, data):
+    run = make(tmp_path / "run")
+    run.run_file.write_text(json.dumps({"format": 1, "data": data}))
+    assert refusal(run.read_data_reference) == (
+        f"{run.run_file} does not say which data the run used"
+    )
+
+
+def test_a_damaged_recipe_is_refused(tmp_path):
+    run = make(tmp_path / "run")
+    run.recipe_file.write_bytes(b"\xff")
+    assert refusal(run.read_recipe).startswith(f"{run.recipe_file} cannot be read: ")
+    run.recipe_file.write_text("[training]\nepochs = 0\n")
+    with pytest.raises(ConfigError, match="epochs must be at least 1"):
+        run.read_recipe()
+
+
+def test_metrics_come_back_as_numbers_and_an_unmeasured_one_as_none(tmp_path):
+    run = make(tmp_path / "run")
+    rows = [{"epoch": 1, "loss": 0.1 + 0.2, "validation": None}, {"epoch": 2, "loss": 1e-20}]
+    run.write_metrics(rows)
+    assert run.read_metrics() == [
+        {"epoch": 1.0, "loss": 0.1 + 0.2, "validation": None},
+        {"epoch": 2.0, "loss": 1e-20, "validation": None},
+    ]
+    with run.metrics_file.open(newline="") as file:
+        assert next(csv.reader(file)) == ["epoch", "loss", "validation"]
+    assert b"\r" not in run.metrics_file.read_bytes()
+
+
+@pytest.mark.parametrize("content", [b"epoch\nfirst\n", b"epoch\n1,2\n", b"epoch\n\xff\n"])
+def test_damaged_metrics_are_refused(tmp_path, content):
+    run = make(tmp_path / "run")
+    run.metrics_file.write_bytes(content)
+    assert refusal(run.read_metrics).startswith(f"{run.metrics_file} cannot be read: ")
+
+
+def test_json_holds_no_number_that_json_does_not_know(tmp_path):
+    run = make(tmp_path / "run")
+    with pytest.raises(ValueError, match="JSON compliant"):
+        run.write_json(run.evaluation_file, {"loss": float("nan")})
+    assert not run.is_complete
+
+
+def test_a_source_is_a_catalogue_name_or_an_absolute_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "mnist").mkdir()
+    assert source_of("mnist") == "mnist"
+    assert source_of("pictures") == str(tmp_path.resolve() / "pictures")
+    assert source_of("elsewhere") == "elsewhere"
+    assert source_of(tmp_path / "mnist") == str(tmp_path.resolve() / "mnist")
