@@ -18,18 +18,18 @@ from tellapart.training.trainer import Trainer
 WARM_UP_STEPS = 10
 
 
-def repeated(image_set: ImageSet, num_pictures: int) -> ImageSet:
-    """The first ``num_pictures``, from the start again where there are no more."""
-    return image_set.select(torch.arange(num_pictures) % len(image_set))
+def repeated(image_set: ImageSet, num_images: int) -> ImageSet:
+    """The first ``num_images``, from the start again where there are no more."""
+    return image_set.select(torch.arange(num_images) % len(image_set))
 
 
-def split_of(data: str, split: str, num_pictures: int, data_dir: Path | None) -> ImageSet:
+def split_of(data: str, split: str, num_images: int, data_dir: Path | None) -> ImageSet:
     """So many pictures of one split; nothing else of the data set stays in memory.
 
     Raises:
         DataError: where there is no such data set or split.
     """
-    return repeated(load_data_set(data, data_dir=data_dir).split(split), num_pictures)
+    return repeated(load_data_set(data, data_dir=data_dir).split(split), num_images)
 
 
 def untrained(recipe: str, train: ImageSet) -> Classifier:

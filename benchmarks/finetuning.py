@@ -9,7 +9,7 @@ the digits for longer and on stronger variations (``TRANSFERS``). Then, for each
 and each seed, five ways of training share one budget (the same pictures, epochs, batches and seed;
 see ``tellapart finetune --compare``), with the package's own recipes. The seed draws the pictures,
 the new weights and the order. Each way reads the whole test split of its classes once, after
-training. Reported are the test errors' mean and sample deviation over the seeds, and for the
+training. Reported are the test errors' mean and sample std over the seeds, and for the
 recipe's own way its error as a part of that from zero, from the two means.
 
     python benchmarks/finetuning.py                           5 seeds; most of an hour on two cores
@@ -56,7 +56,7 @@ class Transfer:
 
 # What tells 0 to 4 apart tells little of 5 to 9: longer, on stronger variations and with no
 # smoothing, which makes all pictures of a class alike (Kornblith et al. 2021), more is kept.
-VARIED = ("epochs=10", "label_smoothing=0", "turn_degrees=20", "scale=0.25", "shear=0.2")
+VARIED = ("epochs=10", "label_smoothing=0", "rotation_degrees=20", "scale=0.25", "shear=0.2")
 TRANSFERS = (
     Transfer(
         "digits",
@@ -133,7 +133,7 @@ def results_block(results: dict[str, Any]) -> str:
     machine = results["environment"]
     hardware = machine.get("gpu", machine["processor"])
     conditions = (
-        f"Test error in %, mean ± sample deviation over {results['num_seeds']} seeds; the whole "
+        f"Test error in %, mean ± sample std over {results['num_seeds']} seeds; the whole "
         f"test split of the classes. {hardware}, torch on {machine['threads']} threads, "
         f"{machine['precision']}; Python {machine['python']}, torch {machine['torch']}, tellapart "
         f"{machine['tellapart']}, commit {machine['commit']}; `{machine['command']}`."

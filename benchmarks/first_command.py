@@ -50,7 +50,7 @@ def lines(results: dict[str, Any]) -> dict[str, str]:
     where = f"{machine['processor']}, {machine['cores']}"
     return {
         "README.md": f"**{accuracy} %** of 1,000 unseen handwritten digits named rightly, {seconds}"
-        f" s after the command was typed ({len(runs)} seeds, mean ± deviation; {where} cores).",
+        f" s after the command was typed ({len(runs)} seeds, mean ± std; {where} cores).",
         "README.zh-CN.md": f"敲下命令 {seconds} 秒之后，1,000 张从未见过的手写数字认对了"
         f" **{accuracy} %**（{len(runs)} 个随机种子，均值 ± 标准差；{where} 核）。",
     }

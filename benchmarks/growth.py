@@ -54,10 +54,10 @@ EVALUATED = {1: 2_000, 64: 10_000, 1_000: 10_000}
 MIB = 2**20
 
 
-def train_once(num_pictures: int, data: str, data_dir: Path | None) -> dict[str, Any]:
+def train_once(num_images: int, data: str, data_dir: Path | None) -> dict[str, Any]:
     """One epoch in this process: its seconds, and the most memory that was ever held."""
     before = peak_memory_bytes()
-    train = split_of(data, "train", num_pictures, data_dir)
+    train = split_of(data, "train", num_images, data_dir)
     (report,) = warm_trainer(RECIPE, train).epochs()
     return {
         "train_seconds": report.seconds,
@@ -70,9 +70,9 @@ def train_once(num_pictures: int, data: str, data_dir: Path | None) -> dict[str,
 def evaluate_once(batch_size: int, data: str, data_dir: Path | None) -> dict[str, Any]:
     """One reading of pictures in such batches in this process."""
     keep_freed_memory()
-    num_pictures = EVALUATED[batch_size]
+    num_images = EVALUATED[batch_size]
     runtime = choose_runtime()
-    test = split_of(data, "test", num_pictures, data_dir)
+    test = split_of(data, "test", num_images, data_dir)
     classifier = place(untrained(RECIPE, test), runtime)
 
     def read(images: Any) -> None:
@@ -84,10 +84,10 @@ def evaluate_once(batch_size: int, data: str, data_dir: Path | None) -> dict[str
             autocast=runtime.autocast,
         )
 
-    read(test.images[: max(batch_size, num_pictures // 10)])
+    read(test.images[: max(batch_size, num_images // 10)])
     with Stopwatch(runtime) as watch:
         read(test.images)
-    return {"num_pictures": num_pictures, "seconds": watch.elapsed_seconds}
+    return {"num_images": num_images, "seconds": watch.elapsed_seconds}
 
 
 def measure(
@@ -111,11 +111,11 @@ def measure(
     )
 
 
-def training_row(num_pictures: int, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def training_row(num_images: int, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What one number of pictures cost."""
-    seconds = [1e6 * run["train_seconds"] / num_pictures for run in runs]
+    seconds = [1e6 * run["train_seconds"] / num_images for run in runs]
     return {
-        "num_pictures": num_pictures,
+        "num_images": num_images,
         "microseconds_per_picture": spread(seconds).to_json(),
         "peak_mib": spread([run["peak_bytes"] / MIB for run in runs]).to_json(),
         "mib_before": spread([run["bytes_before"] / MIB for run in runs]).to_json(),
@@ -126,10 +126,10 @@ def training_row(num_pictures: int, runs: Sequence[Mapping[str, Any]]) -> dict[s
 
 def evaluation_row(batch_size: int, runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """How fast one size of batch is."""
-    rates = [run["num_pictures"] / run["seconds"] for run in runs]
+    rates = [run["num_images"] / run["seconds"] for run in runs]
     return {
         "batch_size": batch_size,
-        "pictures_per_second": spread(rates).to_json(),
+        "images_per_second": spread(rates).to_json(),
         "runs": list(runs),
     }
 
@@ -149,13 +149,13 @@ def training_table(results: Mapping[str, Any]) -> str:
         seconds = spread([run["train_seconds"] for run in row["runs"]])
         before = Spread(**row["mib_before"])
         cells = (
-            *(f"{row['num_pictures']:,}", time.to_text(1), seconds.to_text(2), peak.to_text(0)),
+            *(f"{row['num_images']:,}", time.to_text(1), seconds.to_text(2), peak.to_text(0)),
             *(f"{row['picture_mib']:.0f}", f"{before.mean:.0f}"),
         )
         lines.append(f"| {' | '.join(cells)} |")
     settings = (
         f"Recipe `{results['recipe']}` on {results['data']}, one epoch; "
-        f"mean ± sample deviation, n = {time.n}. {measured_on(results['environment'])}"
+        f"mean ± sample std, n = {time.n}. {measured_on(results['environment'])}"
     )
     return "\n".join([*lines, "", settings])
 
@@ -164,13 +164,13 @@ def evaluation_table(results: Mapping[str, Any]) -> str:
     """The Markdown of evaluation."""
     lines = ["| batch | pictures a second | ms a batch |", "|---:|---:|---:|"]
     for row in results["evaluation"]:
-        rate = Spread(**row["pictures_per_second"])
+        rate = Spread(**row["images_per_second"])
         batch = row["batch_size"]
-        milliseconds = spread([1e3 * batch * r["seconds"] / r["num_pictures"] for r in row["runs"]])
+        milliseconds = spread([1e3 * batch * r["seconds"] / r["num_images"] for r in row["runs"]])
         lines.append(f"| {batch:,} | {rate.to_text(0)} | {milliseconds.to_text(2)} |")
     settings = (
         f"The network of `{results['recipe']}` on {results['data']}; "
-        f"mean ± sample deviation, n = {rate.n}. {measured_on(results['environment'])}"
+        f"mean ± sample std, n = {rate.n}. {measured_on(results['environment'])}"
     )
     return "\n".join([*lines, "", settings])
 

@@ -41,8 +41,8 @@ def growth_chart(rows: Sequence[Mapping[str, Any]]) -> str:
     Args:
         rows: of ``growth.json``'s ``training``: numbers of pictures with their spreads.
     """
-    rows = sorted(rows, key=lambda row: row["num_pictures"])
-    numbers = [float(row["num_pictures"]) for row in rows]
+    rows = sorted(rows, key=lambda row: row["num_images"])
+    numbers = [float(row["num_images"]) for row in rows]
     times = [row["microseconds_per_picture"]["mean"] for row in rows]
     peaks = [row["peak_mib"]["mean"] for row in rows]
     pictures = [row["picture_mib"] for row in rows]
@@ -57,7 +57,7 @@ def growth_chart(rows: Sequence[Mapping[str, Any]]) -> str:
         f"from {peaks[0]:.0f} to {peaks[-1]:.0f} MiB.",
         (2 * svg.WIDTH + GAP, HEIGHT + 8),
         element("style", Markup(packaged_text("tellapart.page", "palette.css") + STYLE)),
-        _ground(),
+        _background(),
         _panel(0, numbers, {"training": times}, Scale(0, top, 236, 40), "µs a picture"),
         _panel(
             svg.WIDTH + GAP,
@@ -123,7 +123,7 @@ def _legend(left: float, series: Mapping[str, Sequence[float]]) -> list[Markup]:
     return parts
 
 
-def _ground() -> Markup:
+def _background() -> Markup:
     return element(
         "rect",
         x=0.5,

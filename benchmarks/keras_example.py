@@ -59,8 +59,8 @@ class EpochClock(keras.callbacks.Callback):
     def on_epoch_end(self, *_: Any) -> None:
         accuracy = self.model.evaluate(*self.test, batch_size=1000, verbose=0)[1]
         # Keras keeps it as a float32: 0.9150000214576721 is 915 pictures of 1,000.
-        num_pictures = len(self.test[1])
-        self.accuracies.append(round(accuracy * num_pictures) / num_pictures)
+        num_images = len(self.test[1])
+        self.accuracies.append(round(accuracy * num_images) / num_images)
 
 
 def make_model() -> keras.Model:

@@ -7,7 +7,7 @@ torch's own times differ up to tenfold between the two; both ratios stand in the
 torch take turns, so that a machine that slows down slows both. Before its clock each side runs
 three times; then n times (default 15) by one call each. "forward" is under ``no_grad``; "both" is
 forward and the gradients of all floating inputs. Reported are the median, minimum, mean and sample
-deviation; the ratio is of the minima, the figure that other work on the machine disturbs least.
+std; the ratio is of the minima, the figure that other work on the machine disturbs least.
 The convolution by plain loops is left out: it makes 21 million turns of a Python loop for each
 picture.
 

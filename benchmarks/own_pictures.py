@@ -64,7 +64,7 @@ from protocol import (
 )
 from tellapart.data.image_set import ImageSet
 from tellapart.data.images.digests import num_cores
-from tellapart.data.images.files import find_pictures
+from tellapart.data.images.files import find_images
 from tellapart.data.images.mapping import mapped_bytes
 from tellapart.data.preparation import Preparation
 from tellapart.data.sets.sources import load_data_set
@@ -137,7 +137,7 @@ def seconds_here(folder: Path, side: int) -> float:
 
 def usual_epoch(folder: Path, side: int, num_workers: int) -> Callable[[], float]:
     """Takes an epoch of a ``Dataset`` under a ``DataLoader``, and gives its seconds."""
-    pictures = UsualDataset(find_pictures([str(folder)]), side)
+    pictures = UsualDataset(find_images([str(folder)]), side)
     loader = DataLoader(pictures, batch_size=BATCH, num_workers=num_workers)
     return partial(seconds_of, partial(deque, loader, maxlen=0))
 
@@ -154,15 +154,15 @@ def measure_decoding(folder: Path, side: int, runs: int) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for name, _ in taking_turns(dict.fromkeys(ways, runs)):
         seconds[name].append(ways[name]())
-    num_pictures = len(find_pictures([str(folder)]))
+    num_images = len(find_images([str(folder)]))
     rates = {
-        name: spread([num_pictures / some for some in measured]).to_json()
+        name: spread([num_images / some for some in measured]).to_json()
         for name, measured in seconds.items()
     }
     load_here(folder, side)
     again = [seconds_of(partial(load_here, folder, side)) for _ in range(runs)]
     second = spread(again).to_json()
-    return {"pictures_per_second": rates, "second_start_seconds": second}
+    return {"images_per_second": rates, "second_start_seconds": second}
 
 
 def anonymous_megabytes() -> float:
@@ -223,7 +223,7 @@ def measure_mapped(folder: Path, side: int, gigabytes: float, num_steps: int) ->
         "run": describe_run(runtime),
         "gigabytes": gigabytes,
         "memory_gigabytes": _memory_gigabytes(),
-        "pictures_per_second": rates,
+        "images_per_second": rates,
         "speed_of_mapped": rates["mapped"] / rates["in memory"],
         "memory_grown_megabytes": grown,
     }
@@ -272,7 +272,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
             folder = place / size
             make_pictures(folder, count, (width, height))
             measured = measure_decoding(folder, arguments.side, arguments.runs)
-            decoding[size] = {"num_pictures": count, **measured}
+            decoding[size] = {"num_images": count, **measured}
             shutil.rmtree(folder)
         if arguments.decoding_only:
             mapped = read_results("own_pictures")["larger_than_memory"]
@@ -294,16 +294,16 @@ def results_block(results: dict[str, Any]) -> str:
         "|---|---:|---:|---:|---:|---:|",
     ]
     for size, measured in results["decoding"].items():
-        rates = {way: Spread(**rate) for way, rate in measured["pictures_per_second"].items()}
+        rates = {way: Spread(**rate) for way, rate in measured["images_per_second"].items()}
         here, usual, _ = rates.values()
         cells = " | ".join(rate.to_text(0) for rate in rates.values())
         second = Spread(**measured["second_start_seconds"]).to_text(2)
         lines.append(f"| {size} | {cells} | {here.mean / usual.mean:.1f} | {second} s |")
     machine, mapped = results["run"], results["larger_than_memory"]
-    rates = mapped["pictures_per_second"]
+    rates = mapped["images_per_second"]
     lines += [
         "",
-        f"Pictures per second to {results['side']}x{results['side']}, mean ± sample deviation over "
+        f"Pictures per second to {results['side']}x{results['side']}, mean ± sample std over "
         f"{here.n} runs. {_conditions(machine)}.",
         "",
         f"Training the network of `photos` on {mapped['gigabytes']:g} GB of pictures in a mapped "

@@ -89,30 +89,30 @@ def product_rates(precision: str, side: int) -> list[float]:
     return rates[WARM_UP_PRODUCTS:]
 
 
-def train_once(recipe: str, num_pictures: int, data: str, data_dir: Path | None) -> dict[str, Any]:
+def train_once(recipe: str, num_images: int, data: str, data_dir: Path | None) -> dict[str, Any]:
     """One epoch in this process: how fast, and what a picture costs."""
-    trainer = warm_trainer(recipe, split_of(data, "train", num_pictures, data_dir))
-    multiply_adds = count_multiply_adds(trainer.classifier.network, trainer.train.picture_shape)
+    trainer = warm_trainer(recipe, split_of(data, "train", num_images, data_dir))
+    multiply_adds = count_multiply_adds(trainer.classifier.network, trainer.train.image_shape)
     (report,) = trainer.epochs()
     return {
         "batch_size": trainer.recipe.training.batch_size,
         "precision": trainer.runtime.precision,
         "multiply_adds": sum(multiply_adds.values()),
-        "num_pictures": num_pictures,
+        "num_images": num_images,
         "train_seconds": report.seconds,
     }
 
 
 def operations_per_second(run: Mapping[str, Any]) -> float:
     """Useful operations of training: 3 passes' worth, each multiply-add being two."""
-    operations = 3 * 2 * int(run["multiply_adds"]) * int(run["num_pictures"])
+    operations = 3 * 2 * int(run["multiply_adds"]) * int(run["num_images"])
     return operations / float(run["train_seconds"])
 
 
 def profile_once(recipe: str, num_steps: int, data: str, data_dir: Path | None) -> dict[str, float]:
     """The shares of the wall clock by kind, over so many steps."""
-    num_pictures = num_steps * load_recipe(recipe).training.batch_size
-    trainer = warm_trainer(recipe, split_of(data, "train", num_pictures, data_dir))
+    num_images = num_steps * load_recipe(recipe).training.batch_size
+    trainer = warm_trainer(recipe, split_of(data, "train", num_images, data_dir))
     with (
         patch(f"{TRAINER}.augment", scoped("augment", augment)),
         patch(f"{TRAINER}.take_step", scoped("take_step", take_step)),
@@ -123,7 +123,7 @@ def profile_once(recipe: str, num_steps: int, data: str, data_dir: Path | None) 
             trainer.runtime.synchronize()
         seconds = time.perf_counter() - start
     events: Iterable[FunctionEvent] = recorded.events() or ()
-    return shares(events, 1e6 * seconds)
+    return fractions(events, 1e6 * seconds)
 
 
 def scoped(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
@@ -146,7 +146,7 @@ def kind_of(names: Iterable[str]) -> str:
     return REST
 
 
-def shares(events: Iterable[FunctionEvent], wall_microseconds: float) -> dict[str, float]:
+def fractions(events: Iterable[FunctionEvent], wall_microseconds: float) -> dict[str, float]:
     """Each kind's share of the wall clock; the rest is what no kind has."""
     microseconds = dict.fromkeys(KINDS, 0.0)
     for event in events:
@@ -193,9 +193,9 @@ def measure(recipes: Sequence[str], arguments: argparse.Namespace) -> dict[str, 
 
 def recipe_row(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """What one recipe's training came to."""
-    rates = [run["num_pictures"] / run["train_seconds"] for run in runs]
+    rates = [run["num_images"] / run["train_seconds"] for run in runs]
     return {
-        "pictures_per_second": spread(rates).to_json(),
+        "images_per_second": spread(rates).to_json(),
         "operations_per_second": spread([operations_per_second(run) for run in runs]).to_json(),
         "runs": list(runs),
     }
@@ -215,16 +215,16 @@ def peak_table(results: Mapping[str, Any]) -> str:
     ]
     for recipe, row in results["recipes"].items():
         run, used = row["runs"][0], Spread(**row["operations_per_second"])
-        rate, precision = Spread(**row["pictures_per_second"]), run["precision"]
+        rate, precision = Spread(**row["images_per_second"]), run["precision"]
         cells = (
             *(f"`{recipe}`", str(run["batch_size"]), f"{run['multiply_adds'] / 1e6:.2f}"),
-            *(rate.to_text(0), Spread(used.mean / 1e9, used.deviation / 1e9, used.n).to_text(1)),
+            *(rate.to_text(0), Spread(used.mean / 1e9, used.std / 1e9, used.n).to_text(1)),
             f"{100 * used.mean / peak[precision]:.1f} % of {precision}",
         )
         lines.append(f"| {' | '.join(cells)} |")
     settings = (
-        f"{run['num_pictures']:,} pictures of {results['data']}; "
-        f"mean ± sample deviation, n = {rate.n}. {measured_on(results['environment'])}"
+        f"{run['num_images']:,} pictures of {results['data']}; "
+        f"mean ± sample std, n = {rate.n}. {measured_on(results['environment'])}"
     )
     return "\n".join([*lines, "", settings])
 

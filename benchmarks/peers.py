@@ -142,4 +142,4 @@ def lower_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
 def _pictures(image_set: ImageSet, training: Tutorial) -> PictureDataset:
     pictures = image_set.images.squeeze(1).numpy()  # (pictures, height, width)
     labels = image_set.labels.numpy().astype(np.uint8)
-    return PictureDataset(pictures, labels, training.mean, training.deviation)
+    return PictureDataset(pictures, labels, training.mean, training.std)

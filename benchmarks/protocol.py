@@ -2,7 +2,7 @@
 
 A measured number says little without its protocol. So each file in ``benchmarks/results/`` holds,
 beside its numbers, the machine, the versions, the commit and the command that gave them, and every
-single measurement beside the mean and the deviation.
+single measurement beside the mean and the std.
 """
 
 from __future__ import annotations
@@ -31,32 +31,32 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 @dataclass(frozen=True)
 class Spread:
-    """Mean and deviation of repeated measurements.
+    """Mean and std of repeated measurements.
 
     Args:
         mean: arithmetic mean.
-        deviation: sample standard deviation (n - 1); 0 where there is one measurement.
+        std: sample standard std (n - 1); 0 where there is one measurement.
         n: how many measurements.
     """
 
     mean: float
-    deviation: float
+    std: float
     n: int
 
     def to_text(self, digits: int) -> str:
-        """The spread for a table: ``99.12 ± 0.05``; no deviation where n is 1."""
+        """The spread for a table: ``99.12 ± 0.05``; no std where n is 1."""
         mean = f"{self.mean:.{digits}f}"
-        return mean if self.n == 1 else f"{mean} ± {self.deviation:.{digits}f}"
+        return mean if self.n == 1 else f"{mean} ± {self.std:.{digits}f}"
 
     def to_json(self) -> dict[str, float | int]:
         """The three numbers by name."""
-        return {"mean": self.mean, "deviation": self.deviation, "n": self.n}
+        return {"mean": self.mean, "std": self.std, "n": self.n}
 
 
 def spread(values: Sequence[float]) -> Spread:
-    """Mean and sample deviation of at least one value."""
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return Spread(statistics.fmean(values), deviation, len(values))
+    """Mean and sample std of at least one value."""
+    std = statistics.stdev(values) if len(values) > 1 else 0.0
+    return Spread(statistics.fmean(values), std, len(values))
 
 
 def taking_turns(counts: Mapping[str, int]) -> list[tuple[str, int]]:

@@ -118,7 +118,7 @@ ENGLISH = Wording(
         *("times as fast as the tutorials' loop", "to {target} %, s", "typed to printed, s"),
     ),
     some_runs="{reached} of {all} seeds",
-    note="All of {data}, the shortest training first; mean ± sample deviation (n seeds). Rows in "
+    note="All of {data}, the shortest training first; mean ± sample std (n seeds). Rows in "
     "bold are recipes of this package: `tellapart train {source} --recipe NAME`. Training is the "
     "training loop alone, after a warm-up, each run in a process of its own. *Times as fast*: the "
     "seconds of the tutorials' loop, five epochs of it timed in the same run of the script, over "

@@ -6,13 +6,13 @@ image, the image into a float tensor in 0..1, and normalises it (what torchvisio
 ``ToTensor`` and ``Normalize`` does, without the need for torchvision); a ``DataLoader`` that
 shuffles, with ``num_workers`` at its default 0 as the articles leave it; an fp32 network in NCHW;
 ``zero_grad``, forward, loss, ``backward``, ``step``; torch's own optimisers. The mean and the
-deviation are made tensors once, where torchvision makes them anew for every picture.
+std are made tensors once, where torchvision makes them anew for every picture.
 
 Protocol: one epoch is all 60,000 training pictures, timed by the wall clock from before the loader
 is asked for its first batch until the device has finished the last step. Reading the files, making
 the network, ten warm-up steps on a copy of the network and the evaluation are outside the clock.
 The test set is read once, after the last epoch. Give n with the number: ``tutorial_speed.py``
-repeats this loop over seeds and reports mean and deviation, hardware and versions.
+repeats this loop over seeds and reports mean and std, hardware and versions.
 
     python benchmarks/tutorial_loop.py --epochs 1 --data-dir DIR     (DIR holds mnist/)
 """
@@ -52,11 +52,11 @@ Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 class PictureDataset(Dataset[tuple[torch.Tensor, int]]):
     """Pictures handed out one at a time, as torchvision's ``MNIST`` hands them out."""
 
-    def __init__(self, pictures: Pixels, labels: Pixels, mean: float, deviation: float) -> None:
+    def __init__(self, pictures: Pixels, labels: Pixels, mean: float, std: float) -> None:
         self.pictures = pictures  # (pictures, height, width)
         self.labels = labels  # (pictures,)
         self.mean = torch.tensor([mean]).view(-1, 1, 1)
-        self.deviation = torch.tensor([deviation]).view(-1, 1, 1)
+        self.std = torch.tensor([std]).view(-1, 1, 1)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -68,7 +68,7 @@ class PictureDataset(Dataset[tuple[torch.Tensor, int]]):
             pixels.view(image.height, image.width, 1).permute(2, 0, 1).contiguous()
         )  # (C, H, W)
         scaled = pixels.to(torch.float32).div(255)
-        return scaled.sub(self.mean).div_(self.deviation), int(self.labels[index])
+        return scaled.sub(self.mean).div_(self.std), int(self.labels[index])
 
 
 def read_split(folder: Path, split: str) -> tuple[Pixels, Pixels]:
@@ -103,12 +103,12 @@ def train_one_epoch(
 def accuracy_of(network: nn.Module, batches: Batches, runtime: Runtime) -> float:
     """Share of pictures classified rightly, dropout off."""
     network.eval()
-    num_right = num_pictures = 0
+    num_right = num_images = 0
     for images, labels in batches:
         predictions = network(images.to(runtime.device)).argmax(dim=1).cpu()
         num_right += int((predictions == labels).sum())
-        num_pictures += len(labels)
-    return num_right / num_pictures
+        num_images += len(labels)
+    return num_right / num_images
 
 
 def warm_up(tutorial: Tutorial, network: nn.Module, batches: Batches, runtime: Runtime) -> None:
@@ -149,7 +149,7 @@ def run(
     runtime = Runtime(choose_runtime().device, "fp32")
     torch.manual_seed(seed)
     train_set, test_set = (
-        PictureDataset(*read_split(folder, split), tutorial.mean, tutorial.deviation)
+        PictureDataset(*read_split(folder, split), tutorial.mean, tutorial.std)
         for split in ("train", "t10k")
     )
     batches = DataLoader(train_set, tutorial.batch_size, shuffle=True, num_workers=num_workers)

@@ -122,7 +122,7 @@ class Tutorial:
         batch_size: pictures per step.
         epochs: passes over the training pictures.
         mean: subtracted from pixels in 0..1.
-        deviation: what they are then divided by.
+        std: what they are then divided by.
     """
 
     make_network: Callable[[], nn.Module]
@@ -130,7 +130,7 @@ class Tutorial:
     batch_size: int
     epochs: int
     mean: float
-    deviation: float
+    std: float
 
 
 TUTORIALS = {

@@ -8,7 +8,7 @@ with the other side, so that a machine that slows down slows both. Both clocks r
 loop alone and stop when the device has finished; reading the files and the evaluation are outside.
 Before its clock the loop takes ten steps on a copy of its network, and ``tellapart`` trains one
 epoch on its small bundled sample. The test set is read once per run, after the last epoch. Reported
-are every run, the mean and the sample deviation over the seeds, and the ratio of the two means.
+are every run, the mean and the sample std over the seeds, and the ratio of the two means.
 
 What differs is what is being compared: how pictures reach the network, the memory layout, and the
 precision, which ``tellapart`` chooses by the machine and which stands in the result.
@@ -109,7 +109,7 @@ def lines(results: dict[str, Any]) -> dict[str, str]:
         "README.md": f"The tutorials' first network, with its article's settings on all of MNIST "
         f"for {epochs} epochs: **{ours} s** an epoch here, {theirs} s in the tutorials' own loop "
         f"(a dataset object, a DataLoader, a transform per picture), **{ratio:.1f} times** as "
-        f"fast, at {good} % against {others} % test accuracy (mean ± deviation, {n} seeds; "
+        f"fast, at {good} % against {others} % test accuracy (mean ± std, {n} seeds; "
         f"{where} threads, {how}).",
         "README.zh-CN.md": f"教程的第一个网络，按文章的设置在完整 MNIST 上训练 {epochs} 轮："
         f"这里每轮 **{ours} 秒**，教程自己的循环（Dataset 对象、DataLoader、逐张变换）"

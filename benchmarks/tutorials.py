@@ -68,7 +68,7 @@ def conditions(environment: dict[str, Any]) -> str:
     """One sentence with the hardware, the versions, the commit and the command."""
     hardware = environment.get("gpu", environment["processor"])
     return (
-        f"Mean ± sample deviation over the seeds. {hardware}, {environment['cores']} cores, "
+        f"Mean ± sample std over the seeds. {hardware}, {environment['cores']} cores, "
         f"torch on {environment['threads']} of them, {environment['precision']}; "
         f"Python {environment['python']}, torch {environment['torch']}, "
         f"tellapart {environment['tellapart']}, commit {environment['commit']}; "

@@ -1,10 +1,25 @@
-"""What every test may lean on: one thread, and the full data sets where there are any."""
+"""What every test may lean on: one thread, a place of its own, small data, a trained run."""
+
+from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+
+from tellapart.config import Recipe
+from tellapart.data.image_set import ImageSet
+from tellapart.data.sets.idx import write_idx
+from tellapart.data.sets.sources import load_data_set
+from tellapart.models.classifier import Classifier, measure_normalization
+from tellapart.models.registry import seeded_network
+from tellapart.runtime import Runtime
+from tellapart.training.trainer import Trainer
+from tellapart.workflow.train import TrainingResult, train
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -20,3 +35,99 @@ def data_dir():
     if not folder:
         pytest.skip("TELLAPART_DATA is not set: this test needs a full data set")
     return Path(folder)
+
+
+@pytest.fixture
+def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A working directory of its own, no data of this machine, and threads as they were."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TELLAPART_DATA", raising=False)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def write_split(folder: Path, prefix: str, pictures: ImageSet) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    labels = pictures.labels.numpy().astype(np.uint8)
+    write_idx(folder / f"{prefix}-images-idx3-ubyte", pictures.images[:, 0].numpy())
+    write_idx(folder / f"{prefix}-labels-idx1-ubyte", labels)
+
+
+def every(pictures: ImageSet, step: int, first: int = 0) -> ImageSet:
+    """Every ``step``-th picture; the sample is sorted by class, so each class is in it."""
+    return pictures.select(torch.arange(first, len(pictures), step))
+
+
+MakeDigits = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def make_digits() -> MakeDigits:
+    """Writes a folder of IDX files: 400 digits to learn from and 100 to test on."""
+    sample = load_data_set("mnist-sample")
+
+    def make(folder: Path, *, first: int = 0, test_of: str = "test") -> Path:
+        write_split(folder, "train", every(sample.split("train"), 10, first))
+        step = {"test": 10, "train": 40}[test_of]
+        write_split(folder, "t10k", every(sample.split(test_of), step, first))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def digits(tmp_path_factory: pytest.TempPathFactory, make_digits: MakeDigits) -> Path:
+    return make_digits(tmp_path_factory.mktemp("data") / "digits")
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
+    """One epoch on mnist-sample; whoever changes the run's files works on a copy."""
+    return train(
+        settings=["epochs=1", "model.network=single-conv"],
+        out=tmp_path_factory.mktemp("runs") / "sample",
+        threads=1,
+    )
+
+
+NAMES = ("ant", "bee", "cat")
+
+
+def make_images(count, seed, *, channels=3, side=16):
+    """Noise with a bright corner that depends on the class: learnable, but not at once."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (count, channels, side, side)
+    images = torch.randint(0, 200, shape, generator=generator, dtype=torch.uint8)
+    labels = torch.randint(0, 3, (count,), generator=generator)
+    for number, label in enumerate(labels.tolist()):
+        images[number, label % channels, : side // 2, : side // 2] += 40
+    return ImageSet(images, labels, NAMES)
+
+
+def make_trainer(settings=(), *, train=None, validation=None, precision="fp32", teacher=None):
+    """A trainer on 23 pictures: batches of 5 leave a last one of 3."""
+    train = train or make_images(23, seed=1)
+    defaults = ["network=lenet", "epochs=3", "batch_size=5", "validation_fraction=0.1"]
+    recipe = Recipe().with_settings([*defaults, *settings])
+    network = seeded_network(
+        recipe.model.network, train.image_shape, len(NAMES), recipe.model.arguments, 0
+    )
+    classifier = Classifier(
+        network,
+        network_name=recipe.model.network,
+        arguments=recipe.model.arguments,
+        class_names=NAMES,
+        image_shape=train.image_shape,
+        normalization=measure_normalization(train.images),
+    )
+    runtime = Runtime(torch.device("cpu"), precision)
+    extra = {"teacher": teacher} if teacher is not None else {}
+    return Trainer(classifier, train, validation, recipe, runtime, **extra)
+
+
+@pytest.fixture
+def make():
+    """Makers of image sets and trainers."""
+    return SimpleNamespace(images=make_images, trainer=make_trainer)

@@ -78,7 +78,7 @@ def field_values(entry, hint):
 # Settings that hold only together: the draw starts from them or from the defaults.
 TOGETHER = {
     "data": DataRecipe(
-        validation_share=0.1, normalization="given", mean=(0.1, 0.2), deviation=(0.3, 0.4)
+        validation_fraction=0.1, normalization="given", mean=(0.1, 0.2), std=(0.3, 0.4)
     ),
     "optimizer": OptimizerRecipe(name="sgd", momentum=0.9, nesterov=True),
 }
@@ -187,7 +187,7 @@ def test_tutorial_recipes_are_those_of_the_articles(name):
         optimizer.momentum,
         training.batch_size,
         training.epochs,
-        (data.normalization, data.mean, data.deviation),
+        (data.normalization, data.mean, data.std),
         count_parameters(network),
     )
     second = {"second_relu": True, "channels": True} if name == "tutorial-dropout-adam" else {}
@@ -203,7 +203,7 @@ def test_tutorial_recipes_add_nothing_that_the_articles_lack(name):
         "model.arguments",
         "data.normalization",
         "data.mean",
-        "data.deviation",
+        "data.std",
         "training.epochs",
         "training.batch_size",
         "optimizer.name",
@@ -352,16 +352,14 @@ def test_settings_reach_their_field_and_no_other(setting, key, value):
 
 @pytest.mark.parametrize("text", ["0.5,0.25", "[0.5, 0.25]", "(.5, .25)", "0.5, 0.25,"])
 def test_settings_take_lists_of_numbers(text):
-    recipe = Recipe().with_settings(
-        ["normalization=given", f"mean={text}", f"data.deviation={text}"]
-    )
-    assert recipe.data == DataRecipe(normalization="given", mean=(0.5, 0.25), deviation=(0.5, 0.25))
+    recipe = Recipe().with_settings(["normalization=given", f"mean={text}", f"data.std={text}"])
+    assert recipe.data == DataRecipe(normalization="given", mean=(0.5, 0.25), std=(0.5, 0.25))
 
 
 def test_settings_hold_together_not_one_after_another():
     recipe = Recipe().with_settings(["nesterov=true", "momentum=0.9", "optimizer=sgd"])
     assert recipe.optimizer == OptimizerRecipe(name="sgd", momentum=0.9, nesterov=True)
-    assert Recipe().with_settings(["patience=2", "validation_share=0.1"]).training.patience == 2
+    assert Recipe().with_settings(["patience=2", "validation_fraction=0.1"]).training.patience == 2
 
 
 def test_the_last_of_two_equal_settings_counts():
@@ -384,7 +382,7 @@ def test_settings_leave_the_recipe_they_start_from():
         ("width=3", "unknown recipe key 'width'"),
         ("qqqqqqqq=3", "; `tellapart recipes show` lists all keys"),
         ("epochs", "--set takes KEY=VALUE, got 'epochs'; e.g. epochs=5"),
-        ("data=3", "'data' is a section; name a field: data.validation_share, "),
+        ("data=3", "'data' is a section; name a field: data.validation_fraction, "),
         ("model.arguments=3", "set one of its entries: model.arguments.NAME=VALUE"),
         ("model.arguments.=3", "set one of its entries: model.arguments.NAME=VALUE"),
         ("name=x", "unknown recipe key 'name'"),
@@ -430,7 +428,7 @@ def test_no_two_sections_share_a_short_key_but_name():
     [
         (
             ["patience=3"],
-            "patience 3 needs a validation part to watch; set data.validation_share=0.1, "
+            "patience 3 needs a validation part to watch; set data.validation_fraction=0.1, "
             "or training.patience=0",
         ),
         (
@@ -439,10 +437,10 @@ def test_no_two_sections_share_a_short_key_but_name():
         ),
         (["optimizer=adam", "momentum=0.9"], "momentum and nesterov belong to sgd, got"),
         (["optimizer=adamw", "nesterov=true"], "optimizer.nesterov=false, or optimizer.name=sgd"),
-        (["mean=0.5", "deviation=0.5"], "set data.normalization=given"),
-        (["normalization=given"], "needs mean and deviation with one number per channel each"),
-        (["normalization=given", "mean=0.1,0.2", "deviation=1"], "each, got 2 and 1"),
-        (["normalization=given", "mean=0.1", "deviation=0"], "deviation must be greater than 0"),
+        (["mean=0.5", "std=0.5"], "set data.normalization=given"),
+        (["normalization=given"], "needs mean and std with one number per channel each"),
+        (["normalization=given", "mean=0.1,0.2", "std=1"], "each, got 2 and 1"),
+        (["normalization=given", "mean=0.1", "std=0"], "std must be greater than 0"),
         (["freezing=heads"], "or a whole number, got 'heads'; did you mean 'head'?"),
         (["freezing=true"], "finetuning.freezing must be a word or a whole number, got True"),
         (["freezing=1.5"], "finetuning.freezing must be a word or a whole number, got 1.5"),
@@ -467,7 +465,7 @@ def test_contradictions_are_refused_with_a_remedy(settings_, message):
         lambda: OptimizerRecipe(name="sdg"),
         lambda: OptimizerRecipe(learning_rate=math.nan),
         lambda: OptimizerRecipe(learning_rate=None),
-        lambda: ScheduleRecipe(warmup_share=1),
+        lambda: ScheduleRecipe(warmup_fraction=1),
         lambda: DataRecipe(mean=0.5),
         lambda: ModelRecipe(network=3),
         lambda: ModelRecipe(arguments={"width": [1]}),
@@ -479,8 +477,8 @@ def test_a_recipe_that_breaks_a_rule_cannot_be_made_in_python_either(make):
 
 
 def test_values_that_mean_the_same_make_equal_recipes():
-    ours = DataRecipe(normalization="given", mean=[0, 1], deviation=[1, 2])
-    theirs = DataRecipe(normalization="given", mean=(0.0, 1.0), deviation=(1.0, 2.0))
+    ours = DataRecipe(normalization="given", mean=[0, 1], std=[1, 2])
+    theirs = DataRecipe(normalization="given", mean=(0.0, 1.0), std=(1.0, 2.0))
     assert ours == theirs
     assert repr(ours) == repr(theirs)
 

@@ -35,8 +35,8 @@ def results():
             training_row(60_000, [training_run(6.0, 350), training_run(6.6, 350)]),
         ],
         "evaluation": [
-            evaluation_row(1, [{"num_pictures": 2000, "seconds": 0.5}]),
-            evaluation_row(1000, [{"num_pictures": 10_000, "seconds": 0.25}]),
+            evaluation_row(1, [{"num_images": 2000, "seconds": 0.5}]),
+            evaluation_row(1000, [{"num_images": 10_000, "seconds": 0.25}]),
         ],
         "environment": ENVIRONMENT,
     }
@@ -45,9 +45,9 @@ def results():
 def test_a_row_divides_by_the_pictures(results):
     row = results["training"][0]
     assert row["microseconds_per_picture"]["mean"] == pytest.approx(110)
-    assert row["peak_mib"] == {"mean": 305.0, "deviation": pytest.approx(50**0.5), "n": 2}
+    assert row["peak_mib"] == {"mean": 305.0, "std": pytest.approx(50**0.5), "n": 2}
     assert row["picture_mib"] == 7
-    assert results["evaluation"][0]["pictures_per_second"]["mean"] == 4000
+    assert results["evaluation"][0]["images_per_second"]["mean"] == 4000
 
 
 def test_the_tables_hold_time_memory_and_throughput(results):

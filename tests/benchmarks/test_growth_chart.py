@@ -6,12 +6,12 @@ from growth_chart import growth_chart
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def row(num_pictures, microseconds, peak):
+def row(num_images, microseconds, peak):
     return {
-        "num_pictures": num_pictures,
-        "microseconds_per_picture": {"mean": microseconds, "deviation": 0.0, "n": 1},
-        "peak_mib": {"mean": peak, "deviation": 0.0, "n": 1},
-        "picture_mib": 784 * num_pictures / 2**20,
+        "num_images": num_images,
+        "microseconds_per_picture": {"mean": microseconds, "std": 0.0, "n": 1},
+        "peak_mib": {"mean": peak, "std": 0.0, "n": 1},
+        "picture_mib": 784 * num_images / 2**20,
     }
 
 

@@ -5,20 +5,20 @@ import pytest
 import peak
 from peak import (
     KINDS,
+    fractions,
     kind_of,
     operations_per_second,
     peak_table,
     profile_once,
     profile_table,
     recipe_row,
-    shares,
 )
 
 RUN = {
     "batch_size": 256,
     "precision": "bf16",
     "multiply_adds": 1_000_000,
-    "num_pictures": 60_000,
+    "num_images": 60_000,
     "train_seconds": 6.0,
 }
 RESULTS = {
@@ -85,7 +85,7 @@ def test_the_outermost_operation_with_a_kind_decides(names, kind):
 def test_shares_are_of_the_wall_clock_and_add_up_to_it():
     scope = event("tellapart::augment", 10)
     inner = event("aten::mm", 20, parent=event("aten::matmul", 5, parent=scope))
-    found = shares([scope, inner, event("aten::conv2d", 30), event("aten::empty", 7)], 100)
+    found = fractions([scope, inner, event("aten::conv2d", 30), event("aten::empty", 7)], 100)
     assert found["augmentation"] == pytest.approx(0.3)
     assert found["convolution, forward"] == pytest.approx(0.3)
     assert found["products"] == 0

@@ -26,9 +26,9 @@ def test_one_that_fails_does_not_keep_others_from_running(tmp_path, capfd):
         return [sys.executable, "-c", f"print('ran'); raise SystemExit({code})"]
 
     assert run_all.run_all({"a": command(0), "b": command(3), "c": command(0)}) == ["b"]
-    said = capfd.readouterr()
-    assert said.out.count("ran") == 3
-    assert "2/3 b\nb: failed with exit code 3 after 0.0 min\n" in said.err
+    printed = capfd.readouterr()
+    assert printed.out.count("ran") == 3
+    assert "2/3 b\nb: failed with exit code 3 after 0.0 min\n" in printed.err
 
 
 @pytest.mark.parametrize(

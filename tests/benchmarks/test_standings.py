@@ -70,7 +70,7 @@ def test_a_recipe_is_read_once_after_its_last_epoch():
 
 def test_a_row_holds_every_run_with_mean_and_deviation(rows):
     fast = rows["fast"]
-    assert fast["train_seconds"] == {"mean": 10.0, "deviation": pytest.approx(8**0.5), "n": 2}
+    assert fast["train_seconds"] == {"mean": 10.0, "std": pytest.approx(8**0.5), "n": 2}
     assert fast["test_accuracy_percent"]["mean"] == pytest.approx(99.2)
     assert fast["cold_start_seconds"]["mean"] == 13.0
     assert fast["times_tutorial_loop"] == pytest.approx(150 / 10)
@@ -84,7 +84,7 @@ def test_the_loop_is_as_fast_as_itself(rows):
 
 
 def test_seeds_that_never_get_there_are_counted_and_not_averaged(rows):
-    assert rows["tutorial-loop"]["seconds_to_target"] == {"mean": 90.0, "deviation": 0.0, "n": 1}
+    assert rows["tutorial-loop"]["seconds_to_target"] == {"mean": 90.0, "std": 0.0, "n": 1}
     assert "| 90.0 (1 of 2 seeds) |" in table(rows, ENGLISH, "mnist", "MNIST", TARGET)
     assert "| 90.0 (2 个种子中的 1 个) |" in table(rows, CHINESE, "mnist", "MNIST", TARGET)
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 
 from tellapart.cli import run as run_command_line
-from tellapart.data.image_set import ImageSet
-from tellapart.data.sets.idx import write_idx
-from tellapart.data.sets.sources import load_data_set
 from tellapart.workflow.train import train
 
 
@@ -67,31 +62,9 @@ def refused(tellapart: Tellapart) -> Callable[..., str]:
 
 
 @pytest.fixture(autouse=True)
-def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A working directory of its own, no data of this machine, wide lines, threads as they were."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TELLAPART_DATA", raising=False)
+def in_own_place(own_place: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test here has a working directory of its own, and lines of 100 characters."""
     monkeypatch.setenv("COLUMNS", "100")
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-
-
-def _write_split(folder: Path, prefix: str, pictures: ImageSet) -> None:
-    labels = pictures.labels.numpy().astype(np.uint8)
-    write_idx(folder / f"{prefix}-images-idx3-ubyte", pictures.images[:, 0].numpy())
-    write_idx(folder / f"{prefix}-labels-idx1-ubyte", labels)
-
-
-@pytest.fixture(scope="session")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of IDX files: 400 digits to learn from, 100 to test on."""
-    folder = tmp_path_factory.mktemp("data") / "digits"
-    folder.mkdir()
-    sample = load_data_set("mnist-sample")
-    _write_split(folder, "train", sample.split("train").select(torch.arange(0, 4000, 10)))
-    _write_split(folder, "t10k", sample.split("test").select(torch.arange(0, 1000, 10)))
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -68,7 +68,7 @@ def test_the_seed_decides_the_weights(tellapart, digits):
 
 
 def test_train_with_validation_reports_it(tellapart, digits):
-    outcome = tellapart("train", digits, *QUICK, "--set", "validation_share=0.25", "--json")
+    outcome = tellapart("train", digits, *QUICK, "--set", "validation_fraction=0.25", "--json")
     assert 0 <= outcome.json["validation_accuracy"] <= 1
     assert re.search(r"validation loss \d\.\d{4}  validation \d+\.\d\d %", outcome.err)
 
@@ -90,10 +90,10 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(tellapart):
     assert outcome.err == ""
     assert "recipe    tutorial-lenet\n" in outcome.out
     assert "network   lenet, 61,706 parameters" in outcome.out
-    content = tellapart("train", "--dry-run", "--set", "validation_share=0.1", "--json").json
+    content = tellapart("train", "--dry-run", "--set", "validation_fraction=0.1", "--json").json
     assert content["recipe"] == "small-data"
-    assert content["num_pictures"] == {"train": 3600, "validation": 400, "test": 1000}
-    assert content["picture_shape"] == [1, 28, 28]
+    assert content["num_images"] == {"train": 3600, "validation": 400, "test": 1000}
+    assert content["image_shape"] == [1, 28, 28]
     assert not any(Path().iterdir())
 
 
@@ -183,7 +183,7 @@ def test_evaluate_an_ensemble_on_other_data(tellapart, trained, digits):
     outcome = tellapart("evaluate", run, trained, digits, "--threads", "1", "--json")
     assert outcome.json["data"] == "digits"
     assert outcome.json["runs"] == ["a", str(trained)]
-    assert outcome.json["num_pictures"] == 100
+    assert outcome.json["num_images"] == 100
 
 
 def test_evaluate_refuses_what_is_no_ensemble(refused, trained):
@@ -240,8 +240,8 @@ def test_the_views_of_a_classifier_file_and_what_the_flags_make_of_them(
         sides = (image, image.flip(3)) if views == 2 else (image,)
         mean = sum(classifier.plain_logits(side).softmax(1) for side in sides) / len(sides)
     if views < 18:
-        said = outcome.json["predictions"][0]["probability"]
-        assert said == pytest.approx(float(mean.max()), abs=1e-5)
+        printed = outcome.json["predictions"][0]["probability"]
+        assert printed == pytest.approx(float(mean.max()), abs=1e-5)
 
 
 def test_predict_with_a_classifier_file(tellapart, trained, pictures):

@@ -68,4 +68,4 @@ def test_preparing_says_what_and_where(tellapart, pets):
     outcome = tellapart("data", "prepare", pets, "--set", "data.size=24")
     assert outcome.code == 0
     assert "2 classes; 24x24 colour" in outcome.out
-    assert tellapart("data", "prepare", pets, "--json").json["picture_shape"] == [3, 32, 32]
+    assert tellapart("data", "prepare", pets, "--json").json["image_shape"] == [3, 32, 32]

@@ -274,10 +274,10 @@ def test_the_program_stopped_by_a_signal_goes_on_where_it_was(
 ):
     options = [word for setting in LONG for word in ("--set", setting)]
     with run_program("train", str(digits), *options, "--threads", "1", "--out", "a run") as program:
-        said = ""
-        while "epoch  3/40" not in said:
-            said += (line := program.stderr.readline())
-            assert line, said
+        printed = ""
+        while "epoch  3/40" not in printed:
+            printed += (line := program.stderr.readline())
+            assert line, printed
         program.send_signal(stop)
         out, err = program.communicate(timeout=60)
     assert out == ""

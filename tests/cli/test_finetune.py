@@ -31,11 +31,16 @@ def test_it_says_what_became_of_every_tensor_and_how_much_is_trained(tellapart, 
 def test_json_is_what_train_prints_and_the_source(tellapart, trained, digits):
     ours = tellapart("finetune", trained, digits, *SOME, *QUICK, "--json").json
     theirs = tellapart("train", digits, *SOME, *QUICK, "--json").json
-    assert ours.keys() - theirs.keys() == {"source", "source_sha256", "freezing", "share_trained"}
+    assert ours.keys() - theirs.keys() == {
+        "source",
+        "source_sha256",
+        "freezing",
+        "fraction_trained",
+    }
     assert not theirs.keys() - ours.keys()
     assert ours["source"] == str(trained)
     recipe = RunFolder(Path(ours["run"])).read_recipe()
-    assert (ours["freezing"], ours["share_trained"]) == (recipe.finetuning.freezing, 1)
+    assert (ours["freezing"], ours["fraction_trained"]) == (recipe.finetuning.freezing, 1)
 
 
 def test_options_reach_the_recipe(tellapart, trained, digits):
@@ -73,7 +78,7 @@ def test_a_comparison_is_one_table(tellapart, trained, digits):
     assert len(re.findall(r"^output .* new: ", outcome.err, re.MULTILINE)) == 1
     content = tellapart("finetune", trained, digits, *arguments, "--json").json
     assert [way["way"] for way in content["ways"]] == ["zero", "head", "gradual", "all", "lora"]
-    assert all(0 < way["share_trained"] <= 1 for way in content["ways"])
+    assert all(0 < way["fraction_trained"] <= 1 for way in content["ways"])
 
 
 REFUSALS = {

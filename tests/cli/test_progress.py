@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tellapart.cli.progress import ConsoleWatcher
+from tellapart.cli.progress import ConsoleCallbacks
 from tellapart.training.trainer import EpochReport
 
 
@@ -19,15 +19,15 @@ def report(epoch=3, validation=None):
         validation_loss=validation,
         validation_accuracy=validation,
         seconds=12.34,
-        pictures_per_second=1000.0,
+        images_per_second=1000.0,
     )
 
 
 def test_a_plain_line_for_every_epoch_and_none_in_between(capsys):
-    with ConsoleWatcher() as watcher:
-        watcher.step(3, 50, 100, 0.7)
-        watcher.epoch(report(), 12)
-        watcher.epoch(report(12, validation=0.25), 12)
+    with ConsoleCallbacks() as callbacks:
+        callbacks.step(3, 50, 100, 0.7)
+        callbacks.epoch(report(), 12)
+        callbacks.epoch(report(12, validation=0.25), 12)
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -38,9 +38,9 @@ def test_a_plain_line_for_every_epoch_and_none_in_between(capsys):
 
 
 def test_a_plain_line_for_every_quarter_of_a_download(capsys):
-    watcher = ConsoleWatcher()
+    callbacks = ConsoleCallbacks()
     for done in range(101):
-        watcher.download("mnist", done * 100_000, 10_000_000)
+        callbacks.download("mnist", done * 100_000, 10_000_000)
     assert capsys.readouterr().err.splitlines() == [
         f"fetching mnist: {done} of 10.0 MB" for done in ("2.5", "5.0", "7.5", "10.0")
     ]
@@ -48,9 +48,9 @@ def test_a_plain_line_for_every_quarter_of_a_download(capsys):
 
 @pytest.mark.parametrize("text", ["a run [bold]in brackets[/bold]", "long " * 60 + "end", "[/]"])
 def test_notes_and_warnings_are_printed_as_they_are(capsys, text):
-    watcher = ConsoleWatcher()
-    watcher.note(text)
-    watcher.warn(text)
+    callbacks = ConsoleCallbacks()
+    callbacks.note(text)
+    callbacks.warn(text)
     assert capsys.readouterr().err == f"{text}\nwarning: {text}\n"
 
 
@@ -59,8 +59,8 @@ def test_a_live_bar_on_a_terminal_that_is_gone_at_the_end(capsys, monkeypatch):
     monkeypatch.setenv("TERM", "xterm")
 
     def fail_in_the_middle():
-        with ConsoleWatcher() as watcher:
-            watcher.step(2, 30, 100, 0.7)
+        with ConsoleCallbacks() as callbacks:
+            callbacks.step(2, 30, 100, 0.7)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -30,7 +30,7 @@ def untrained():
         network_name="small-residual",
         arguments={},
         class_names=tuple("0123456789"),
-        picture_shape=(1, 28, 28),
+        image_shape=(1, 28, 28),
         normalization=Normalization((0.13,), (0.31,)),
     )
     save_classifier(folder.classifier_file, classifier, {})

@@ -21,17 +21,17 @@ from tellapart.workflow.train import TrainingResult
 def evaluation_of(names, num_wrong=3):
     """Two pictures of every class, of which the first ``num_wrong`` are taken for the next."""
     labels = torch.arange(len(names)).repeat(2)
-    said = labels.clone()
-    said[:num_wrong] = (said[:num_wrong] + 1) % len(names)
-    logits = 5 * torch.nn.functional.one_hot(said, len(names)).float()
+    printed = labels.clone()
+    printed[:num_wrong] = (printed[:num_wrong] + 1) % len(names)
+    logits = 5 * torch.nn.functional.one_hot(printed, len(names)).float()
     return evaluate_logits(logits, labels, tuple(names))
 
 
 @pytest.mark.parametrize(
-    ("share", "text"), [(0.98765, "98.77 %"), (0.0, "0.00 %"), (1.0, "100.00 %")]
+    ("fraction", "text"), [(0.98765, "98.77 %"), (0.0, "0.00 %"), (1.0, "100.00 %")]
 )
-def test_percent(share, text):
-    assert percent(share) == text
+def test_percent(fraction, text):
+    assert percent(fraction) == text
 
 
 def test_counted():

@@ -15,7 +15,7 @@ from tellapart.data.augment import augment, elastic_displacement, erase, samplin
 
 GEOMETRIC = {
     "shift_pixels": 3.0,
-    "turn_degrees": 40.0,
+    "rotation_degrees": 40.0,
     "scale": 0.5,
     "stretch": 0.3,
     "shear": 0.4,
@@ -129,7 +129,7 @@ def identity_grid(batch, height, width):
 def documented_theta(recipe, draw, height, width):
     """``old = R(turn) S(shear) D(scale, flip) new + shift`` in pixels, then in grid units."""
     side = 2 * draw - 1
-    turn, shear = side * math.radians(recipe.turn_degrees), side * recipe.shear
+    turn, shear = side * math.radians(recipe.rotation_degrees), side * recipe.shear
     scale = (1 + recipe.scale) ** side
     stretched = scale * (1 + recipe.stretch) ** side
     flip_x = -1 if draw < recipe.flip_horizontal else 1
@@ -196,7 +196,7 @@ def drawn_parameters(recipe, batch, height, width):
 
 def test_draws_fill_their_limits_evenly_and_independently():
     recipe = AugmentationRecipe(
-        turn_degrees=30, scale=0.5, stretch=0.3, shear=0.4, shift_pixels=2.5
+        rotation_degrees=30, scale=0.5, stretch=0.3, shear=0.4, shift_pixels=2.5
     )
     drawn = drawn_parameters(recipe, 2000, 6, 10)
     limits = {
@@ -208,13 +208,13 @@ def test_draws_fill_their_limits_evenly_and_independently():
         "shift y": 2.5,
     }
     for name, limit in limits.items():
-        shares = drawn[name] / limit
-        assert 0.98 < shares.max() < 1 + 1e-4, name
-        assert -1 - 1e-4 < shares.min() < -0.98, name
-        # Uniform in -1..1: deviation sqrt(1/3); of the mean sqrt(1/3/2000) = 0.013.
-        assert shares.mean().abs() < 0.06, name
-        assert shares.std() == pytest.approx(math.sqrt(1 / 3), rel=0.05), name
-    # Of 15 correlations of 2000 independent draws, deviation 0.022.
+        fractions = drawn[name] / limit
+        assert 0.98 < fractions.max() < 1 + 1e-4, name
+        assert -1 - 1e-4 < fractions.min() < -0.98, name
+        # Uniform in -1..1: std sqrt(1/3); of the mean sqrt(1/3/2000) = 0.013.
+        assert fractions.mean().abs() < 0.06, name
+        assert fractions.std() == pytest.approx(math.sqrt(1 / 3), rel=0.05), name
+    # Of 15 correlations of 2000 independent draws, std 0.022.
     correlations = torch.corrcoef(torch.stack([drawn[name] for name in limits]))
     assert (correlations - torch.eye(len(limits))).abs().max() < 0.1
 
@@ -229,7 +229,7 @@ def test_a_scale_is_within_its_limits_and_the_same_in_both_directions():
 
 def test_a_turn_stays_a_turn_where_pictures_are_not_square():
     height, width = 5, 20
-    grid = sampling_grid((50, 1, height, width), AugmentationRecipe(turn_degrees=90), seeded())
+    grid = sampling_grid((50, 1, height, width), AugmentationRecipe(rotation_degrees=90), seeded())
     pixels = grid * torch.tensor([width / 2, height / 2])
     right, down = pixels[:, 0, 1] - pixels[:, 0, 0], pixels[:, 1, 0] - pixels[:, 0, 0]
     # Steps keep their length, stay at a right angle, and are not mirrored.
@@ -244,7 +244,7 @@ def test_a_turn_stays_a_turn_where_pictures_are_not_square():
 def test_a_quarter_turn_is_one(fix_draws):
     fix_draws(LARGEST_DRAW)
     images = noise(4, 3, 6, 10)
-    new, _ = varied(images, turn_degrees=90)
+    new, _ = varied(images, rotation_degrees=90)
     assert torch.equal(new[..., 2:8], torch.rot90(images[..., 2:8], dims=(2, 3)))
 
 
@@ -305,16 +305,16 @@ def test_nearest_shifts_by_whole_pixels_each_as_often():
     assert (found.sum(1) - 333).abs().max() < 70
 
 
-@pytest.mark.parametrize(("ground", "line"), [(200, 0), (55, 255), (250, 0), (5, 255)])
-def test_bicubic_keeps_a_line_sharper_than_bilinear_and_in_range(fix_draws, ground, line):
+@pytest.mark.parametrize(("background", "line"), [(200, 0), (55, 255), (250, 0), (5, 255)])
+def test_bicubic_keeps_a_line_sharper_than_bilinear_and_in_range(fix_draws, background, line):
     fix_draws(0.75)  # half a pixel
-    row = [ground] * 3 + [line] + [ground] * 3
+    row = [background] * 3 + [line] + [background] * 3
     images = torch.tensor(row, dtype=torch.uint8).expand(1, 1, 7, 7)
     linear, _ = varied(images, shift_pixels=1)
     cubic, _ = varied(images, shift_pixels=1, interpolation="bicubic")
     # 19/32 of each neighbour and -3/32 of those behind them (Keys 1981, with a = -3/4).
-    half, overshoot = (line + ground) / 2, 3 / 32 * (line - ground)
-    beside = min(255, max(0, ground - overshoot))
+    half, overshoot = (line + background) / 2, 3 / 32 * (line - background)
+    beside = min(255, max(0, background - overshoot))
     wanted = [half, half], [beside, half + overshoot, half + overshoot, beside]
     assert linear[0, 0, 3, 2:4].tolist() == pytest.approx(wanted[0], abs=0.51)
     assert cubic[0, 0, 3, 1:5].tolist() == pytest.approx(wanted[1], abs=0.51)
@@ -364,20 +364,20 @@ def elastic_in_pixels(pixels, batch=500, height=25, width=41, seed=0):
 
 def test_an_elastic_displacement_is_about_as_large_as_asked_for():
     field = elastic_in_pixels(2.0)
-    # The corners are nodes: 4000 draws of deviation 2. Between nodes means of draws vary less.
+    # The corners are nodes: 4000 draws of std 2. Between nodes means of draws vary less.
     assert field[:, ::24, ::40].std() == pytest.approx(2.0, rel=0.06)
     for direction in (0, 1):
         # Two thirds over all of a picture, a little more on one of few pixels.
         assert field[..., direction].std() == pytest.approx(2 * 0.683, rel=0.05)
     assert (field.std(0) < 2 * 1.15).all()
-    # 500 draws: deviation of a mean at most 2 / sqrt(500) = 0.09.
+    # 500 draws: std of a mean at most 2 / sqrt(500) = 0.09.
     assert field.mean(0).abs().max() < 0.45
     assert torch.allclose(elastic_in_pixels(4.0), 2 * field)
 
 
 def test_an_elastic_displacement_is_smooth():
     # Four spans from edge to edge: a step of one pixel is 4 / (side - 1) of the difference of two
-    # nodes, whose deviation is sqrt(2). Independent pixels would differ by sqrt(2) each.
+    # nodes, whose std is sqrt(2). Independent pixels would differ by sqrt(2) each.
     field = elastic_in_pixels(1.0)
     assert field.diff(dim=1).std() < 1.05 * math.sqrt(2) * 4 / 24
     assert field.diff(dim=2).std() < 1.05 * math.sqrt(2) * 4 / 40
@@ -420,7 +420,7 @@ def sides_of_rectangles(changed):
 
 
 @pytest.mark.parametrize(
-    ("share", "size"),
+    ("fraction", "size"),
     [
         (0.25, (12, 20)),
         (0.0625, (12, 20)),
@@ -430,16 +430,16 @@ def sides_of_rectangles(changed):
         (0.1, (32, 32)),
     ],
 )
-def test_what_is_erased_is_a_rectangle_of_at_most_its_share(share, size):
+def test_what_is_erased_is_a_rectangle_of_at_most_its_share(fraction, size):
     images = checks(400, *size)
-    new = erase(images, 1.0, share, seeded())
+    new = erase(images, 1.0, fraction, seeded())
     changed = (new != images).all(1)
     # All channels of a pixel or none.
     assert torch.equal(changed, (new != images).any(1))
     areas = [height * width for height, width in sides_of_rectangles(changed)]
     assert min(areas) >= 1
-    assert max(areas) == math.prod(int(share**0.5 * side) for side in size)
-    assert max(areas) <= share * math.prod(size)
+    assert max(areas) == math.prod(int(fraction**0.5 * side) for side in size)
+    assert max(areas) <= fraction * math.prod(size)
     assert len(set(areas)) > 4
 
 
@@ -462,7 +462,7 @@ def test_erased_rectangles_lie_inside_and_get_everywhere(fix_draws):
     images = checks(2000, 6, 10)
     often = (erase(images, 1.0, 0.25, seeded()) != images).any(1).float().mean(0)
     assert often.min() > 0
-    # No side is preferred. Shares of 2000 have a deviation of at most 0.011.
+    # No side is preferred. Shares of 2000 have a std of at most 0.011.
     assert (often - often.flip(0)).abs().max() < 0.07
     assert (often - often.flip(1)).abs().max() < 0.07
     # The largest at the last place: a whole 3 by 5, in the corner, not cut by it.
@@ -476,7 +476,7 @@ def test_erased_rectangles_lie_inside_and_get_everywhere(fix_draws):
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
 def test_pictures_are_erased_as_often_as_asked_for(probability):
     images, labels = checks(2000, 4, 6), torch.arange(2000) % 10
-    new, targets = varied(images, labels, erase_probability=probability, erase_share=0.5)
+    new, targets = varied(images, labels, erase_probability=probability, erase_fraction=0.5)
     assert torch.equal(new, erase(images, probability, 0.5, seeded()))
     erased = (new != images).flatten(1).any(1).float().mean()
     # Deviation sqrt(0.3 * 0.7 / 2000) = 0.010, and none where it is never or always.
@@ -528,7 +528,7 @@ def test_cutmix_pastes_shares_of_its_beta():
     labels = torch.arange(2000)
     _, targets = varied(noise(2000, 1, 28, 28), labels, num_classes=2000, cutmix_alpha=1)
     kept = targets.diag()
-    # Uniform: mean 1/2 with a deviation of 0.0065, and a tenth in each tenth but for rounding.
+    # Uniform: mean 1/2 with a std of 0.0065, and a tenth in each tenth but for rounding.
     assert kept.mean() == pytest.approx(0.5, abs=0.03)
     assert (kept < 0.25).float().mean() == pytest.approx(0.25, abs=0.05)
     assert (kept > 0.75).float().mean() == pytest.approx(0.25, abs=0.05)

@@ -10,25 +10,25 @@ from tellapart.data.image_set import ImageSet
 from tellapart.errors import ConfigError, DataError, ShapeError
 
 
-def split(labels, share, seed=0):
-    return stratified_split(labels, share, torch.Generator().manual_seed(seed))
+def split(labels, fraction, seed=0):
+    return stratified_split(labels, fraction, torch.Generator().manual_seed(seed))
 
 
 @given(
     counts=st.lists(st.integers(2, 30), min_size=1, max_size=6),
-    share=st.floats(0.001, 0.999),
+    fraction=st.floats(0.001, 0.999),
     seed=st.integers(0, 1000),
 )
-def test_each_class_gives_its_share(counts, share, seed):
+def test_each_class_gives_its_share(counts, fraction, seed):
     labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
     labels = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))]
-    kept, held_out = split(labels, share, seed)
+    kept, held_out = split(labels, fraction, seed)
     assert torch.cat([kept, held_out]).sort().values.tolist() == list(range(len(labels)))
     assert kept.tolist() == sorted(kept.tolist())
     assert held_out.tolist() == sorted(held_out.tolist())
     for label, count in enumerate(counts):
         held = int((labels[held_out] == label).sum())
-        assert held == min(max(round(share * count), 1), count - 1)
+        assert held == min(max(round(fraction * count), 1), count - 1)
 
 
 def test_the_same_seed_gives_the_same_split_and_another_another():
@@ -43,15 +43,17 @@ def test_the_choice_within_a_class_is_uniform():
     hits = torch.zeros(10)
     for _ in range(2000):
         hits[stratified_split(labels, 0.2, generator)[1]] += 1
-    # 400 expected each, deviation sqrt(2000 * 0.2 * 0.8) = 18.
+    # 400 expected each, std sqrt(2000 * 0.2 * 0.8) = 18.
     assert hits.sum() == 4000
     assert (hits - 400).abs().max() < 90
 
 
-@pytest.mark.parametrize("share", [0.0, 1.0, -0.1, 10.0, float("nan")])
-def test_refuses_a_share_outside_0_and_1(share):
-    with pytest.raises(ConfigError, match=rf"must lie between 0 and 1, got {share}; for a tenth"):
-        split(torch.zeros(5, dtype=torch.int64), share)
+@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 10.0, float("nan")])
+def test_refuses_a_share_outside_0_and_1(fraction):
+    with pytest.raises(
+        ConfigError, match=rf"must lie between 0 and 1, got {fraction}; for a tenth"
+    ):
+        split(torch.zeros(5, dtype=torch.int64), fraction)
 
 
 @pytest.mark.parametrize("labels", [torch.zeros(5), torch.zeros(5, 1, dtype=torch.int64)])

@@ -14,10 +14,10 @@ from tellapart.errors import ConfigError, DataError, DivergedError, RunError, Sh
 from tellapart.evaluation import (
     Evaluation,
     evaluate_logits,
+    most_confident_mistakes,
     most_confused,
     predict_logits,
     roc_curves,
-    surest_mistakes,
 )
 
 CPU = torch.device("cpu")
@@ -45,11 +45,11 @@ def pictures(count):
     return torch.arange(count, dtype=torch.uint8)[:, None, None, None].expand(count, 1, 2, 2)
 
 
-def case(num_pictures=300, num_classes=3, seed=0):
+def case(num_images=300, num_classes=3, seed=0):
     generator = torch.Generator().manual_seed(seed)
-    labels = torch.randint(num_classes, (num_pictures,), generator=generator)
-    logits = torch.randn(num_pictures, num_classes, generator=generator)
-    logits[torch.arange(num_pictures), labels] += 1.5
+    labels = torch.randint(num_classes, (num_images,), generator=generator)
+    logits = torch.randn(num_images, num_classes, generator=generator)
+    logits[torch.arange(num_images), labels] += 1.5
     return logits, labels
 
 
@@ -130,7 +130,7 @@ def test_an_evaluation_agrees_with_scikit_learn():
     evaluation = evaluate_logits(logits, labels, NAMES)
     probabilities = logits.double().softmax(1)
     predictions = logits.argmax(1)
-    assert evaluation.num_pictures == 300
+    assert evaluation.num_images == 300
     assert evaluation.accuracy == oracle.accuracy_score(labels, predictions)
     assert evaluation.num_correct == int((labels == predictions).sum())
     low, high = evaluation.accuracy_interval
@@ -155,7 +155,7 @@ def test_an_evaluation_survives_strict_json():
     assert evaluation.to_json()["per_class"][2]["auc"] is None
     promised = (
         "accuracy accuracy_interval loss macro_f1 macro_auc expected_calibration_error "
-        "confusion_matrix per_class class_names num_pictures"
+        "confusion_matrix per_class class_names num_images"
     )
     assert set(promised.split()) <= set(json.loads(written))
 
@@ -215,12 +215,12 @@ def test_roc_curves_are_thin_and_their_areas_those_of_the_evaluation():
 def test_the_surest_mistakes_come_first():
     logits = torch.tensor([[9.0, 0.0], [0.0, 1.0], [3.0, 0.0], [0.0, 2.0], [3.0, 0.0]])
     labels = torch.tensor([0, 0, 1, 0, 1])
-    mistakes = surest_mistakes(logits, labels, 3)
+    mistakes = most_confident_mistakes(logits, labels, 3)
     assert [mistake.index for mistake in mistakes] == [2, 4, 3]
     assert (mistakes[2].label, mistakes[2].prediction) == (0, 1)
     assert mistakes[2].probability == pytest.approx(1 / (1 + 2.718281828**-2))
-    assert len(surest_mistakes(logits, labels, 99)) == 4
-    assert surest_mistakes(logits[:1], labels[:1], 5) == []
+    assert len(most_confident_mistakes(logits, labels, 99)) == 4
+    assert most_confident_mistakes(logits[:1], labels[:1], 5) == []
 
 
 def test_the_most_frequent_confusions_come_first():

@@ -19,29 +19,29 @@ CLOSE = 1e-12
 @st.composite
 def predictions_and_labels(draw):
     num_classes = draw(st.integers(2, 6))
-    num_pictures = draw(st.integers(1, 40))
+    num_images = draw(st.integers(1, 40))
     index = st.integers(0, num_classes - 1)
-    drawn = st.lists(index, min_size=num_pictures, max_size=num_pictures)
+    drawn = st.lists(index, min_size=num_images, max_size=num_images)
     return torch.tensor(draw(drawn)), torch.tensor(draw(drawn)), num_classes
 
 
 @st.composite
 def scores_and_positives(draw):
     """Scores from a few values only, so that ties are the rule."""
-    num_pictures = draw(st.integers(2, 60))
+    num_images = draw(st.integers(2, 60))
     score = st.integers(0, draw(st.sampled_from([1, 3, 1000])))
-    scores = draw(st.lists(score, min_size=num_pictures, max_size=num_pictures))
-    positives = draw(st.lists(st.booleans(), min_size=num_pictures, max_size=num_pictures))
+    scores = draw(st.lists(score, min_size=num_images, max_size=num_images))
+    positives = draw(st.lists(st.booleans(), min_size=num_images, max_size=num_images))
     return torch.tensor(scores, dtype=torch.float64), torch.tensor(positives)
 
 
 @st.composite
 def logits_and_labels(draw):
-    num_classes, num_pictures = draw(st.integers(2, 5)), draw(st.integers(1, 50))
+    num_classes, num_images = draw(st.integers(2, 5)), draw(st.integers(1, 50))
     generator = torch.Generator().manual_seed(draw(st.integers(0, 2**31)))
     # Halves, so that ties and bin edges come up.
-    logits = torch.randint(-8, 9, (num_pictures, num_classes), generator=generator) / 2
-    labels = torch.randint(num_classes, (num_pictures,), generator=generator)
+    logits = torch.randint(-8, 9, (num_images, num_classes), generator=generator) / 2
+    labels = torch.randint(num_classes, (num_images,), generator=generator)
     return logits, labels
 
 

@@ -57,7 +57,7 @@ def test_frozen_stages_keep_every_byte(make, freezing, moving, optimizer):
 
 
 def test_gradual_thaws_stage_after_stage_from_the_last(make):
-    _, history = trained(make, "freezing=gradual", "thawed_share=1", epochs=5)
+    _, history = trained(make, "freezing=gradual", "unfreezing_fraction=1", epochs=5)
     moving = [changed(*pair) for pair in pairwise(history)]
     assert moving == [{"output", *STAGES[4 - thawed :]} for thawed in range(5)]
 
@@ -85,7 +85,7 @@ def test_norms_keep_the_sources_statistics_on_request(make):
 
 
 @pytest.mark.parametrize(
-    ("epochs", "share", "frozen"),
+    ("epochs", "fraction", "frozen"),
     [
         (10, 0.5, [4, 4, 3, 2, 1, 0, 0, 0, 0, 0]),
         (5, 1.0, [4, 3, 2, 1, 0]),
@@ -93,8 +93,8 @@ def test_norms_keep_the_sources_statistics_on_request(make):
         (1, 0.5, [0]),
     ],
 )
-def test_when_stages_thaw(epochs, share, frozen):
-    gradual = tuning(epochs, freezing="gradual", thawed_share=share)
+def test_when_stages_thaw(epochs, fraction, frozen):
+    gradual = tuning(epochs, freezing="gradual", unfreezing_fraction=fraction)
     assert [gradual.num_frozen(epoch) for epoch in range(1, epochs + 1)] == frozen
 
 
@@ -168,17 +168,17 @@ def test_lora_in_frozen_stages_stays_nothing(make):
 
 
 @pytest.mark.parametrize(
-    ("settings", "share"),
+    ("settings", "fraction"),
     [({}, 1.0), ({"freezing": "head"}, 195 / 167_651), ({"freezing": "gradual"}, 1.0)],
 )
-def test_the_share_that_is_trained(settings, share):
+def test_the_share_that_is_trained(settings, fraction):
     total = sum(weight.numel() for weight in tuning().network.parameters())
     assert total == 167_651
-    assert tuning(**settings).share_trained == pytest.approx(share)
+    assert tuning(**settings).fraction_trained == pytest.approx(fraction)
 
 
 def test_the_share_that_lora_trains():
-    assert 0.01 < tuning(lora_rank=2).share_trained < 0.05
+    assert 0.01 < tuning(lora_rank=2).fraction_trained < 0.05
 
 
 def test_more_stages_than_there_are_cannot_be_frozen():

@@ -5,7 +5,7 @@ import torch
 
 from tellapart.errors import ConfigError
 from tellapart.finetuning.transfer import (
-    PictureNetwork,
+    ImageNetwork,
     fit_channels,
     fit_normalization,
     fit_positions,
@@ -21,7 +21,7 @@ def transferred(name, source_shape, shape, *, num_classes=3, keep_output=False):
     source = seeded_network(name, source_shape, 4 if not keep_output else num_classes, {}, 1)
     target = seeded_network(name, shape, num_classes, {}, 2)
     entries = transfer_weights(
-        PictureNetwork(source, source_shape), PictureNetwork(target, shape), keep_output=keep_output
+        ImageNetwork(source, source_shape), ImageNetwork(target, shape), keep_output=keep_output
     )
     return source.eval(), target.eval(), {entry.name: entry for entry in entries}
 
@@ -98,7 +98,7 @@ def test_what_fits_nowhere_is_new_and_says_so():
     source = seeded_network("two-conv", GREY, 3, {}, 1)
     target = seeded_network("dropout", GREY, 3, {}, 2)
     target.hidden = torch.nn.Linear(8, 128)
-    entries = transfer_weights(PictureNetwork(source, GREY), PictureNetwork(target, GREY))
+    entries = transfer_weights(ImageNetwork(source, GREY), ImageNetwork(target, GREY))
     outcomes = {entry.name: (entry.outcome, entry.how) for entry in entries}
     assert outcomes["conv1.weight"] == ("loaded", "")
     assert outcomes["hidden.weight"] == ("new", "another shape in the source")
@@ -108,7 +108,7 @@ def test_a_source_of_which_nothing_fits_is_refused():
     source = seeded_network("lenet", GREY, 3, {}, 1)
     target = seeded_network("small-residual", GREY, 3, {}, 2)
     with pytest.raises(ConfigError, match="nothing of the source fits this network"):
-        transfer_weights(PictureNetwork(source, GREY), PictureNetwork(target, GREY))
+        transfer_weights(ImageNetwork(source, GREY), ImageNetwork(target, GREY))
 
 
 def test_normalization_follows_the_channels():
@@ -116,4 +116,4 @@ def test_normalization_follows_the_channels():
     assert fit_normalization(grey, 3) is grey
     assert fit_normalization(colour, 3) is colour
     fitted = fit_normalization(colour, 1)
-    assert (fitted.mean, fitted.deviation) == (pytest.approx((0.4,)), pytest.approx((0.2,)))
+    assert (fitted.mean, fitted.std) == (pytest.approx((0.4,)), pytest.approx((0.2,)))

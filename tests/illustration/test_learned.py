@@ -20,7 +20,7 @@ def classifier(network):
         network_name=network,
         arguments={},
         class_names=tuple("0123456789"),
-        picture_shape=(1, 28, 28),
+        image_shape=(1, 28, 28),
         normalization=Normalization((0.1307,), (0.3081,)),
     ).eval()
 

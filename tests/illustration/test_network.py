@@ -6,7 +6,7 @@ import torch
 from tellapart import ops
 from tellapart.illustration.layers import trace_network
 from tellapart.illustration.network import render_network
-from tellapart.illustration.texts import TEXTS, said
+from tellapart.illustration.texts import TEXTS, bilingual
 from tellapart.models.registry import NETWORKS, seeded_network
 
 PICTURE = torch.randint(
@@ -20,7 +20,7 @@ def rendered(name, *, colour=False, with_picture=True):
     picture = PICTURE if colour else PICTURE[:1, :28, :28]
     network = seeded_network(name, tuple(picture.shape), 10, {}, 0)
     layers = trace_network(network, picture.float() / 255)
-    shown = (picture, said("noise", "噪声")) if with_picture else (None, None)
+    shown = (picture, bilingual("noise", "噪声")) if with_picture else (None, None)
     return layers, render_network(f"{name} · run", layers, NAMES, *shown)
 
 
@@ -46,8 +46,8 @@ def test_the_totals_and_the_probabilities_are_those_of_the_network(opened):
     page = opened(html)
     assert page.locator(".tiles dd").all_text_contents() == ["9", "1,199,882", "11,992,448"]
     probabilities = ops.softmax(layers[-1].output.double())
-    shares = [f"{100 * float(p):.1f} %" for p in probabilities]
-    assert page.locator(".answers .share").all_text_contents() == shares
+    fractions = [f"{100 * float(p):.1f} %" for p in probabilities]
+    assert page.locator(".answers .share").all_text_contents() == fractions
     assert page.locator(".answers .class").all_text_contents() == NAMES
     best = page.locator(".best .class").text_content()
     assert best == NAMES[int(probabilities.argmax())]

@@ -14,13 +14,13 @@ from tellapart.illustration.scenes import (
     convolution_scene,
     max_pooling_scene,
 )
-from tellapart.illustration.texts import TEXTS, said
+from tellapart.illustration.texts import TEXTS, bilingual
 
-TUTORIAL = Field(torch.arange(1.0, 10.0).view(1, 3, 3), said("1 to 9", "1 到 9"))
+TUTORIAL = Field(torch.arange(1.0, 10.0).view(1, 3, 3), bilingual("1 to 9", "1 到 9"))
 PICTURE = Field(
     torch.randint(256, (1, 28, 28), generator=torch.Generator().manual_seed(0)).float(),
-    said("a <picture> & more", "图片"),
-    is_picture=True,
+    bilingual("a <picture> & more", "图片"),
+    is_image=True,
 )
 
 
@@ -217,7 +217,7 @@ def test_padding_of_a_maximum_is_minus_infinity(opened):
 
 
 def test_an_activation_is_read_off_its_curve(opened):
-    over = Field(torch.tensor([[[-2.0, 0.5], [0.0, 3.0]]]), said("four", "四个数"))
+    over = Field(torch.tensor([[[-2.0, 0.5], [0.0, 3.0]]]), bilingual("four", "四个数"))
     scenes = [activation_scene(activation, over) for activation in ACTIVATIONS.values()]
     page = opened(render_player("activation", scenes))
     choose(page, "sigmoid")

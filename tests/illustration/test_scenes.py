@@ -15,11 +15,11 @@ from tellapart.illustration.scenes import (
     max_pooling_scene,
     opening_place,
 )
-from tellapart.illustration.texts import said
+from tellapart.illustration.texts import bilingual
 
 
 def field(values):
-    return Field(values, said("numbers", "数字"))
+    return Field(values, bilingual("numbers", "数字"))
 
 
 @pytest.fixture

@@ -163,12 +163,12 @@ def test_a_block_of_few_channels_keeps_a_hidden_unit():
 def test_a_dynamic_convolution_uses_for_each_picture_its_own_mean_of_kernels():
     torch.manual_seed(0)
     layer, features = DynamicConvolution(3, 5, num_kernels=4, temperature=0.1), features_of(3)
-    shares = layer.shares(features)
-    assert torch.allclose(shares.sum(1), torch.ones(4))
-    assert not torch.allclose(shares[0], shares[1], atol=1e-2)
+    fractions = layer.fractions(features)
+    assert torch.allclose(fractions.sum(1), torch.ones(4))
+    assert not torch.allclose(fractions[0], fractions[1], atol=1e-2)
     kernels = layer.weight.view(4, 5, 3, 3, 3)
-    for picture, share, out in zip(features, shares, layer(features), strict=True):
-        mixed = sum(part * kernel for part, kernel in zip(share, kernels, strict=True))
+    for picture, fraction, out in zip(features, fractions, layer(features), strict=True):
+        mixed = sum(part * kernel for part, kernel in zip(fraction, kernels, strict=True))
         wanted = nn.functional.conv2d(picture[None], mixed, padding=1)[0]
         assert torch.allclose(out, wanted, atol=1e-5)
 
@@ -177,8 +177,8 @@ def test_a_high_temperature_gives_every_kernel_its_share():
     torch.manual_seed(0)
     cool, hot = (DynamicConvolution(3, 5, temperature=heat) for heat in (0.1, 1000.0))
     hot.load_state_dict(cool.state_dict())
-    assert torch.allclose(hot.shares(features_of(3)), torch.full((4, 4), 0.25), atol=1e-3)
-    assert cool.shares(features_of(3)).max() > 0.5
+    assert torch.allclose(hot.fractions(features_of(3)), torch.full((4, 4), 0.25), atol=1e-3)
+    assert cool.fractions(features_of(3)).max() > 0.5
 
 
 def test_an_exported_dynamic_convolution_takes_batches_of_any_size():
@@ -186,8 +186,8 @@ def test_an_exported_dynamic_convolution_takes_batches_of_any_size():
     layer = DynamicConvolution(3, 5).eval()
     sizes = {"features": {0: torch.export.Dim("batch", min=1, max=64)}}
     exported = torch.export.export(layer, (features_of(3),), dynamic_shapes=sizes).module()
-    for num_pictures in (1, 2, 4):
-        features = features_of(3)[:num_pictures]
+    for num_images in (1, 2, 4):
+        features = features_of(3)[:num_images]
         assert torch.allclose(exported(features), layer(features), atol=1e-5)
 
 
@@ -238,9 +238,9 @@ def test_dropout_does_nothing_outside_training():
 def test_dropout_drops_its_share_and_keeps_the_mean(probability, count):
     torch.manual_seed(0)
     dropped = Dropout(probability)(torch.ones(count))
-    share = (dropped == 0).double().mean().item()
-    deviation = (probability * (1 - probability) / count) ** 0.5
-    assert abs(share - probability) < 5 * deviation
+    fraction = (dropped == 0).double().mean().item()
+    std = (probability * (1 - probability) / count) ** 0.5
+    assert abs(fraction - probability) < 5 * std
     kept = dropped[dropped != 0]
     assert (kept == kept[0]).all()
     assert kept[0].item() == pytest.approx(1 / (1 - probability), rel=1e-4)

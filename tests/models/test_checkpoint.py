@@ -39,8 +39,8 @@ HEADER = {
     "network": "small-residual",
     "arguments": {"width": 2},
     "class_names": ["ant", "数"],
-    "picture_shape": [1, 8, 8],
-    "normalization": {"mean": [0.5], "deviation": [0.25]},
+    "image_shape": [1, 8, 8],
+    "normalization": {"mean": [0.5], "std": [0.25]},
     "training": {"data": "none"},
 }
 SMALL = build_network("small-residual", (1, 8, 8), 2, {"width": 2})
@@ -54,7 +54,7 @@ def make(network="small-residual", arguments=None, names=("ant", "bee", "数")):
         network_name=network,
         arguments=arguments or {},
         class_names=names,
-        picture_shape=SHAPE,
+        image_shape=SHAPE,
         normalization=Normalization((0.1, 0.2, 0.3), (1.0, 2.0, 1 / 3)),
     ).eval()
 
@@ -65,7 +65,7 @@ def pictures(count=5):
 
 
 STYLE = {
-    "ground": "dark",
+    "background": "dark",
     "smallest": 0.6,
     "typical": 0.7,
     "largest": 0.8,
@@ -109,7 +109,7 @@ def test_a_classifier_comes_back_bit_for_bit(path, name):
     assert weights_sha256(loaded.network.state_dict()) == weights_sha256(
         classifier.network.state_dict()
     )
-    for what in ("network_name", "arguments", "class_names", "picture_shape", "normalization"):
+    for what in ("network_name", "arguments", "class_names", "image_shape", "normalization"):
         assert getattr(loaded, what) == getattr(classifier, what), what
     assert training == {"data": "mnist"}
     assert not any(module.training for module in loaded.modules())
@@ -283,39 +283,39 @@ def test_a_header_that_is_no_json_object_is_refused(path, text):
         ("class_names", ["a", "\udc80"], "class_names must be text, not half a character"),
         ("class_names", ["a", "b", "c"], "tensor 'output.bias' must be torch.float32 (3,)"),
         ("class_names", [str(n) for n in range(20_000)], "tensor 'output."),
-        ("picture_shape", 3, "picture_shape is missing or of the wrong type"),
-        ("picture_shape", [1, 8], "picture_shape must be 3 positive sizes"),
-        ("picture_shape", [1, 8, 8, 8], "picture_shape must be 3 positive sizes"),
-        ("picture_shape", [1, 0, 8], "picture_shape must be 3 positive sizes"),
-        ("picture_shape", [1, -8, 8], "picture_shape must be 3 positive sizes"),
-        ("picture_shape", [True, 8, 8], "picture_shape is missing or of the wrong type"),
-        ("picture_shape", [1, 8.0, 8], "picture_shape is missing or of the wrong type"),
-        ("picture_shape", [1, 10**9, 10**9], "picture_shape must be 3 positive sizes"),
-        ("picture_shape", [65_536, 65_536, 65_536], "normalization must have one mean|tensor"),
-        ("picture_shape", [1, 1, 1], "cannot take pictures of (channels, height, width) (1, 1, 1)"),
+        ("image_shape", 3, "image_shape is missing or of the wrong type"),
+        ("image_shape", [1, 8], "image_shape must be 3 positive sizes"),
+        ("image_shape", [1, 8, 8, 8], "image_shape must be 3 positive sizes"),
+        ("image_shape", [1, 0, 8], "image_shape must be 3 positive sizes"),
+        ("image_shape", [1, -8, 8], "image_shape must be 3 positive sizes"),
+        ("image_shape", [True, 8, 8], "image_shape is missing or of the wrong type"),
+        ("image_shape", [1, 8.0, 8], "image_shape is missing or of the wrong type"),
+        ("image_shape", [1, 10**9, 10**9], "image_shape must be 3 positive sizes"),
+        ("image_shape", [65_536, 65_536, 65_536], "normalization must have one mean|tensor"),
+        ("image_shape", [1, 1, 1], "cannot take pictures of (channels, height, width) (1, 1, 1)"),
         (
-            "picture_shape",
+            "image_shape",
             [3, 8, 8],
             "tensor 'stem.conv.weight' must be torch.float32 (2, 3, 3, 3)",
         ),
         ("normalization", 3, "normalization must be a table"),
-        ("normalization", {"mean": [0.5]}, "deviation is missing or of the wrong type"),
-        ("normalization", {"mean": [], "deviation": []}, "one number per channel"),
-        ("normalization", {"mean": [0, 0], "deviation": [1]}, "one number per channel"),
+        ("normalization", {"mean": [0.5]}, "std is missing or of the wrong type"),
+        ("normalization", {"mean": [], "std": []}, "one number per channel"),
+        ("normalization", {"mean": [0, 0], "std": [1]}, "one number per channel"),
         (
             "normalization",
-            {"mean": [0, 0], "deviation": [1, 1]},
-            "must have one mean and deviation",
+            {"mean": [0, 0], "std": [1, 1]},
+            "must have one mean and std",
         ),
-        ("normalization", {"mean": [float("nan")], "deviation": [1]}, "mean must be finite"),
-        ("normalization", {"mean": [float("inf")], "deviation": [1]}, "mean must be finite"),
-        ("normalization", {"mean": [0], "deviation": [0]}, "deviation above 0"),
-        ("normalization", {"mean": [0], "deviation": [-1]}, "deviation above 0"),
-        ("normalization", {"mean": [0], "deviation": [float("nan")]}, "deviation above 0"),
-        ("normalization", {"mean": [10**400], "deviation": [1]}, "must fit a float"),
-        ("normalization", {"mean": [0], "deviation": [10**400]}, "must fit a float"),
-        ("normalization", {"mean": [0], "deviation": [1e-320]}, "must stay finite in float32"),
-        ("normalization", {"mean": ["0"], "deviation": [1]}, "mean is missing or of the wrong"),
+        ("normalization", {"mean": [float("nan")], "std": [1]}, "mean must be finite"),
+        ("normalization", {"mean": [float("inf")], "std": [1]}, "mean must be finite"),
+        ("normalization", {"mean": [0], "std": [0]}, "std above 0"),
+        ("normalization", {"mean": [0], "std": [-1]}, "std above 0"),
+        ("normalization", {"mean": [0], "std": [float("nan")]}, "std above 0"),
+        ("normalization", {"mean": [10**400], "std": [1]}, "must fit a float"),
+        ("normalization", {"mean": [0], "std": [10**400]}, "must fit a float"),
+        ("normalization", {"mean": [0], "std": [1e-320]}, "must stay finite in float32"),
+        ("normalization", {"mean": ["0"], "std": [1]}, "mean is missing or of the wrong"),
         (
             "prediction",
             3,
@@ -326,9 +326,21 @@ def test_a_header_that_is_no_json_object_is_refused(path, text):
         ("prediction", {"views": ["plain"]}, "prediction must be a table whose views are plain"),
         ("preparation", 3, "preparation must be a table whose fit is pad or crop"),
         ("preparation", {"fit": "stretch"}, "preparation must be a table whose fit is pad or crop"),
-        ("preparation", {"fit": "pad", "style": 3}, "style must be a table of ground, smallest"),
-        ("preparation", {"fit": "pad", "style": {}}, "style must be a table of ground, smallest"),
-        ("preparation", {"fit": "pad", "style": STYLE | {"ground": 3}}, "must have a ground"),
+        (
+            "preparation",
+            {"fit": "pad", "style": 3},
+            "style must be a table of background",
+        ),
+        (
+            "preparation",
+            {"fit": "pad", "style": {}},
+            "style must be a table of background",
+        ),
+        (
+            "preparation",
+            {"fit": "pad", "style": STYLE | {"background": 3}},
+            "have a background",
+        ),
         ("preparation", {"fit": "pad", "style": STYLE | {"row": "x"}}, "and shares of the frame"),
         ("preparation", {"fit": "pad", "style": STYLE | {"row": -1.0}}, "and shares of the frame"),
     ],
@@ -350,7 +362,7 @@ def test_how_pictures_are_made_to_fit_comes_back(path):
         network_name="small-residual",
         arguments={"width": 2},
         class_names=("a", "b"),
-        picture_shape=(1, 8, 8),
+        image_shape=(1, 8, 8),
         normalization=Normalization((0.5,), (0.5,)),
         fit="crop",
         style=style,
@@ -395,7 +407,7 @@ def test_a_small_file_cannot_ask_for_much_memory(path, header, shape):
     # The first walk through torch's meta device imports a lot: it is not what is measured.
     refusal(path, file_bytes({**HEADER, "network": "two-conv", "arguments": {}}))
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    refusal(path, file_bytes({**HEADER, **header, "picture_shape": shape}))
+    refusal(path, file_bytes({**HEADER, **header, "image_shape": shape}))
     grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert grown_mb < 100
 
@@ -439,7 +451,7 @@ def test_changed_bytes_load_or_are_refused_and_nothing_else(path, changes):
     except ClassifierFileError:
         return
     # What is accepted is whole: it can be used.
-    assert loaded(torch.zeros(1, *loaded.picture_shape, dtype=torch.uint8)).shape == (1, 2)
+    assert loaded(torch.zeros(1, *loaded.image_shape, dtype=torch.uint8)).shape == (1, 2)
 
 
 @settings(
@@ -468,7 +480,7 @@ def test_any_value_in_the_header_is_refused_or_meant_the_same(path, key, value):
     except ClassifierFileError:
         return
     # 1 and True and 1.0 are one number to Python; a picture of another size may fit as well.
-    assert value == HEADER[key] or key in ("picture_shape", "class_names", "normalization")
+    assert value == HEADER[key] or key in ("image_shape", "class_names", "normalization")
 
 
 @pytest.mark.parametrize("place_", ["fsync", "fdopen"])

@@ -10,14 +10,14 @@ from tellapart.errors import ConfigError, ShapeError
 from tellapart.models.classifier import Classifier, Normalization, measure_normalization
 
 
-def make(mean=(0.1, 0.5, 0.9), deviation=(0.2, 0.3, 0.4), channels=3, network=None):
+def make(mean=(0.1, 0.5, 0.9), std=(0.2, 0.3, 0.4), channels=3, network=None):
     return Classifier(
         network or nn.Flatten(),
         network_name="none",
         arguments={"width": 2},
         class_names=("a", "b"),
-        picture_shape=(channels, 4, 5),
-        normalization=Normalization(mean, deviation),
+        image_shape=(channels, 4, 5),
+        normalization=Normalization(mean, std),
     )
 
 
@@ -27,7 +27,7 @@ def pictures(*shape, seed=0):
 
 
 @pytest.mark.parametrize(
-    ("mean", "deviation"),
+    ("mean", "std"),
     [
         ((0.1307,), (0.3081,)),
         ((0.0,), (1.0,)),
@@ -35,11 +35,11 @@ def pictures(*shape, seed=0):
         ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     ],
 )
-def test_normalisation_is_the_formula(mean, deviation):
+def test_normalisation_is_the_formula(mean, std):
     images = torch.arange(256, dtype=torch.uint8).repeat(3).reshape(3, 1, 16, 16)
     images = images.expand(3, 3, 16, 16)
-    ours = make(mean, deviation).normalize(images)
-    by_channel = [np.array(values).reshape(1, -1, 1, 1) for values in (mean, deviation)]
+    ours = make(mean, std).normalize(images)
+    by_channel = [np.array(values).reshape(1, -1, 1, 1) for values in (mean, std)]
     wanted = (images.numpy().astype(np.float64) / 255 - by_channel[0]) / by_channel[1]
     assert ours.dtype == torch.float32
     assert np.abs(ours.numpy() - wanted).max() < 1e-6
@@ -65,7 +65,7 @@ class Corner(nn.Module):
 def test_the_answer_is_the_mean_over_the_views_by_hand():
     image = torch.zeros(1, 3, 4, 5, dtype=torch.uint8)
     image[0, 0, 1, 3] = 255  # at the corner in the mirror image, and in no shift of the picture
-    classifier = make(mean=(0.0,), deviation=(1.0,), network=Corner()).eval()
+    classifier = make(mean=(0.0,), std=(1.0,), network=Corner()).eval()
     dark, bright = 0.5, float(torch.tensor([1.0, 0.0]).softmax(0)[0])
     for views, mean in {
         "plain": dark,
@@ -78,7 +78,7 @@ def test_the_answer_is_the_mean_over_the_views_by_hand():
 
 
 def test_training_sees_each_picture_once():
-    classifier = make(mean=(0.0,), deviation=(1.0,), network=Corner())
+    classifier = make(mean=(0.0,), std=(1.0,), network=Corner())
     images = pictures(7, 3, 4, 5)
     expected = classifier.train()(images)
     classifier.views = "mirrored-and-shifted"
@@ -89,7 +89,7 @@ def test_training_sees_each_picture_once():
 
 
 def test_an_unknown_kind_of_views_is_no_silent_plain_one():
-    classifier = make(mean=(0.0,), deviation=(1.0,), network=Corner()).eval()
+    classifier = make(mean=(0.0,), std=(1.0,), network=Corner()).eval()
     classifier.views = "two"
     with pytest.raises(KeyError):
         classifier(pictures(1, 3, 4, 5))
@@ -115,17 +115,16 @@ def test_normalisation_for_other_channels_is_refused():
     with pytest.raises(ConfigError) as caught:
         make((0.1, 0.2), (1.0, 1.0))
     assert str(caught.value) == (
-        "normalization must have one mean and deviation for all channels, "
-        "or one for each of the 3; got 2"
+        "normalization must have one mean and std for all channels, or one for each of the 3; got 2"
     )
     with pytest.raises(ConfigError, match="one for each of the 1; got 3"):
         make(channels=1)
 
 
-@pytest.mark.parametrize(("mean", "deviation"), [(0.0, 1e-42), (1e300, 1.0), (1e20, 1e-20)])
-def test_normalisation_that_float32_cannot_hold_is_refused(mean, deviation):
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 1e-42), (1e300, 1.0), (1e20, 1e-20)])
+def test_normalisation_that_float32_cannot_hold_is_refused(mean, std):
     with pytest.raises(ConfigError, match="normalization must stay finite in float32"):
-        make((mean,), (deviation,))
+        make((mean,), (std,))
 
 
 def test_the_file_holds_the_normalisation_once():
@@ -141,7 +140,7 @@ def test_arguments_are_a_copy():
         network_name="none",
         arguments=arguments,
         class_names=("a", "b"),
-        picture_shape=(1, 2, 2),
+        image_shape=(1, 2, 2),
         normalization=Normalization((0.0,), (1.0,)),
     )
     arguments["width"] = 3
@@ -154,7 +153,7 @@ def test_measured_normalisation_is_numpys():
     measured = measure_normalization(images)
     pixels = images.numpy().astype(np.float64) / 255
     assert np.allclose(measured.mean, pixels.mean((0, 2, 3)), rtol=1e-12, atol=0)
-    assert np.allclose(measured.deviation, pixels.std((0, 2, 3)), rtol=1e-12, atol=0)
+    assert np.allclose(measured.std, pixels.std((0, 2, 3)), rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("value", [0, 7, 255])
@@ -162,15 +161,15 @@ def test_a_channel_that_never_changes_is_shifted_and_not_divided(value):
     images = pictures(13, 2, 3, 3)
     images[:, 1] = value
     measured = measure_normalization(images)
-    assert measured.deviation[1] == 1.0
-    normalised = make(measured.mean, measured.deviation, channels=2).normalize(images)
+    assert measured.std[1] == 1.0
+    normalised = make(measured.mean, measured.std, channels=2).normalize(images)
     assert normalised[:, 1].abs().max() < 1e-6
 
 
 def test_measured_pictures_have_mean_0_and_deviation_1():
     images = pictures(40, 2, 6, 6)
     measured = measure_normalization(images)
-    normalised = make(measured.mean, measured.deviation, channels=2).normalize(images).double()
+    normalised = make(measured.mean, measured.std, channels=2).normalize(images).double()
     assert normalised.mean((0, 2, 3)).abs().max() < 1e-6
     assert (normalised.var((0, 2, 3), correction=0).sqrt() - 1).abs().max() < 1e-6
 
@@ -180,4 +179,4 @@ def test_the_numbers_of_the_articles_are_those_of_mnist(data_dir):
         load_data_set("mnist", data_dir=data_dir).split("train").images
     )
     assert round(measured.mean[0], 4) == 0.1307
-    assert round(measured.deviation[0], 4) == 0.3081
+    assert round(measured.std[0], 4) == 0.3081

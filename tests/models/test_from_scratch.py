@@ -19,7 +19,7 @@ from tellapart.models.checkpoint import load_classifier, save_classifier
 from tellapart.models.classifier import Classifier, Normalization
 from tellapart.models.from_scratch import from_scratch
 from tellapart.models.registry import NETWORKS, build_network
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import RunFolder
 from tellapart.workflow.evaluate import evaluate
 from tellapart.workflow.train import train
@@ -38,9 +38,9 @@ def network_and_twin(name, arguments=None, dtype=torch.float64):
     return network, from_scratch(copy.deepcopy(network))
 
 
-def batch_of(num_pictures, dtype=torch.float64, shape=DIGITS):
+def batch_of(num_images, dtype=torch.float64, shape=DIGITS):
     generator = torch.Generator().manual_seed(1)
-    return torch.randn(num_pictures, *shape, generator=generator, dtype=dtype)
+    return torch.randn(num_images, *shape, generator=generator, dtype=dtype)
 
 
 def step(network, pictures, seed=2):
@@ -295,7 +295,7 @@ def test_a_run_from_scratch_is_saved_evaluated_and_loaded_as_any_other(tmp_path)
     assert again.evaluation.loss == pytest.approx(result.test.loss, rel=1e-4)
 
 
-class StopsAfterOneEpoch(Watcher):
+class StopsAfterOneEpoch(Callbacks):
     def epoch(self, *_):
         raise KeyboardInterrupt
 
@@ -309,7 +309,7 @@ def test_a_run_from_scratch_is_resumed_bit_by_bit(tmp_path):
             settings=settings,
             out=tmp_path / "halves",
             threads=1,
-            watcher=StopsAfterOneEpoch(),
+            callbacks=StopsAfterOneEpoch(),
         )
     halves = train(resume=tmp_path / "halves", threads=1)
     assert halves.weights_sha256 == whole.weights_sha256
@@ -323,7 +323,7 @@ def test_a_classifier_of_a_twin_is_saved_under_the_same_names(tmp_path):
         network_name="ghost",
         arguments={"width": 4},
         class_names=tuple("0123456789"),
-        picture_shape=DIGITS,
+        image_shape=DIGITS,
         normalization=Normalization((0.1,), (0.3,)),
     )
     save_classifier(tmp_path / "model.safetensors", classifier, {})

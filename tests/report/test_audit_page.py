@@ -7,7 +7,7 @@ import torch
 
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.listing import LeftOut
-from tellapart.data.quality.findings import Audit, Finding, FoundPicture
+from tellapart.data.quality.findings import Audit, Finding, FoundImage
 from tellapart.report.audit_page import render_audit
 
 
@@ -25,7 +25,7 @@ def data_set():
 
 
 def picture(split="train", index=0, path=None):
-    return FoundPicture(split, index, "cat", path)
+    return FoundImage(split, index, "cat", path)
 
 
 def test_everything_that_was_found_is_on_it(data_set):

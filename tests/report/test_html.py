@@ -6,21 +6,21 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 import torch
 
-from tellapart.evaluation import evaluate_logits, most_confused, roc_curves, surest_mistakes
+from tellapart.evaluation import evaluate_logits, most_confident_mistakes, most_confused, roc_curves
 from tellapart.report import render_report
 from tellapart.report.wording import NO_BREAK_SPACE
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\""
 
 
-def inputs(num_pictures=400, names=("ant", "bee", "cat"), margin=1.5):
+def inputs(num_images=400, names=("ant", "bee", "cat"), margin=1.5):
     generator = torch.Generator().manual_seed(0)
-    labels = torch.randint(len(names), (num_pictures,), generator=generator)
-    logits = torch.randn(num_pictures, len(names), generator=generator)
-    logits[torch.arange(num_pictures), labels] += margin
-    shape = (num_pictures, 1, 28, 28)
+    labels = torch.randint(len(names), (num_images,), generator=generator)
+    logits = torch.randn(num_images, len(names), generator=generator)
+    logits[torch.arange(num_images), labels] += margin
+    shape = (num_images, 1, 28, 28)
     images = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
-    mistakes = [(m, images[m.index]) for m in surest_mistakes(logits, labels, 24)]
+    mistakes = [(m, images[m.index]) for m in most_confident_mistakes(logits, labels, 24)]
     history = [
         {
             "epoch": epoch,
@@ -50,7 +50,7 @@ def parsed(page):
     return ElementTree.fromstring(page.removeprefix("<!doctype html>\n"))
 
 
-def said(page):
+def printed(page):
     body = parsed(page).find("body")
     return " ".join("".join(body.itertext()).replace(NO_BREAK_SPACE, " ").split())
 
@@ -63,7 +63,7 @@ def test_the_headline_is_the_evaluation_in_words():
     given = inputs()
     evaluation = given["evaluation"]
     low, high = evaluation.accuracy_interval
-    text = said(render_report(**given))
+    text = printed(render_report(**given))
     wrong = 400 - evaluation.num_correct
     assert f"{evaluation.num_correct} of 400 pictures named rightly, {wrong} wrongly" in text
     assert f"between {100 * low:.1f} % and {100 * high:.1f} %" in text
@@ -97,7 +97,7 @@ def test_the_confused_pairs_and_the_mistakes_are_the_evaluations():
     assert len(pairs) == 6
     for item, pair in zip(pairs, most_confused(given["evaluation"], 10), strict=True):
         assert item.startswith(f"{names[pair.label]} taken for {names[pair.prediction]}")
-        assert f"{pair.num_pictures} of " in item
+        assert f"{pair.num_images} of " in item
     figures = list(section(page, "mistakes").iter("figure"))
     assert len(figures) == 24
     mistake = given["mistakes"][0][0]
@@ -127,7 +127,7 @@ def test_whatever_is_given_is_escaped_everywhere():
     )
     assert "<script" not in page
     assert "<img src=x" not in page
-    assert said(page).count(HOSTILE) > 10
+    assert printed(page).count(HOSTILE) > 10
     assert parsed(page).find("head/title").text.startswith(HOSTILE)
 
 
@@ -145,15 +145,15 @@ def test_training_without_validation_is_told_without_it():
     given = inputs()
     for row in given["history"]:
         row["validation_loss"] = row["validation_accuracy"] = None
-    text = said(render_report(**given))
+    text = printed(render_report(**given))
     assert "Trained for 3 epochs in 7.5 s. Loss should fall" in text
-    assert "the best validation accuracy was 83.33 % after epoch 3" in said(
+    assert "the best validation accuracy was 83.33 % after epoch 3" in printed(
         render_report(**inputs())
     )
 
 
 def test_a_perfect_classifier_has_no_mistakes_and_the_page_says_so():
-    text = said(render_report(**inputs(margin=30.0)))
+    text = printed(render_report(**inputs(margin=30.0)))
     assert "400 of 400 pictures named rightly, 0 wrongly" in text
     assert "100.0 %" in text
     assert "None: all were right." in text

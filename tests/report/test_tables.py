@@ -34,7 +34,7 @@ def test_nested_settings_come_under_their_names():
         "note": "",
     }
     parsed = ElementTree.fromstring(element("div", entries(settings)))
-    said = ["".join(row.itertext()) for row in parsed.iter("div") if row.find("dt") is not None]
-    assert said == ["seed0", "learning rate0.002", "augmentno", "note–", "namelenet5",
+    printed = ["".join(row.itertext()) for row in parsed.iter("div") if row.find("dt") is not None]
+    assert printed == ["seed0", "learning rate0.002", "augmentno", "note–", "namelenet5",
                     "layer sizes120, 84"]  # fmt: skip
     assert [heading.text for heading in parsed.iter("h4")] == ["model"]

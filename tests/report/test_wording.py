@@ -10,7 +10,7 @@ def plain(text):
 
 
 @pytest.mark.parametrize(
-    ("share", "num_pictures", "expected"),
+    ("fraction", "num_images", "expected"),
     [
         (0.9809, 10_000, "98.09 %"),
         (0.902, 153, "90.2 %"),
@@ -21,14 +21,14 @@ def plain(text):
         (0.0, 1, "0.0 %"),
     ],
 )
-def test_a_percentage_has_the_digits_that_its_pictures_give_it(share, num_pictures, expected):
-    assert plain(wording.percent(share, num_pictures)) == expected
+def test_a_percentage_has_the_digits_that_its_pictures_give_it(fraction, num_images, expected):
+    assert plain(wording.percent(fraction, num_images)) == expected
 
 
-@pytest.mark.parametrize("num_pictures", [7, 100, 101, 999, 1000, 5000, 10_000, 60_000])
-def test_one_mistake_always_shows(num_pictures):
-    one_wrong = wording.percent((num_pictures - 1) / num_pictures, num_pictures)
-    assert one_wrong != wording.percent(1.0, num_pictures)
+@pytest.mark.parametrize("num_images", [7, 100, 101, 999, 1000, 5000, 10_000, 60_000])
+def test_one_mistake_always_shows(num_images):
+    one_wrong = wording.percent((num_images - 1) / num_images, num_images)
+    assert one_wrong != wording.percent(1.0, num_images)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,12 @@ def test_a_duration_is_said_in_the_units_that_fit(seconds, expected):
 
 
 def test_plurals():
-    said = [wording.plural(1, "picture"), wording.plural(0, "class"), wording.plural(1200, "epoch")]
-    assert said == ["1 picture", "0 classes", "1,200 epochs"]
+    printed = [
+        wording.plural(1, "picture"),
+        wording.plural(0, "class"),
+        wording.plural(1200, "epoch"),
+    ]
+    assert printed == ["1 picture", "0 classes", "1,200 epochs"]
 
 
 def test_long_names_are_shortened_and_short_ones_are_not():

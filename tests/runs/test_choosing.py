@@ -23,8 +23,8 @@ from tellapart.runs.choosing import choose_recipe, suggest_recipe
 def test_size_and_shape_decide(num_train, shape, name):
     chosen, reason = suggest_recipe(num_train, shape)
     assert chosen == name
-    said = f"{shape[2]}x{shape[1]} colour" if name == "photos" else f"{num_train:,} training"
-    assert reason.startswith(said)
+    printed = f"{shape[2]}x{shape[1]} colour" if name == "photos" else f"{num_train:,} training"
+    assert reason.startswith(printed)
 
 
 def opened(num_train, shape, num_classes=10):

@@ -13,7 +13,7 @@ import torch
 from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import RunError
 from tellapart.models.checkpoint import load_classifier, load_tensors, save_tensors
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.ensemble import split_arguments
 from tellapart.runs.folder import RunFolder
 from tellapart.workflow.evaluate import evaluate
@@ -22,12 +22,12 @@ from tellapart.workflow.train import train
 QUICK = ("epochs=1", "batch_size=50", "model.network=single-conv")
 
 
-class Doubts(Watcher):
+class Doubts(Callbacks):
     def __init__(self):
-        self.said = []
+        self.printed = []
 
     def warn(self, text):
-        self.said.append(text)
+        self.printed.append(text)
 
 
 @pytest.fixture(scope="session")
@@ -182,12 +182,12 @@ def test_one_of_them_is_no_run_or_not_finished(runs):
 
 
 def test_validation_pictures_of_one_that_another_was_trained_on(digits):
-    settings = [*QUICK, "validation_share=0.25"]
+    settings = [*QUICK, "validation_fraction=0.25"]
     for name, seed, extra in (("a", 0, ()), ("b", 1, ()), ("c", 0, ("learning_rate=0.001",))):
         train(digits, settings=[*settings, *extra], seed=seed, out=name, threads=1)
     train(digits, settings=QUICK, seed=0, out="d", threads=1)
     both, one = (evaluate(runs, split="validation", threads=1) for runs in (["a", "c"], "a"))
-    assert both.evaluation.num_pictures == one.evaluation.num_pictures < 400
+    assert both.evaluation.num_images == one.evaluation.num_images < 400
     for other in ("b", "d"):
         with pytest.raises(RunError) as caught:
             evaluate(["a", other], split="validation", threads=1)
@@ -196,11 +196,11 @@ def test_validation_pictures_of_one_that_another_was_trained_on(digits):
             "cuts another), so one was trained on what the other chose by; evaluate them on "
             "--split test"
         )
-        assert evaluate(["a", other], threads=1).evaluation.num_pictures == 100
+        assert evaluate(["a", other], threads=1).evaluation.num_images == 100
 
 
 def test_validation_of_runs_on_different_data(digits, make_digits, tmp_path):
-    settings = [*QUICK, "validation_share=0.25"]
+    settings = [*QUICK, "validation_fraction=0.25"]
     train(digits, settings=settings, out="a", threads=1)
     train(make_digits(tmp_path / "other", first=3), settings=settings, out="b", threads=1)
     with pytest.raises(RunError, match="runs a and b have not the same validation split"):
@@ -211,8 +211,8 @@ def test_a_run_on_other_data_that_has_seen_the_pictures(second, make_digits, tmp
     folder = make_digits(tmp_path / "other", test_of="train")
     train(folder, settings=QUICK, out="first", threads=1)
     doubts = Doubts()
-    evaluate(["first", second.run], threads=1, watcher=doubts)
-    assert doubts.said == [
+    evaluate(["first", second.run], threads=1, callbacks=doubts)
+    assert doubts.printed == [
         f"100 of these 100 pictures are in the train split of mnist-sample: run {second.run} has "
         "seen them, and the accuracy says little"
     ]
@@ -222,14 +222,14 @@ def test_runs_trained_on_the_same_pictures_are_named_together(runs, make_digits,
     a, b = (run.path for run in runs)
     folder = make_digits(tmp_path / "other", test_of="train")
     doubts = Doubts()
-    evaluate([a, b], folder, threads=1, watcher=doubts)
-    assert doubts.said == [
+    evaluate([a, b], folder, threads=1, callbacks=doubts)
+    assert doubts.printed == [
         f"100 of these 100 pictures are in the train split of mnist-sample: runs {a}, {b} have "
         "seen them, and the accuracy says little"
     ]
     doubts = Doubts()
-    evaluate([a, b], threads=1, watcher=doubts)
-    assert doubts.said == []
+    evaluate([a, b], threads=1, callbacks=doubts)
+    assert doubts.printed == []
 
 
 def test_other_data_of_one_run_that_is_gone(trained, make_digits, tmp_path):
@@ -237,8 +237,8 @@ def test_other_data_of_one_run_that_is_gone(trained, make_digits, tmp_path):
     run = shutil.copytree(trained.run, "a")
     shutil.rmtree("own")
     doubts = Doubts()
-    evaluate([run, "b"], threads=1, watcher=doubts)
-    assert doubts.said == [
+    evaluate([run, "b"], threads=1, callbacks=doubts)
+    assert doubts.printed == [
         "the data of run b (own) is not to be found, so nobody can say whether some of these "
         "pictures were trained on"
     ]
@@ -253,10 +253,10 @@ def test_arrays_whose_test_split_was_cut_by_another_seed(tmp_path):
         settings = [*QUICK, f"data.split_seed={seed}"]
         train(tmp_path / "digits.npz", settings=settings, out=name, threads=1)
     doubts = Doubts()
-    evaluate(["a", "b"], threads=1, watcher=doubts)
-    [said] = doubts.said
+    evaluate(["a", "b"], threads=1, callbacks=doubts)
+    [printed] = doubts.printed
     found = re.match(
-        r"(\d+) of these 200 pictures are in the train split of digits: run b has", said
+        r"(\d+) of these 200 pictures are in the train split of digits: run b has", printed
     )
     assert 120 < int(found[1]) < 190
 

@@ -10,12 +10,12 @@ from tellapart.training.early_stopping import EarlyStopping
 
 def run(patience, losses):
     """The watcher after these losses, and the epoch at which it said stop."""
-    watcher = EarlyStopping(patience)
+    callbacks = EarlyStopping(patience)
     for epoch, loss in enumerate(losses, start=1):
-        watcher.observe(epoch, loss, {"w": torch.tensor(float(epoch))})
-        if watcher.says_stop(epoch):
-            return watcher, epoch
-    return watcher, None
+        callbacks.observe(epoch, loss, {"w": torch.tensor(float(epoch))})
+        if callbacks.should_stop(epoch):
+            return callbacks, epoch
+    return callbacks, None
 
 
 @pytest.mark.parametrize(
@@ -31,23 +31,23 @@ def run(patience, losses):
     ],
 )
 def test_it_stops_after_patience_epochs_without_a_lower_loss(patience, losses, best, stop):
-    watcher, stopped = run(patience, losses)
+    callbacks, stopped = run(patience, losses)
     assert stopped == stop
-    assert watcher.best_epoch == best
+    assert callbacks.best_epoch == best
     if best:
-        assert watcher.best_loss == losses[best - 1]
-        assert watcher.best_weights["w"].item() == best
+        assert callbacks.best_loss == losses[best - 1]
+        assert callbacks.best_weights["w"].item() == best
 
 
 def test_without_patience_it_never_stops_and_copies_nothing():
-    watcher, stopped = run(0, [1, 2, 3, 4])
+    callbacks, stopped = run(0, [1, 2, 3, 4])
     assert stopped is None
-    assert watcher.best_weights == {}
+    assert callbacks.best_weights == {}
 
 
 def test_the_best_weights_are_a_copy():
     weights = {"w": torch.ones(2)}
-    watcher = EarlyStopping(1)
-    watcher.observe(1, 0.5, weights)
+    callbacks = EarlyStopping(1)
+    callbacks.observe(1, 0.5, weights)
     weights["w"].zero_()
-    assert torch.equal(watcher.best_weights["w"], torch.ones(2))
+    assert torch.equal(callbacks.best_weights["w"], torch.ones(2))

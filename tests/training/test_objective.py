@@ -25,7 +25,7 @@ def make(names=("a", "b", "c"), shape=(1, 2, 2)):
         network_name="none",
         arguments={},
         class_names=names,
-        picture_shape=shape,
+        image_shape=shape,
         normalization=Normalization((0.0,), (1.0,)),
     )
 
@@ -57,9 +57,9 @@ def test_without_a_teacher_it_is_the_smoothed_cross_entropy(batch, smoothing):
 
 def test_targets_may_be_shares():
     logits = torch.tensor([[0.0, 1.0, -1.0]])
-    shares = torch.tensor([[0.25, 0.75, 0.0]])
+    fractions = torch.tensor([[0.25, 0.75, 0.0]])
     (row,) = probabilities(logits)
-    loss = Objective(0.0, DistillationRecipe(), None, FP32)(logits, shares, None)
+    loss = Objective(0.0, DistillationRecipe(), None, FP32)(logits, fractions, None)
     assert loss.item() == pytest.approx(-0.25 * math.log(row[0]) - 0.75 * math.log(row[1]))
 
 

@@ -43,7 +43,7 @@ def test_cosine_takes_its_last_step_above_the_last_rate():
 
 
 def test_one_cycle_rises_then_falls():
-    curve = rates(name="one-cycle", warmup_share=0.25, initial_factor=0.04, final_factor=0.01)
+    curve = rates(name="one-cycle", warmup_fraction=0.25, initial_factor=0.04, final_factor=0.01)
     assert curve[0] == pytest.approx(0.1 * 0.04)
     assert curve[10] == pytest.approx(0.1 * 0.52)
     assert curve[20] == pytest.approx(0.1)
@@ -60,16 +60,16 @@ def test_one_cycle_rises_then_falls():
 @settings(max_examples=200, deadline=None)
 @given(
     name=st.sampled_from(["constant", "step", "cosine", "one-cycle"]),
-    share=st.floats(0.001, 0.999),
+    fraction=st.floats(0.001, 0.999),
     factors=st.tuples(st.floats(0.001, 1), st.floats(0, 1)),
     size=st.tuples(st.integers(1, 50), st.integers(1, 9)),
 )
-def test_every_rate_is_finite_and_between_0_and_the_highest(name, share, factors, size):
+def test_every_rate_is_finite_and_between_0_and_the_highest(name, fraction, factors, size):
     curve = rates(
         0.3,
         *size,
         name=name,
-        warmup_share=share,
+        warmup_fraction=fraction,
         initial_factor=factors[0],
         final_factor=factors[1],
         step_epochs=2,

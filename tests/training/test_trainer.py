@@ -174,7 +174,7 @@ def test_a_report_carries_the_last_rate_and_the_speed(make):
     assert (first.epoch, second.epoch) == (1, 2)
     assert first.learning_rate == trainer.schedule.at(4)
     assert second.learning_rate == trainer.schedule.at(9)
-    assert first.pictures_per_second == pytest.approx(23 / first.seconds)
+    assert first.images_per_second == pytest.approx(23 / first.seconds)
     json.dumps([vars(first)], allow_nan=False)
 
 
@@ -306,7 +306,7 @@ RESUMED = {
     "augmentation": [
         *MOMENTUM,
         "shift_pixels=2",
-        "turn_degrees=10",
+        "rotation_degrees=10",
         "erase_probability=0.5",
         "mixup_alpha=0.2",
         "cutmix_alpha=1",

@@ -5,83 +5,28 @@ from __future__ import annotations
 import multiprocessing
 import os
 import runpy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-import torch
 
-from tellapart.data.image_set import ImageSet
-from tellapart.data.sets.idx import write_idx
-from tellapart.data.sets.sources import load_data_set
 from tellapart.models.checkpoint import load_tensors
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import RunFolder
-from tellapart.workflow.train import TrainingResult, train
+from tellapart.workflow.train import TrainingResult
 
 DOOMED = Path(__file__).with_name("doomed_training.py")
 
 
 @pytest.fixture(autouse=True)
-def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A working directory of its own, no data of this machine, and threads as they were."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TELLAPART_DATA", raising=False)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+def in_own_place(own_place: None) -> None:
+    """Every test here has a working directory of its own."""
 
 
-def write_split(folder: Path, prefix: str, pictures: ImageSet) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    labels = pictures.labels.numpy().astype(np.uint8)
-    write_idx(folder / f"{prefix}-images-idx3-ubyte", pictures.images[:, 0].numpy())
-    write_idx(folder / f"{prefix}-labels-idx1-ubyte", labels)
-
-
-def every(pictures: ImageSet, step: int, first: int = 0) -> ImageSet:
-    """Every ``step``-th picture; the sample is sorted by class, so each class is in it."""
-    return pictures.select(torch.arange(first, len(pictures), step))
-
-
-MakeDigits = Callable[..., Path]
-
-
-@pytest.fixture(scope="session")
-def make_digits() -> MakeDigits:
-    """Writes a folder of IDX files: 400 digits to learn from and 100 to test on."""
-    sample = load_data_set("mnist-sample")
-
-    def make(folder: Path, *, first: int = 0, test_of: str = "test") -> Path:
-        write_split(folder, "train", every(sample.split("train"), 10, first))
-        step = {"test": 10, "train": 40}[test_of]
-        write_split(folder, "t10k", every(sample.split(test_of), step, first))
-        return folder
-
-    return make
-
-
-@pytest.fixture(scope="session")
-def digits(tmp_path_factory: pytest.TempPathFactory, make_digits: MakeDigits) -> Path:
-    return make_digits(tmp_path_factory.mktemp("data") / "digits")
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
-    """One epoch on mnist-sample; whoever changes the run's files works on a copy."""
-    return train(
-        settings=["epochs=1", "model.network=single-conv"],
-        out=tmp_path_factory.mktemp("runs") / "sample",
-        threads=1,
-    )
-
-
-class InterruptAfter(Watcher):
+class InterruptAfter(Callbacks):
     """Presses Ctrl-C when epoch ``epoch`` is over; at 0, before the first one."""
 
     def __init__(self, epoch: int) -> None:
@@ -162,5 +107,5 @@ def _require_same_run(result: TrainingResult, reference: TrainingResult) -> None
 
 
 def _without_times(rows: Sequence[dict[str, float | None]]) -> list[dict[str, float | None]]:
-    timed = {"seconds", "pictures_per_second"}
+    timed = {"seconds", "images_per_second"}
     return [{name: cell for name, cell in row.items() if name not in timed} for row in rows]

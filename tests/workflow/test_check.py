@@ -13,7 +13,7 @@ from PIL import Image
 from tellapart.config import Recipe
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.errors import ConfigError, DataError, RunError
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.planning import make_plan
 from tellapart.workflow.check import check, warn_of_faults
 from tellapart.workflow.prepare import prepare
@@ -22,7 +22,7 @@ from tellapart.workflow.train import train
 QUICK = ["model.network=single-conv", "epochs=1", "batch_size=8"]
 
 
-class Listener(Watcher):
+class Listener(Callbacks):
     def __init__(self):
         self.warnings, self.decoded = [], []
 
@@ -77,7 +77,7 @@ def test_pictures_are_divided_as_training_will_divide_them(pets, size):
     assert plan.recipe.name == ("photos" if size == 96 else "small-data")
     trained_on = {name: len(part) for name, part in plan.data_set.splits.items()}
     assert ("validation" in trained_on) == (size == 96)
-    assert prepare(pets, settings=settings).num_pictures == trained_on
+    assert prepare(pets, settings=settings).num_images == trained_on
     checked = check(pets, settings=settings).data_set
     assert {name: len(part) for name, part in checked.splits.items()} == trained_on
     assert checked.fingerprint == plan.data_set.fingerprint
@@ -90,7 +90,7 @@ def test_pictures_are_divided_as_the_recipe_that_is_named_divides_them(pets):
         plan = make_plan(pets, **asked)
         assert set(plan.data_set.splits) == names
         assert check(pets, **asked).data_set.fingerprint == plan.data_set.fingerprint
-        assert set(prepare(pets, **asked).num_pictures) == names
+        assert set(prepare(pets, **asked).num_images) == names
 
 
 def test_a_check_says_everything_as_json_and_as_a_page(leaky, tmp_path):
@@ -106,7 +106,7 @@ def test_a_check_says_everything_as_json_and_as_a_page(leaky, tmp_path):
 
 
 def test_a_sound_folder_has_nothing_to_say(pets):
-    result = check(pets, settings=["validation_share=0"])
+    result = check(pets, settings=["validation_fraction=0"])
     assert not result.audit.has_leaks
     assert result.page is None
     assert {f.kind for f in result.audit.findings} == {"tiny class"}
@@ -119,21 +119,21 @@ def test_a_page_is_an_html_file(pets, tmp_path):
 
 def test_preparing_decodes_once_and_says_where(pets):
     listener = Listener()
-    result = prepare(pets, settings=["data.size=24"], watcher=listener)
+    result = prepare(pets, settings=["data.size=24"], callbacks=listener)
     assert listener.decoded[-1] == (40, 40)
-    assert result.picture_shape == (3, 24, 24)
-    assert sum(result.num_pictures.values()) == 40
+    assert result.image_shape == (3, 24, 24)
+    assert sum(result.num_images.values()) == 40
     assert result.num_bytes == 40 * 3 * 24 * 24
     assert result.cache.is_dir()
     json.dumps(result.to_json(), allow_nan=False)
     again = Listener()
-    prepare(pets, settings=["data.size=24"], watcher=again)
+    prepare(pets, settings=["data.size=24"], callbacks=again)
     assert again.decoded == []
 
 
 def test_training_warns_of_leaks_and_of_uneven_classes(leaky):
     listener = Listener()
-    make_plan(leaky, settings=QUICK, watcher=listener)
+    make_plan(leaky, settings=QUICK, callbacks=listener)
     assert listener.warnings == [
         "2 of the 2 pictures of test are in train too: what is measured on them says little; "
         "`tellapart data check` shows them",
@@ -141,7 +141,7 @@ def test_training_warns_of_leaks_and_of_uneven_classes(leaky):
         "training.class_weights=balanced or training.sampling=balanced makes up for it",
     ]
     quiet = Listener()
-    make_plan(leaky, settings=[*QUICK, "sampling=balanced"], watcher=quiet)
+    make_plan(leaky, settings=[*QUICK, "sampling=balanced"], callbacks=quiet)
     assert len(quiet.warnings) == 1
 
 
@@ -164,7 +164,7 @@ def test_pictures_in_memory_are_compared_byte_for_byte():
 def test_a_folder_is_trained_on_and_its_run_says_which_pictures(pets, settings):
     result = train(pets, settings=[*QUICK, *settings], out="run", threads=1)
     assert result.test is not None
-    assert result.test.num_pictures == 8
+    assert result.test.num_images == 8
     rows = (result.run / "pictures.csv").read_text("utf-8").splitlines()
     assert rows[0] == "path,label,split"
     assert len(rows) == 41
@@ -185,7 +185,7 @@ def renamed(path, name):
 
 def test_names_that_are_not_utf_8_are_said_and_keep_nothing_from_being_written(pets):
     renamed(pets / "cat" / "3.png", b"K\xe4tzchen.png")
-    result = check(pets, settings=["validation_share=0"], page="check.html")
+    result = check(pets, settings=["validation_fraction=0"], page="check.html")
     json.dumps(result.to_json(), ensure_ascii=False).encode("utf-8")
     [finding] = [f for f in result.audit.findings if f.kind == "name not UTF-8"]
     assert finding.message == "1 left out: rename them"

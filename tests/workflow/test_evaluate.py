@@ -17,7 +17,7 @@ from tellapart.data.sets.idx import write_idx
 from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import DataError, DivergedError, RunError, TellapartError
 from tellapart.models.checkpoint import load_classifier, load_tensors, save_tensors
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import RunFolder
 from tellapart.workflow.evaluate import evaluate
 from tellapart.workflow.train import train
@@ -25,12 +25,12 @@ from tellapart.workflow.train import train
 QUICK = ("epochs=1", "batch_size=50", "model.network=single-conv")
 
 
-class Doubts(Watcher):
+class Doubts(Callbacks):
     def __init__(self):
-        self.said = []
+        self.printed = []
 
     def warn(self, text):
-        self.said.append(text)
+        self.printed.append(text)
 
 
 @pytest.fixture
@@ -44,13 +44,13 @@ def test_its_own_test_split_gives_what_training_gave(trained, run):
     run.evaluation_file.unlink()
     run.report_file.unlink()
     doubts = Doubts()
-    result = evaluate(run.path, threads=1, watcher=doubts)
+    result = evaluate(run.path, threads=1, callbacks=doubts)
     assert result.evaluation == trained.test
     assert run.evaluation_file.read_bytes() == before
     assert result.report == run.report_file
     assert run.report_file.exists()
     assert not (run.path / "evaluations").exists()
-    assert doubts.said == []
+    assert doubts.printed == []
     named = evaluate(run.path, "mnist-sample", threads=1)
     assert named.evaluation == trained.test
     assert not (run.path / "evaluations").exists()
@@ -70,7 +70,7 @@ def test_the_figures_agree_with_one_another(run):
     content = evaluate(run.path, threads=1).to_json()
     matrix = np.array(content["confusion_matrix"])
     assert matrix.shape == (10, 10)
-    assert matrix.sum() == content["num_pictures"] == 1000
+    assert matrix.sum() == content["num_images"] == 1000
     assert matrix.trace() / 1000 == content["accuracy"]
     low, high = content["accuracy_interval"]
     assert low < content["accuracy"] < high
@@ -86,27 +86,27 @@ def test_the_figures_agree_with_one_another(run):
 def test_its_train_split_lies_below_evaluations(trained, run):
     before = run.evaluation_file.read_bytes(), run.report_file.read_bytes()
     result = evaluate(run.path, split="train", threads=1)
-    assert result.evaluation.num_pictures == 4000
+    assert result.evaluation.num_images == 4000
     folder = run.path / "evaluations" / "mnist-sample-train"
     assert result.report == folder / "report.html"
-    assert json.loads((folder / "evaluation.json").read_text("utf-8"))["num_pictures"] == 4000
+    assert json.loads((folder / "evaluation.json").read_text("utf-8"))["num_images"] == 4000
     assert (run.evaluation_file.read_bytes(), run.report_file.read_bytes()) == before
 
 
 def test_validation_is_the_part_that_training_kept_out(digits):
-    settings = [*QUICK, "validation_share=0.25", "precision=fp32"]
+    settings = [*QUICK, "validation_fraction=0.25", "precision=fp32"]
     result = train(digits, settings=settings, out="run", threads=1)
     validation = evaluate("run", split="validation", threads=1)
     assert validation.evaluation.accuracy == pytest.approx(result.validation_accuracy)
     kept = evaluate("run", split="train", threads=1)
-    assert kept.evaluation.num_pictures + validation.evaluation.num_pictures == 400
+    assert kept.evaluation.num_images + validation.evaluation.num_images == 400
 
 
 def test_other_data_is_evaluated_whole(digits, make_digits, tmp_path):
     """Its train split is not cut as the run cut its own."""
-    train(digits, settings=[*QUICK, "validation_share=0.25"], out="run", threads=1)
+    train(digits, settings=[*QUICK, "validation_fraction=0.25"], out="run", threads=1)
     other = make_digits(tmp_path / "other", first=3)
-    assert evaluate("run", other, split="train", threads=1).evaluation.num_pictures == 400
+    assert evaluate("run", other, split="train", threads=1).evaluation.num_images == 400
     with pytest.raises(DataError, match="'other' has no 'validation' split; it has: train, test"):
         evaluate("run", other, split="validation", threads=1)
 
@@ -120,19 +120,19 @@ def test_other_data_lies_below_evaluations(run, make_digits, tmp_path):
     before = run.evaluation_file.read_bytes()
     doubts = Doubts()
     other = make_digits(tmp_path / "other")
-    result = evaluate(run.path, other, threads=1, watcher=doubts)
+    result = evaluate(run.path, other, threads=1, callbacks=doubts)
     assert (result.data, result.split) == ("other", "test")
     folder = run.path / "evaluations" / f"other-{load_data_set(other).fingerprint[:8]}-test"
     assert {path.name for path in folder.iterdir()} == {"evaluation.json", "report.html"}
     assert run.evaluation_file.read_bytes() == before
-    assert doubts.said == []
+    assert doubts.printed == []
 
 
 def test_pictures_that_were_trained_on_are_counted_aloud(run, make_digits, tmp_path):
     other = make_digits(tmp_path / "other", test_of="train")
     doubts = Doubts()
-    evaluate(run.path, other, threads=1, watcher=doubts)
-    assert doubts.said == [
+    evaluate(run.path, other, threads=1, callbacks=doubts)
+    assert doubts.printed == [
         "100 of these 100 pictures are in the train split of mnist-sample: the classifier has "
         "seen them, and the accuracy says little"
     ]
@@ -142,9 +142,9 @@ def test_other_data_where_the_runs_own_is_gone(make_digits, tmp_path):
     train(make_digits(tmp_path / "own"), settings=QUICK, out="run", threads=1)
     shutil.rmtree("own")
     doubts = Doubts()
-    evaluate("run", make_digits(tmp_path / "other"), threads=1, watcher=doubts)
-    assert len(doubts.said) == 1
-    assert "run's own data (own) is not to be found" in doubts.said[0]
+    evaluate("run", make_digits(tmp_path / "other"), threads=1, callbacks=doubts)
+    assert len(doubts.printed) == 1
+    assert "run's own data (own) is not to be found" in doubts.printed[0]
     with pytest.raises(DataError, match=r"no data set is called .*own"):
         evaluate("run")
 
@@ -184,7 +184,7 @@ def test_data_of_another_kind(run, tmp_path, num_classes, shape, message):
 
 def test_a_run_that_is_not_finished(digits, interrupt_after):
     with pytest.raises(KeyboardInterrupt):
-        train(digits, settings=QUICK, out="run", threads=1, watcher=interrupt_after(1))
+        train(digits, settings=QUICK, out="run", threads=1, callbacks=interrupt_after(1))
     with pytest.raises(RunError, match=r"run is not finished: it has no model\.safetensors; go"):
         evaluate("run")
 
@@ -249,8 +249,8 @@ def test_the_result_says_what_was_averaged(run):
     assert averaged.title == "mnist-sample, test split, nine views of each picture"
     for result in (plain, averaged):
         assert f"<h1>{result.title}</h1>" in result.report.read_text("utf-8")
-        said = {"runs": [str(run.path)], "views": list(result.views)}
-        assert said.items() <= result.to_json().items()
+        printed = {"runs": [str(run.path)], "views": list(result.views)}
+        assert printed.items() <= result.to_json().items()
         words = "nine" if result is averaged else "one"
         entry = rf"<dt>views of each picture</dt>\s*<dd>{words}</dd>"
         assert re.search(entry, result.report.read_text("utf-8"))

@@ -53,7 +53,7 @@ def test_a_fine_tuned_run_is_a_run_and_says_what_it_came_from(source, digits):
     assert recipe.finetuning.source == reference["source"]
     content = result.to_json()
     assert content["source"] == reference["source"]
-    assert (content["freezing"], content["share_trained"]) == (recipe.finetuning.freezing, 1.0)
+    assert (content["freezing"], content["fraction_trained"]) == (recipe.finetuning.freezing, 1.0)
     assert weights_sha256(classifier.network.state_dict()) == result.weights_sha256
     evaluation = evaluate("tuned", threads=1).evaluation
     assert evaluation.accuracy == result.test_accuracy
@@ -85,7 +85,7 @@ def test_frozen_weights_are_the_sources_in_the_end(source, digits):
 
 def test_lora_leaves_an_ordinary_file(source, digits, tmp_path):
     result = finetune(source.run, digits, settings=SHORT, lora_rank=2, out="tuned", threads=1)
-    assert 0 < result.to_json()["share_trained"] < 0.3
+    assert 0 < result.to_json()["fraction_trained"] < 0.3
     before, after = (
         weights_of(source.run / "model.safetensors"),
         weights_of("tuned/model.safetensors"),
@@ -95,7 +95,7 @@ def test_lora_leaves_an_ordinary_file(source, digits, tmp_path):
     assert changed == {n for n in after if n.endswith("conv.weight")}
     assert evaluate("tuned", threads=1).evaluation.accuracy == result.test_accuracy
     again = finetune("tuned", digits, settings=[*SHORT, "epochs=1"], threads=1)
-    assert again.start.share_trained == 1
+    assert again.start.fraction_trained == 1
 
 
 def test_fine_tuning_helps(source, digits):
@@ -118,16 +118,16 @@ def test_a_comparison_trains_five_ways_under_one_budget(source, digits):
     assert [r.finetuning.lora_rank for r in recipes[1:]] == ["none", "none", "none", 4]
     assert recipes[0].finetuning.source == ""
     assert recipes[0].optimizer == load_recipe("small-data").optimizer
-    assert [way.share_trained == 1 for way in ways] == [True, False, True, True, False]
+    assert [way.fraction_trained == 1 for way in ways] == [True, False, True, True, False]
     assert [way.result.run for way in ways] == [Path("ways") / way.name for way in ways]
 
 
 RESUMED = {
-    "gradual": ("freezing=gradual", "epochs=5", "thawed_share=1"),
+    "gradual": ("freezing=gradual", "epochs=5", "unfreezing_fraction=1"),
     "lora": ("lora_rank=2", "averaging.decay=0.9", "freezing=1"),
     "l2-sp": ("l2_sp=0.1", "layer_decay=0.5", "freezing=gradual"),
     "prototype": ("head=prototype", "norm_statistics=source"),
-    "early stopping": ("validation_share=0.3", "patience=1", "lora_rank=2"),
+    "early stopping": ("validation_fraction=0.3", "patience=1", "lora_rank=2"),
 }
 
 
@@ -145,7 +145,7 @@ def test_a_resumed_run_ends_on_the_same_weights(
                 settings=settings,
                 out=f"stopped-{epoch}",
                 threads=1,
-                watcher=interrupt_after(epoch),
+                callbacks=interrupt_after(epoch),
             )
         resumed = train(resume=f"stopped-{epoch}", threads=1)
         require_same_run(resumed, reference)
@@ -163,7 +163,12 @@ def test_a_run_goes_on_without_its_source(borrowed, digits, interrupt_after, req
     reference = finetune(borrowed, digits, settings=settings, out="whole", threads=1)
     with pytest.raises(KeyboardInterrupt):
         finetune(
-            borrowed, digits, settings=settings, out="early", threads=1, watcher=interrupt_after(0)
+            borrowed,
+            digits,
+            settings=settings,
+            out="early",
+            threads=1,
+            callbacks=interrupt_after(0),
         )
     shutil.rmtree(borrowed)
     require_same_run(train(resume="early", threads=1), reference)
@@ -175,7 +180,7 @@ def test_a_run_that_had_no_time_to_keep_its_start_asks_for_the_same_source(
     reference = finetune(borrowed, digits, settings=SHORT, out="whole", threads=1)
     with pytest.raises(KeyboardInterrupt):
         finetune(
-            borrowed, digits, settings=SHORT, out="early", threads=1, watcher=interrupt_after(0)
+            borrowed, digits, settings=SHORT, out="early", threads=1, callbacks=interrupt_after(0)
         )
     Path("early/start.safetensors").unlink()
     finetune(borrowed, digits, settings=[*SHORT, "epochs=1"], out="other", threads=1)
@@ -191,7 +196,7 @@ def test_pictures_of_another_kind_are_adapted_to(source, tmp_path, digits):
         digits, settings=["finetuning.source=" + str(source.run), FIRST, "head=source"]
     )
     assert {entry.outcome for entry in plan.start.transfers} == {"loaded"}
-    assert plan.to_json()["share_trained"] == 1
+    assert plan.to_json()["fraction_trained"] == 1
 
 
 def test_normalization_is_the_sources_unless_told_otherwise(source, digits):
@@ -216,7 +221,7 @@ def test_the_new_head_begins_as_the_seed_says(source, digits):
 
 
 def test_shots_leave_the_test_split_whole_and_are_those_trained_on(source, digits):
-    asked = [f"finetuning.source={source.run}", SECOND, "shots=3", "validation_share=0.2"]
+    asked = [f"finetuning.source={source.run}", SECOND, "shots=3", "validation_fraction=0.2"]
     plan = make_plan(digits, settings=asked)
     assert plan.train.class_counts() == (3,) * 5
     assert plan.data_set.split("test").class_counts() == (6, 7, 13, 11, 11)
@@ -224,8 +229,8 @@ def test_shots_leave_the_test_split_whole_and_are_those_trained_on(source, digit
     assert plan.recipe.training.batch_size == 15
     train(digits, settings=[*asked, "epochs=1"], out="few", threads=1)
     assert len(evaluate("few", split="train", threads=1).evaluation.per_class) == 5
-    assert evaluate("few", split="train", threads=1).evaluation.num_pictures == 15
-    assert evaluate("few", split="validation", threads=1).evaluation.num_pictures == 41
+    assert evaluate("few", split="train", threads=1).evaluation.num_images == 15
+    assert evaluate("few", split="validation", threads=1).evaluation.num_images == 41
 
 
 def test_shots_work_from_zero_too(digits):

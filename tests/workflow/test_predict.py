@@ -153,7 +153,7 @@ def test_many_files_are_taken_in_portions(trained, test_split, monkeypatch):
         digit(test_split, index * 200).save(f"{index}.png")
     Path("2.png").write_bytes(b"")
     whole = predict(trained.run, ["."], threads=1)
-    monkeypatch.setattr(predicting, "_PICTURES_AT_A_TIME", 2)
+    monkeypatch.setattr(predicting, "_IMAGES_AT_A_TIME", 2)
     in_portions = predict(trained.run, ["."], threads=1)
     assert [entry.label for entry in in_portions] == [entry.label for entry in whole]
     assert [entry.path for entry in in_portions] == [entry.path for entry in whole]
@@ -196,7 +196,7 @@ def test_what_is_no_run(trained, digits, interrupt_after):
             settings=["epochs=1", "model.network=single-conv"],
             out="run",
             threads=1,
-            watcher=interrupt_after(1),
+            callbacks=interrupt_after(1),
         )
     with pytest.raises(RunError, match=r"is not finished: it has no .*--resume run`"):
         predict("run", ["."])
@@ -222,14 +222,14 @@ def forge(trained):
         ({"network": 7}, "header: network must be a name and arguments a table"),
         ({"arguments": {"__class__": 1}}, "network 'single-conv' has no argument '__class__'"),
         ({"network": "small-residual", "arguments": {"width": 10**9}}, "from 1 to 4096"),
-        ({"picture_shape": [1, 28]}, "picture_shape must be 3 positive sizes"),
-        ({"picture_shape": [1, -28, 28]}, "picture_shape must be 3 positive sizes"),
-        ({"picture_shape": [1, 65536, 65536]}, "tensor 'output.weight' must be"),
-        ({"picture_shape": [1, 10**12, 28]}, "picture_shape must be 3 positive sizes"),
+        ({"image_shape": [1, 28]}, "image_shape must be 3 positive sizes"),
+        ({"image_shape": [1, -28, 28]}, "image_shape must be 3 positive sizes"),
+        ({"image_shape": [1, 65536, 65536]}, "tensor 'output.weight' must be"),
+        ({"image_shape": [1, 10**12, 28]}, "image_shape must be 3 positive sizes"),
         ({"class_names": ["0"] * 10}, "class_names must be at least 2 different names"),
         ({"class_names": ["a", "b"]}, "must be .* got "),
-        ({"normalization": {"mean": [0.1], "deviation": [0]}}, "deviation above 0"),
-        ({"normalization": {"mean": [0.1, 0.2], "deviation": [1]}}, "one number per channel"),
+        ({"normalization": {"mean": [0.1], "std": [0]}}, "std above 0"),
+        ({"normalization": {"mean": [0.1, 0.2], "std": [1]}}, "one number per channel"),
         ({"normalization": None}, "normalization must be a table"),
         ({"format": 99}, "format 99 is not one this version reads"),
     ],

@@ -15,7 +15,7 @@ import torch
 from tellapart.config import load_recipe
 from tellapart.errors import ClassifierFileError, ConfigError, DataError, RunError
 from tellapart.models.checkpoint import load_tensors, save_tensors
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import RunFolder
 from tellapart.workflow.train import train
 
@@ -35,7 +35,7 @@ EARLY_STOPPING = (
     "batch_size=50",
     "model.network=lenet",
     "patience=2",
-    "validation_share=0.3",
+    "validation_fraction=0.3",
     "learning_rate=0.01",
     "schedule=constant",
     "label_smoothing=0",
@@ -46,7 +46,7 @@ VARIED = (
     "model.network=lenet",
     "averaging.decay=0.9",
     "augmentation.shift_pixels=2",
-    "augmentation.turn_degrees=10",
+    "augmentation.rotation_degrees=10",
     "augmentation.mixup_alpha=0.3",
 )
 # Between them: memory of every optimiser, kernels that are laid out channels last, the batch
@@ -76,7 +76,7 @@ def test_interrupted_after_any_epoch(digits, name, threads, interrupt_after, req
                 settings=settings,
                 out=f"stopped-{epoch}",
                 threads=threads,
-                watcher=interrupt_after(epoch),
+                callbacks=interrupt_after(epoch),
             )
         resumed = train(resume=f"stopped-{epoch}", threads=threads)
         require_same_run(resumed, reference)
@@ -96,16 +96,16 @@ def test_early_stopping_ends_on_the_best_epoch_and_not_on_the_last(digits):
 def test_interrupted_after_every_epoch(digits, interrupt_after, require_same_run):
     reference = train(digits, settings=PLAIN, out="whole", threads=1)
     with pytest.raises(KeyboardInterrupt):
-        train(digits, settings=PLAIN, out="stopped", threads=1, watcher=interrupt_after(1))
+        train(digits, settings=PLAIN, out="stopped", threads=1, callbacks=interrupt_after(1))
     for epoch in (2, 3):
         with pytest.raises(KeyboardInterrupt):
-            train(resume="stopped", threads=1, watcher=interrupt_after(epoch))
+            train(resume="stopped", threads=1, callbacks=interrupt_after(epoch))
     require_same_run(train(resume="stopped", threads=1), reference)
 
 
 def test_an_interrupt_says_how_to_go_on(digits, interrupt_after):
     with pytest.raises(KeyboardInterrupt) as raised:
-        train(digits, settings=PLAIN, out="a run", threads=1, watcher=interrupt_after(1))
+        train(digits, settings=PLAIN, out="a run", threads=1, callbacks=interrupt_after(1))
     assert raised.value.__notes__ == ["go on with `tellapart train --resume 'a run'`"]
 
 
@@ -196,7 +196,7 @@ def test_resumed_from_another_working_directory(
     monkeypatch.chdir(tmp_path / "here")
     reference = train("digits", settings=PLAIN, out="whole", threads=1)
     with pytest.raises(KeyboardInterrupt):
-        train("digits", settings=PLAIN, out="stopped", threads=1, watcher=interrupt_after(1))
+        train("digits", settings=PLAIN, out="stopped", threads=1, callbacks=interrupt_after(1))
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path / "there")
     resumed = train(resume="../here/stopped", threads=1)
@@ -207,7 +207,7 @@ def test_resumed_from_another_working_directory(
 @pytest.fixture
 def stopped(digits, interrupt_after):
     with pytest.raises(KeyboardInterrupt):
-        train(digits, settings=PLAIN, out="stopped", threads=1, watcher=interrupt_after(1))
+        train(digits, settings=PLAIN, out="stopped", threads=1, callbacks=interrupt_after(1))
     return RunFolder(Path("stopped"))
 
 
@@ -242,7 +242,7 @@ def test_accepts_what_agrees(digits, stopped, require_same_run):
 def test_refuses_data_that_changed(tmp_path, make_digits, interrupt_after):
     folder = make_digits(tmp_path / "mine")
     with pytest.raises(KeyboardInterrupt):
-        train(folder, settings=PLAIN, out="stopped", threads=1, watcher=interrupt_after(1))
+        train(folder, settings=PLAIN, out="stopped", threads=1, callbacks=interrupt_after(1))
     make_digits(folder, first=1)
     with pytest.raises(RunError, match=r"has changed since it began: fingerprint .* -> .*; put"):
         train(resume="stopped", threads=1)
@@ -253,7 +253,7 @@ def test_refuses_data_that_changed(tmp_path, make_digits, interrupt_after):
 def test_refuses_data_that_is_gone(tmp_path, make_digits, interrupt_after):
     folder = make_digits(tmp_path / "mine")
     with pytest.raises(KeyboardInterrupt):
-        train(folder, settings=PLAIN, out="stopped", threads=1, watcher=interrupt_after(1))
+        train(folder, settings=PLAIN, out="stopped", threads=1, callbacks=interrupt_after(1))
     shutil.rmtree(folder)
     with pytest.raises(DataError, match=r"no data set is called .*mine"):
         train(resume="stopped", threads=1)
@@ -300,7 +300,7 @@ def test_refuses_a_training_state_of_another_network(stopped):
 
 
 def test_warns_where_the_last_digits_will_differ(stopped):
-    class Listener(Watcher):
+    class Listener(Callbacks):
         def __init__(self):
             self.warnings = []
             self.notes = []
@@ -312,7 +312,7 @@ def test_warns_where_the_last_digits_will_differ(stopped):
             self.notes.append(text)
 
     listener = Listener()
-    train(resume="stopped", threads=2, watcher=listener)
+    train(resume="stopped", threads=2, callbacks=listener)
     assert listener.notes == ["goes on after epoch 1 of 3"]
     [warning] = listener.warnings
     assert warning.startswith("the run began on 1 threads in ")

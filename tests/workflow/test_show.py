@@ -47,7 +47,7 @@ def colour_classifier(tmp_path):
         network_name="single-conv",
         arguments={},
         class_names=("ant", "bee"),
-        picture_shape=(3, 20, 30),
+        image_shape=(3, 20, 30),
         normalization=Normalization((0.5,), (0.5,)),
     )
     path = tmp_path / "ants.safetensors"

@@ -17,7 +17,7 @@ from tellapart.data.sets.idx import write_idx
 from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import ConfigError, DataError, DeviceError, DivergedError, RunError
 from tellapart.models.checkpoint import load_classifier, read_classifier, weights_sha256
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import RunFolder
 from tellapart.runs.planning import make_plan
 from tellapart.workflow.train import make_trainer, train
@@ -66,7 +66,7 @@ def test_the_classifier_file_says_where_it_comes_from(trained):
     recipe = recipe_from_mapping(training["recipe"], origin="header")
     assert recipe == RunFolder(trained.run).read_recipe()
     assert training["test"]["accuracy"] == trained.test_accuracy
-    assert training["test"]["num_pictures"] == 1000
+    assert training["test"]["num_images"] == 1000
 
 
 def test_the_result_as_json(trained):
@@ -134,22 +134,22 @@ def test_no_place_for_runs(digits):
 
 
 def test_validation_is_carved_from_train_and_reported(digits):
-    result = train(digits, settings=[*QUICK, "data.validation_share=0.25"], out="run", threads=1)
+    result = train(digits, settings=[*QUICK, "data.validation_fraction=0.25"], out="run", threads=1)
     rows = RunFolder(result.run).read_metrics()
     assert rows[0]["validation_accuracy"] == result.validation_accuracy
-    plan = make_plan(digits, settings=[*QUICK, "data.validation_share=0.25"])
+    plan = make_plan(digits, settings=[*QUICK, "data.validation_fraction=0.25"])
     assert len(plan.train) + len(plan.validation) == 400
     for kept, held_out in zip(
         plan.train.class_counts(), plan.validation.class_counts(), strict=True
     ):
         assert abs(held_out - (kept + held_out) / 4) <= 0.5
-    other = make_plan(digits, settings=[*QUICK, "data.validation_share=0.25"], seed=1)
+    other = make_plan(digits, settings=[*QUICK, "data.validation_fraction=0.25"], seed=1)
     assert not torch.equal(other.validation.images, plan.validation.images)
 
 
 def test_normalisation_is_measured_on_what_is_trained_on(digits):
     whole = make_plan(digits, settings=QUICK).classifier.normalization
-    carved = make_plan(digits, settings=[*QUICK, "data.validation_share=0.5"])
+    carved = make_plan(digits, settings=[*QUICK, "data.validation_fraction=0.5"])
     assert carved.classifier.normalization != whole
     pixels = carved.train.images.double() / 255
     assert carved.classifier.normalization.mean[0] == pytest.approx(float(pixels.mean()))
@@ -191,12 +191,12 @@ def test_the_seed_given_wins_over_the_recipe_and_settings(digits):
 def test_planning_writes_nothing(digits):
     plan = make_plan(digits, settings=QUICK)
     make_trainer(plan)
-    assert plan.to_json()["num_pictures"] == {"train": 400, "test": 100}
+    assert plan.to_json()["num_images"] == {"train": 400, "test": 100}
     assert names_in() == set()
 
 
 def test_the_watcher_is_told_in_order(digits):
-    class Diary(Watcher):
+    class Diary(Callbacks):
         def __init__(self):
             self.lines = []
 
@@ -214,7 +214,7 @@ def test_the_watcher_is_told_in_order(digits):
             self.lines.append("over")
 
     diary = Diary()
-    train(digits, settings=[*QUICK, "epochs=2"], out="run", threads=1, watcher=diary)
+    train(digits, settings=[*QUICK, "epochs=2"], out="run", threads=1, callbacks=diary)
     assert [re.sub(" .*/", " ", line) for line in diary.lines if "step" not in line] == [
         "plan digits",
         "epoch 2",
@@ -226,12 +226,12 @@ def test_the_watcher_is_told_in_order(digits):
 
 
 def test_a_watcher_that_fails_does_not_cost_the_epoch(digits, epochs_saved_in):
-    class Clumsy(Watcher):
+    class Clumsy(Callbacks):
         def epoch(self, *_):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        train(digits, settings=QUICK, out="run", threads=1, watcher=Clumsy())
+        train(digits, settings=QUICK, out="run", threads=1, callbacks=Clumsy())
     assert epochs_saved_in(Path("run")) == 1
 
 
@@ -282,7 +282,7 @@ def write_folder(labels, shape=(28, 28)):
     [
         ([0, 2] * 5, (), DataError, "but no picture with label 1; number the classes"),
         ([0] * 10, (), DataError, "idx has one class, '0'; a classifier tells at least 2 apart"),
-        ([0, 1, 1, 1], ("validation_share=0.2",), DataError, "class '0' has 1: add pictures"),
+        ([0, 1, 1, 1], ("validation_fraction=0.2",), DataError, "class '0' has 1: add pictures"),
     ],
 )
 def test_classes_that_cannot_be_learned(labels, settings, error, message):
@@ -326,7 +326,7 @@ def test_a_full_disk_costs_at_most_the_file_being_written(
     settings = [*QUICK, "epochs=3"]
     reference = train(digits, settings=settings, out="whole", threads=1)
     with pytest.raises(KeyboardInterrupt):
-        train(digits, settings=settings, out="run", threads=1, watcher=interrupt_after(1))
+        train(digits, settings=settings, out="run", threads=1, callbacks=interrupt_after(1))
     old = {path.name: path.read_bytes() for path in Path("run").iterdir()}
     with monkeypatch.context() as patch:
         refuse_to_sync(patch, name)
@@ -348,7 +348,7 @@ def test_the_data_is_found_again_in_the_same_data_dir():
     Path("archive").symlink_to(Path(FULL_DATA).resolve())
     plan = make_plan("mnist", data_dir="archive", settings=QUICK)
     assert plan.data.data_dir == str(Path(FULL_DATA).resolve())
-    assert plan.to_json()["num_pictures"] == {"train": 60000, "test": 10000}
+    assert plan.to_json()["num_images"] == {"train": 60000, "test": 10000}
     assert plan.recipe.name == "standard"
 
 

@@ -71,7 +71,7 @@ def train(
     dry_run
         Say what would be done, and stop.
     """
-    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import counted, print_evaluation, print_plan
     from tellapart.runs.planning import make_plan
     from tellapart.workflow.train import make_trainer
@@ -84,7 +84,7 @@ def train(
         from tellapart.runtime import set_threads
 
         set_threads(threads)
-        with ConsoleWatcher() as watcher:
+        with ConsoleCallbacks() as callbacks:
             plan = make_plan(
                 data,
                 recipe=recipe,
@@ -93,7 +93,7 @@ def train(
                 run=open_run(resume) if resume else None,
                 data_dir=data_dir,
                 device=device,
-                watcher=watcher,
+                callbacks=callbacks,
             )
             make_trainer(plan)  # refuses what cannot be trained
         if json:
@@ -101,7 +101,7 @@ def train(
         else:
             print_plan(plan)
         return 0
-    with ConsoleWatcher() as watcher:
+    with ConsoleCallbacks() as callbacks:
         result = run_training(
             data,
             recipe=recipe,
@@ -112,7 +112,7 @@ def train(
             data_dir=data_dir,
             device=device,
             threads=threads,
-            watcher=watcher,
+            callbacks=callbacks,
         )
     if json:
         print_json(result.to_json())
@@ -194,10 +194,10 @@ def finetune(
         )
     if freezing is not None or dry_run:
         raise ConfigError("--compare tries every way in turn; leave out --freezing and --dry-run")
-    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_comparison
 
-    with ConsoleWatcher() as watcher:
+    with ConsoleCallbacks() as callbacks:
         ways = run_comparison(
             source,
             data,
@@ -211,7 +211,7 @@ def finetune(
             data_dir=data_dir,
             device=device,
             threads=threads,
-            watcher=watcher,
+            callbacks=callbacks,
         )
     if json:
         print_json({"data": data, "source": source, "ways": [way.to_json() for way in ways]})
@@ -249,13 +249,13 @@ def evaluate(
         A folder for the page and the figures; the run, or a folder in its evaluations/, if left
         out.
     """
-    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_evaluation
     from tellapart.runs.ensemble import split_arguments
     from tellapart.workflow.evaluate import evaluate as run_evaluation
 
     runs, data = split_arguments([run, *more])
-    with ConsoleWatcher() as watcher:
+    with ConsoleCallbacks() as callbacks:
         result = run_evaluation(
             runs,
             data,
@@ -265,7 +265,7 @@ def evaluate(
             data_dir=data_dir,
             device=device,
             threads=threads,
-            watcher=watcher,
+            callbacks=callbacks,
         )
     if json:
         print_json(result.to_json())
@@ -335,11 +335,11 @@ def reproduce(
     out
         A folder for the runs, OUT/RECIPE; runs/DATA-RECIPE-N, if left out.
     """
-    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_reproduction
     from tellapart.workflow.reproduce import reproduce as run_reproduction
 
-    with ConsoleWatcher() as watcher:
+    with ConsoleCallbacks() as callbacks:
         results = run_reproduction(
             recipes,
             data=data,
@@ -349,7 +349,7 @@ def reproduce(
             data_dir=data_dir,
             device=device,
             threads=threads,
-            watcher=watcher,
+            callbacks=callbacks,
         )
     if json:
         rows = [

@@ -44,14 +44,14 @@ def fetch(name: str, /, *, data_dir: DataDir = None, json: Json = False) -> int:
     name
         A name from `tellapart data list`.
     """
-    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.data.sets.sources import fetch as fetch_files
 
-    with ConsoleWatcher() as watcher:
+    with ConsoleCallbacks() as callbacks:
         paths = fetch_files(
             name,
             data_dir=data_dir,
-            progress=lambda done, total: watcher.download(name, done, total),
+            progress=lambda done, total: callbacks.download(name, done, total),
         )
     if json:
         print_json({"name": name, "files": [str(path) for path in paths]})
@@ -86,13 +86,18 @@ def check_data(
     allow
         End with exit code 0 in spite of leaks.
     """
-    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_check
     from tellapart.workflow.check import check as run_check
 
-    with ConsoleWatcher() as watcher:
+    with ConsoleCallbacks() as callbacks:
         result = run_check(
-            data, recipe=recipe, settings=settings, page=page, data_dir=data_dir, watcher=watcher
+            data,
+            recipe=recipe,
+            settings=settings,
+            page=page,
+            data_dir=data_dir,
+            callbacks=callbacks,
         )
     if json:
         print_json(result.to_json())
@@ -118,13 +123,13 @@ def prepare_data(
     data
         A folder with a sub-folder per class, or a .csv table.
     """
-    from tellapart.cli.progress import ConsoleWatcher
+    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_preparation
     from tellapart.workflow.prepare import prepare as run_preparation
 
-    with ConsoleWatcher() as watcher:
+    with ConsoleCallbacks() as callbacks:
         result = run_preparation(
-            data, recipe=recipe, settings=settings, data_dir=data_dir, watcher=watcher
+            data, recipe=recipe, settings=settings, data_dir=data_dir, callbacks=callbacks
         )
     if json:
         print_json(result.to_json())

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from tellapart.cli.tables import percent, print_plan
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 
 if TYPE_CHECKING:
     from tellapart.finetuning.transfer import TensorTransfer
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _PLAIN_STEP = 0.25
 
 
-class ConsoleWatcher(Watcher):
+class ConsoleCallbacks(Callbacks):
     """Shows a workflow on standard error."""
 
     def __init__(self) -> None:
         self._console = Console(file=sys.stderr, highlight=False)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
-        self._plain_share = 0.0
+        self._plain_fraction = 0.0
         self._transfers_shown: tuple[TensorTransfer, ...] = ()
 
     def download(self, name: str, done_bytes: int, total_bytes: int | None) -> None:
@@ -37,9 +37,9 @@ class ConsoleWatcher(Watcher):
             if total and done_bytes >= total:
                 self._stop()
             return
-        share = done_bytes / total if total else 0.0
-        if share >= self._plain_share + _PLAIN_STEP or done_bytes == total:
-            self._plain_share = share
+        fraction = done_bytes / total if total else 0.0
+        if fraction >= self._plain_fraction + _PLAIN_STEP or done_bytes == total:
+            self._plain_fraction = fraction
             line = f"fetching {name}: {done_bytes / 1e6:.1f} of {total / 1e6:.1f} MB"
             self._console.print(line, markup=False, soft_wrap=True)
 
@@ -50,9 +50,9 @@ class ConsoleWatcher(Watcher):
             if done == total:
                 self._stop()
             return
-        share = done / total
-        if done == total or share >= self._plain_share + _PLAIN_STEP:
-            self._plain_share = share if done < total else 0.0
+        fraction = done / total
+        if done == total or fraction >= self._plain_fraction + _PLAIN_STEP:
+            self._plain_fraction = fraction if done < total else 0.0
             line = f"preparing pictures: {done:,} of {total:,}"
             self._console.print(line, markup=False, soft_wrap=True)
 

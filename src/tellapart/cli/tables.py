@@ -12,7 +12,7 @@ from rich.text import Text
 if TYPE_CHECKING:
     from tellapart.config import Recipe
     from tellapart.data.image_set import ImageSet
-    from tellapart.data.quality.findings import FoundPicture
+    from tellapart.data.quality.findings import FoundImage
     from tellapart.data.sets.catalogue import CatalogueEntry
     from tellapart.evaluation import Evaluation
     from tellapart.finetuning.start import Start
@@ -31,9 +31,9 @@ _NUM_CONFUSIONS = 5
 _NUM_FILES_NAMED = 5
 
 
-def percent(share: float, digits: int = 2) -> str:
+def percent(fraction: float, digits: int = 2) -> str:
     """``0.98765`` as ``98.77 %``."""
-    return f"{100 * share:.{digits}f} %"
+    return f"{100 * fraction:.{digits}f} %"
 
 
 def counted(number: int, noun: str) -> str:
@@ -44,7 +44,7 @@ def counted(number: int, noun: str) -> str:
 def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: bool = True) -> None:
     """What is going to be trained on what; and, if wanted, what of a source's weights is loaded."""
     train = plan.train
-    channels, height, width = train.picture_shape
+    channels, height, width = train.image_shape
     colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
     splits = {"train": train, "validation": plan.validation, **_other_splits(plan)}
     counts = " · ".join(f"{name} {len(part):,}" for name, part in splits.items() if part)
@@ -81,7 +81,7 @@ def _start_lines(start: Start) -> list[tuple[str, str]]:
         (
             "freezing",
             f"{start.freezing}; stages: {', '.join(start.stages)}, output; "
-            f"{percent(start.share_trained, 1)} of the weights are trained",
+            f"{percent(start.fraction_trained, 1)} of the weights are trained",
         ),
     ]
 
@@ -144,7 +144,7 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
         table.add_row(Text(row.name), f"{row.support:,}", *scores, _number(row.auc))
     table.add_row(
         Text("macro mean", style="bold"),
-        f"{evaluation.num_pictures:,}",
+        f"{evaluation.num_images:,}",
         f"{evaluation.macro_precision:.4f}",
         f"{evaluation.macro_recall:.4f}",
         f"{evaluation.macro_f1:.4f}",
@@ -153,12 +153,12 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     console.print(table)
     confused = most_confused(evaluation, _NUM_CONFUSIONS)
     names = evaluation.class_names
-    pairs = [f"{names[p.label]} as {names[p.prediction]} ({p.num_pictures})" for p in confused]
-    wrong = evaluation.num_pictures - evaluation.num_correct
+    pairs = [f"{names[p.label]} as {names[p.prediction]} ({p.num_images})" for p in confused]
+    wrong = evaluation.num_images - evaluation.num_correct
     print()
     print(
         f"accuracy  {percent(evaluation.accuracy)} "
-        f"(95 % interval {percent(low)} to {percent(high)}, {evaluation.num_pictures:,} pictures)"
+        f"(95 % interval {percent(low)} to {percent(high)}, {evaluation.num_images:,} pictures)"
     )
     calibration = _number(evaluation.expected_calibration_error)
     print(f"loss      {evaluation.loss:.4f}   calibration error {calibration}")
@@ -234,14 +234,14 @@ def print_comparison(ways: Sequence[ComparedWay]) -> None:
             low, high = result.test.accuracy_interval
             accuracy = f"{percent(result.test.accuracy)} ({100 * low:.2f} to {percent(high)})"
         chosen_by = result.validation_accuracy
-        row = [accuracy, percent(way.share_trained, 1), f"{result.train_seconds:.1f} s"]
+        row = [accuracy, percent(way.fraction_trained, 1), f"{result.train_seconds:.1f} s"]
         if has_validation:
             row.insert(0, "-" if chosen_by is None else percent(chosen_by))
         table.add_row(way.name, *row, Text(str(result.run)))
     _stdout(wide=True).print(table)
     print(
         "\nThe same pictures, epochs, batches and seed for all. The test split says what each is "
-        "worth;\nto choose among them, go by validation (--set validation_share=0.2)."
+        "worth;\nto choose among them, go by validation (--set validation_fraction=0.2)."
     )
 
 
@@ -271,15 +271,15 @@ def print_check(result: CheckResult) -> None:
         print(f"page       {result.page}")
 
 
-def _place(picture: FoundPicture) -> str:
+def _place(picture: FoundImage) -> str:
     return picture.path or f"{picture.split}[{picture.index}]"
 
 
 def print_preparation(result: PreparationResult) -> None:
     """What was prepared, in which form, and where it lies."""
-    channels, height, width = result.picture_shape
+    channels, height, width = result.image_shape
     colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
-    counts = " · ".join(f"{name} {count:,}" for name, count in result.num_pictures.items())
+    counts = " · ".join(f"{name} {count:,}" for name, count in result.num_images.items())
     lines = [
         ("data", f"{result.data}: {counts}"),
         ("", f"{len(result.class_names)} classes; {width}x{height} {colour}"),

@@ -62,10 +62,10 @@ class Recipe:
     def __post_init__(self) -> None:
         for entry in ("name", "description"):
             typed(entry, getattr(self, entry), str)
-        if self.training.patience and not self.data.validation_share:
+        if self.training.patience and not self.data.validation_fraction:
             raise ConfigError(
                 f"patience {self.training.patience} needs a validation part to watch; "
-                "set data.validation_share=0.1, or training.patience=0"
+                "set data.validation_fraction=0.1, or training.patience=0"
             )
 
     def to_mapping(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ class ModelRecipe(Section):
 class DataRecipe(Section):
     """What is done with the pictures before the network sees them."""
 
-    validation_share: float = setting(
+    validation_fraction: float = setting(
         0.0, "part of the train split kept out for choosing; 0 keeps none", minimum=0, below=1
     )
     classes: tuple[str, ...] = setting(
@@ -54,7 +54,7 @@ class DataRecipe(Section):
         "pad",
         "picture files of another aspect. pad: the whole picture with a border; crop: its middle",
     )
-    test_share: float = setting(
+    test_fraction: float = setting(
         0.2,
         "part of own pictures kept for the test where they come without a test split; 0 keeps none",
         minimum=0,
@@ -65,27 +65,25 @@ class DataRecipe(Section):
     )
     normalization: Literal["measured", "given", "none", "source"] = setting(
         "measured",
-        "measured: the train split's mean and deviation per channel; given: `mean` and"
-        " `deviation`; none: pixels in 0..1 as they are; source: as what is fine-tuned",
+        "measured: the train split's mean and std per channel; given: `mean` and"
+        " `std`; none: pixels in 0..1 as they are; source: as what is fine-tuned",
     )
     mean: tuple[float, ...] = setting((), "per channel, of pixels in 0..1; for `given`")
-    deviation: tuple[float, ...] = setting(
-        (), "per channel, of pixels in 0..1; for `given`", above=0
-    )
+    std: tuple[float, ...] = setting((), "per channel, of pixels in 0..1; for `given`", above=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.channels == 2:
             raise ConfigError("channels must be 1 (grey), 3 (colour) or 0 (by the pictures), got 2")
         if self.normalization == "given":
-            if not self.mean or len(self.mean) != len(self.deviation):
+            if not self.mean or len(self.mean) != len(self.std):
                 raise ConfigError(
-                    "normalization 'given' needs mean and deviation with one number per channel "
-                    f"each, got {len(self.mean)} and {len(self.deviation)}"
+                    "normalization 'given' needs mean and std with one number per channel "
+                    f"each, got {len(self.mean)} and {len(self.std)}"
                 )
-        elif self.mean or self.deviation:
+        elif self.mean or self.std:
             raise ConfigError(
-                f"mean and deviation are used only with normalization 'given', "
+                f"mean and std are used only with normalization 'given', "
                 f"got normalization {self.normalization!r}; set data.normalization=given"
             )
 
@@ -95,7 +93,7 @@ class AugmentationRecipe(Section):
     """How training pictures are varied, each time they are seen; nothing by default."""
 
     shift_pixels: float = setting(0.0, "moved by up to this in each direction", minimum=0)
-    turn_degrees: float = setting(
+    rotation_degrees: float = setting(
         0.0, "turned by up to this to either side", minimum=0, maximum=180
     )
     scale: float = setting(0.0, "grown or shrunk by up to this share", minimum=0, maximum=4)
@@ -103,7 +101,7 @@ class AugmentationRecipe(Section):
         0.0, "one side against the other, by up to this share", minimum=0, maximum=4
     )
     shear: float = setting(0.0, "slanted by up to this, sideways per upwards", minimum=0)
-    elastic_pixels: float = setting(0.0, "deviation of a smooth random displacement", minimum=0)
+    elastic_pixels: float = setting(0.0, "std of a smooth random displacement", minimum=0)
     fill: Literal["edge", "black", "mirror"] = setting(
         "edge", "what comes in from outside the picture"
     )
@@ -121,7 +119,9 @@ class AugmentationRecipe(Section):
     erase_probability: float = setting(
         0.0, "a rectangle is blanked this often", minimum=0, maximum=1
     )
-    erase_share: float = setting(0.25, "largest part of the picture it takes", above=0, maximum=1)
+    erase_fraction: float = setting(
+        0.25, "largest part of the picture it takes", above=0, maximum=1
+    )
     mixup_alpha: float = setting(
         0.0, "blend pairs, with a share from Beta(alpha, alpha); 0 is off", minimum=0
     )
@@ -135,7 +135,7 @@ class AugmentationRecipe(Section):
         return any(
             (
                 self.shift_pixels,
-                self.turn_degrees,
+                self.rotation_degrees,
                 self.scale,
                 self.stretch,
                 self.shear,
@@ -232,9 +232,9 @@ class ScheduleRecipe(Section):
     name: Literal["constant", "step", "cosine", "one-cycle"] = setting(
         "constant",
         "constant; step: times `step_factor` every `step_epochs`; cosine: down to `final_factor`;"
-        " one-cycle: up from `initial_factor` over `warmup_share`, then cosine down",
+        " one-cycle: up from `initial_factor` over `warmup_fraction`, then cosine down",
     )
-    warmup_share: float = setting(
+    warmup_fraction: float = setting(
         0.25, "part of all steps spent rising; for one-cycle", above=0, below=1
     )
     initial_factor: float = setting(
@@ -302,7 +302,7 @@ class FinetuningRecipe(Section):
         " stages are frozen; gradual: stages thaw one by one, the last first",
         minimum=0,
     )
-    thawed_share: float = setting(
+    unfreezing_fraction: float = setting(
         0.5,
         "part of the epochs after which the last stage has thawed; for gradual",
         above=0,
@@ -314,7 +314,7 @@ class FinetuningRecipe(Section):
         " as it was, for the same classes",
     )
     norm_statistics: Literal["data", "source"] = setting(
-        "data", "batch norm's mean and deviation: learned from the data, or kept from the source"
+        "data", "batch norm's mean and std: learned from the data, or kept from the source"
     )
     layer_decay: float = setting(
         1.0, "a stage's learning rate is this times that of the next one", above=0, maximum=1

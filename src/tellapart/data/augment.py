@@ -42,7 +42,7 @@ def augment(
     if recipe.is_geometric:
         images = _resample(images, sampling_grid(images.shape, recipe, generator), recipe)
     if recipe.erase_probability:
-        images = erase(images, recipe.erase_probability, recipe.erase_share, generator)
+        images = erase(images, recipe.erase_probability, recipe.erase_fraction, generator)
     if recipe.mixup_alpha or recipe.cutmix_alpha:
         return mix(images, labels, num_classes, recipe, generator)
     return images, labels
@@ -62,7 +62,7 @@ def sampling_grid(
     def uniform(limit: float) -> torch.Tensor:
         return (torch.rand(batch, generator=generator, device=device) * 2 - 1) * limit
 
-    turn, shear = uniform(math.radians(recipe.turn_degrees)), uniform(recipe.shear)
+    turn, shear = uniform(math.radians(recipe.rotation_degrees)), uniform(recipe.shear)
     scale_x = torch.exp(uniform(math.log1p(recipe.scale)))
     scale_y = scale_x * torch.exp(uniform(math.log1p(recipe.stretch)))
     flip_x = _signs(batch, recipe.flip_horizontal, generator)
@@ -143,9 +143,9 @@ def _resample(images: torch.Tensor, grid: torch.Tensor, recipe: AugmentationReci
 
 
 def erase(
-    images: torch.Tensor, probability: float, share: float, generator: torch.Generator
+    images: torch.Tensor, probability: float, fraction: float, generator: torch.Generator
 ) -> torch.Tensor:
-    """Blanks a rectangle of at most ``share`` of the area, or a pixel, with the picture's own mean.
+    """Blanks a rectangle of at most ``fraction`` of the area, or a pixel, with the image's mean.
 
     Source: DeVries and Taylor, "Improved Regularization with Cutout", 2017.
     """
@@ -154,7 +154,7 @@ def erase(
     drawn = torch.rand(batch, generator=generator, device=device) < probability
     side = torch.rand(2, batch, generator=generator, device=device)
     # Largest sides are rounded down, so that the share is not passed.
-    tallest, widest = (max(1, int(share**0.5 * whole)) for whole in (height, width))
+    tallest, widest = (max(1, int(fraction**0.5 * whole)) for whole in (height, width))
     tall, wide = 1 + (side[0] * tallest).floor(), 1 + (side[1] * widest).floor()
     inside = _rectangles(tall, wide, height, width, generator) & drawn.view(-1, 1, 1, 1)
     mean = images.float().mean((2, 3), keepdim=True).round().to(torch.uint8)
@@ -229,5 +229,5 @@ def _beta(alpha: float, count: int, generator: torch.Generator) -> torch.Tensor:
     drawn = torch._standard_gamma(shape, generator=generator).log()
     uniform = torch.rand(2, count, generator=generator, device=generator.device)
     drawn += uniform.clamp_min(torch.finfo(uniform.dtype).tiny).log() / alpha
-    share: torch.Tensor = torch.sigmoid(drawn[0] - drawn[1])
-    return share
+    fraction: torch.Tensor = torch.sigmoid(drawn[0] - drawn[1])
+    return fraction

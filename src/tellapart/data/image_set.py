@@ -62,7 +62,7 @@ class ImageSet:
         return len(self.class_names)
 
     @property
-    def picture_shape(self) -> tuple[int, int, int]:
+    def image_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of every picture."""
         _, channels, height, width = self.images.shape
         return channels, height, width

@@ -65,9 +65,9 @@ class Preparation:
         height: pixels; 0 chooses by the pictures.
         width: pixels; 0 chooses by the pictures.
         fit: see `Frame`.
-        test_share: part of each class held out for the test where no test split was given;
+        test_fraction: part of each class held out for the test where no test split was given;
             0 makes none.
-        validation_share: the same for validation.
+        validation_fraction: the same for validation.
         seed: decides which pictures are held out, and nothing else.
         undivided: where no split was given, give all pictures to this one and make no other.
         class_names: which class has which index, where a classifier knows that already; none:
@@ -78,8 +78,8 @@ class Preparation:
     height: int = 0
     width: int = 0
     fit: Fit = "pad"
-    test_share: float = 0.2
-    validation_share: float = 0.0
+    test_fraction: float = 0.2
+    validation_fraction: float = 0.0
     seed: int = 0
     undivided: str = ""
     class_names: tuple[str, ...] = ()

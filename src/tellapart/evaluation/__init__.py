@@ -7,10 +7,10 @@ from tellapart.evaluation.evaluation import (
     Mistake,
     evaluate_logits,
     evaluation_mode,
+    most_confident_mistakes,
     most_confused,
     predict_logits,
     roc_curves,
-    surest_mistakes,
 )
 
 __all__ = [
@@ -20,8 +20,8 @@ __all__ = [
     "Mistake",
     "evaluate_logits",
     "evaluation_mode",
+    "most_confident_mistakes",
     "most_confused",
     "predict_logits",
     "roc_curves",
-    "surest_mistakes",
 ]

@@ -101,7 +101,7 @@ class Evaluation:
     Macro means run over the classes that occur (for ``macro_auc``: that have a ROC curve).
     """
 
-    num_pictures: int
+    num_images: int
     class_names: tuple[str, ...]
     accuracy: float
     accuracy_interval: tuple[float, float]
@@ -194,7 +194,7 @@ def evaluate_logits(logits: Tensor, labels: Tensor, class_names: Sequence[str]) 
     num_correct = int(confusion.diag().sum())
     bins = metrics.reliability_bins(probabilities, labels)
     return Evaluation(
-        num_pictures=len(labels),
+        num_images=len(labels),
         class_names=tuple(class_names),
         accuracy=num_correct / len(labels),
         accuracy_interval=metrics.wilson_interval(num_correct, len(labels)),
@@ -246,7 +246,7 @@ class Mistake:
     probability: float
 
 
-def surest_mistakes(logits: Tensor, labels: Tensor, count: int) -> list[Mistake]:
+def most_confident_mistakes(logits: Tensor, labels: Tensor, count: int) -> list[Mistake]:
     """The ``count`` wrong predictions made with the highest probability, the surest first.
 
     Many of them are pictures with a wrong label: looking at them is the quickest check of data.
@@ -267,11 +267,11 @@ def surest_mistakes(logits: Tensor, labels: Tensor, count: int) -> list[Mistake]
 
 
 class ConfusedPair(NamedTuple):
-    """That ``num_pictures`` pictures of class ``label`` were taken for class ``prediction``."""
+    """That ``num_images`` pictures of class ``label`` were taken for class ``prediction``."""
 
     label: int
     prediction: int
-    num_pictures: int
+    num_images: int
 
 
 def most_confused(evaluation: Evaluation, count: int) -> list[ConfusedPair]:
@@ -282,7 +282,7 @@ def most_confused(evaluation: Evaluation, count: int) -> list[ConfusedPair]:
         for prediction, pictures in enumerate(row)
         if pictures and label != prediction
     ]
-    return sorted(pairs, key=lambda pair: -pair.num_pictures)[: max(count, 0)]
+    return sorted(pairs, key=lambda pair: -pair.num_images)[: max(count, 0)]
 
 
 def _class_scores(

@@ -19,19 +19,19 @@ from tellapart.errors import DataError, ShapeError
 NUM_CALIBRATION_BINS = 15
 
 
-def check_labels(labels: Tensor, num_classes: int, num_pictures: int) -> None:
-    """Refuse labels that are not int64 (num_pictures,) in 0..num_classes - 1, or none at all.
+def check_labels(labels: Tensor, num_classes: int, num_images: int) -> None:
+    """Refuse labels that are not int64 (num_images,) in 0..num_classes - 1, or none at all.
 
     Raises:
         ShapeError: where the type or the shape is another.
         DataError: where there is no label, or one outside the classes.
     """
-    if labels.dtype != torch.int64 or labels.shape != (num_pictures,):
+    if labels.dtype != torch.int64 or labels.shape != (num_images,):
         raise ShapeError(
-            f"labels must be int64 ({num_pictures},), one per picture, "
+            f"labels must be int64 ({num_images},), one per picture, "
             f"got {labels.dtype} {tuple(labels.shape)}"
         )
-    if num_pictures == 0:
+    if num_images == 0:
         raise DataError("a metric needs at least one picture, got none; choose a non-empty split")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= num_classes:
@@ -69,10 +69,10 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple
     if not 0 < confidence < 1:
         raise DataError(f"confidence must lie between 0 and 1, got {confidence}; 0.95 is usual")
     quantile = NormalDist().inv_cdf((1 + confidence) / 2)
-    share = correct / total
+    fraction = correct / total
     slack = quantile**2 / total
-    centre = share + slack / 2
-    half_width = quantile * math.sqrt(share * (1 - share) / total + slack / (4 * total))
+    centre = fraction + slack / 2
+    half_width = quantile * math.sqrt(fraction * (1 - fraction) / total + slack / (4 * total))
     # Rounding may leave 1 - 2e-17 at the edges, where the interval is known to end exactly.
     low = 0.0 if correct == 0 else (centre - half_width) / (1 + slack)
     high = 1.0 if correct == total else (centre + half_width) / (1 + slack)
@@ -128,9 +128,9 @@ class PrecisionRecall:
         return self._mean(self.support.double())
 
     def _mean(self, weights: Tensor) -> MeanScores:
-        shares = weights / weights.sum()
+        fractions = weights / weights.sum()
         return MeanScores(
-            *(float(score @ shares) for score in (self.precision, self.recall, self.f1))
+            *(float(score @ fractions) for score in (self.precision, self.recall, self.f1))
         )
 
 

@@ -51,7 +51,7 @@ class FineTuning:
         self.begin(num_epochs)  # all that is ever trained, for whoever builds the optimiser
 
     @property
-    def share_trained(self) -> float:
+    def fraction_trained(self) -> float:
         """Trained numbers as a share of all that the network has while it is trained."""
         frozen = self.num_frozen(self.num_epochs)
         trained = list(output_layer(self.network).parameters())
@@ -70,7 +70,7 @@ class FineTuning:
         # Evenly spread, the head alone at first and everything at last; one epoch is a last one.
         if epoch == self.num_epochs:
             return 0
-        progress = (epoch - 1) / (self.recipe.thawed_share * (self.num_epochs - 1))
+        progress = (epoch - 1) / (self.recipe.unfreezing_fraction * (self.num_epochs - 1))
         return max(0, count - int(progress * count + _ROUNDING))
 
     def begin(self, epoch: int) -> None:

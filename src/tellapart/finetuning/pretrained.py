@@ -67,7 +67,7 @@ def load_pretrained(name: str, weights_file: Path | None = None) -> Classifier:
         network_name=f"{PREFIX}{name}",
         arguments={},
         class_names=("0", "1"),
-        picture_shape=shape,
+        image_shape=shape,
         normalization=Normalization(
             tuple(map(float, settings.get("mean", (0.5,)))),
             tuple(map(float, settings.get("std", (0.5,)))),

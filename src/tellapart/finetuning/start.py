@@ -14,7 +14,7 @@ from tellapart.finetuning.freezing import FineTuning
 from tellapart.finetuning.pretrained import PREFIX, load_pretrained
 from tellapart.finetuning.prototypes import set_prototypes
 from tellapart.finetuning.transfer import (
-    PictureNetwork,
+    ImageNetwork,
     TensorTransfer,
     fit_normalization,
     transfer_weights,
@@ -45,7 +45,7 @@ class Start:
 
     ``classifier`` holds the weights as they are before the first step, whatever training does;
     ``transfers`` says of every tensor whether it was loaded, adapted or is new; it is empty where a
-    run goes on. ``share_trained`` is the share of the network's numbers that is ever trained.
+    run goes on. ``fraction_trained`` is the share of the network's numbers that is ever trained.
     """
 
     reference: SourceReference
@@ -53,7 +53,7 @@ class Start:
     transfers: tuple[TensorTransfer, ...]
     stages: tuple[str, ...]
     freezing: int | str
-    share_trained: float
+    fraction_trained: float
 
     def to_json(self) -> dict[str, Any]:
         """What ``--json`` adds for a fine-tuned run."""
@@ -61,7 +61,7 @@ class Start:
             "source": self.reference.source,
             "source_sha256": self.reference.weights_sha256,
             "freezing": self.freezing,
-            "share_trained": self.share_trained,
+            "fraction_trained": self.fraction_trained,
         }
 
 
@@ -132,8 +132,8 @@ def start_from(
             f"{', '.join(classifier.class_names[:5])}, ...; set finetuning.head=new"
         )
     transfers = transfer_weights(
-        PictureNetwork(source.classifier.network, source.classifier.picture_shape),
-        PictureNetwork(classifier.network, classifier.picture_shape),
+        ImageNetwork(source.classifier.network, source.classifier.image_shape),
+        ImageNetwork(classifier.network, classifier.image_shape),
         keep_output=keeps_head or source.is_start,
     )
     if tuning.head == "prototype" and not source.is_start:
@@ -148,7 +148,7 @@ def start_from(
         () if source.is_start else tuple(transfers),
         tuple(stage.name for stage in plan.stages),
         tuning.freezing,
-        plan.share_trained,
+        plan.fraction_trained,
     )
 
 

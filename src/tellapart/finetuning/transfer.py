@@ -11,7 +11,7 @@ from torch.nn.functional import interpolate
 
 from tellapart.errors import ConfigError
 from tellapart.finetuning.stages import output_layer
-from tellapart.models.blocks import PictureShape, features_shape
+from tellapart.models.blocks import ImageShape, features_shape
 from tellapart.models.classifier import Normalization
 
 
@@ -31,15 +31,15 @@ class TensorTransfer:
 
 
 @dataclass(frozen=True)
-class PictureNetwork:
+class ImageNetwork:
     """A network, and the shape (channels, height, width) of the pictures it is built for."""
 
     network: nn.Module
-    picture_shape: PictureShape
+    image_shape: ImageShape
 
 
 def transfer_weights(
-    source: PictureNetwork, target: PictureNetwork, *, keep_output: bool = False
+    source: ImageNetwork, target: ImageNetwork, *, keep_output: bool = False
 ) -> list[TensorTransfer]:
     """Loads the weights of ``source`` into ``target``, a network of the same kind, in place.
 
@@ -122,19 +122,17 @@ def fit_normalization(given: Normalization, channels: int) -> Normalization:
     """A normalisation for pictures of ``channels``: its own, or where they differ their mean."""
     if len(given.mean) in (1, channels):
         return given
-    return Normalization(
-        (sum(given.mean) / len(given.mean),), (sum(given.deviation) / len(given.deviation),)
-    )
+    return Normalization((sum(given.mean) / len(given.mean),), (sum(given.std) / len(given.std),))
 
 
 def _fit(
     given: torch.Tensor,
     shape: torch.Size,
-    source: PictureNetwork,
-    target: PictureNetwork,
+    source: ImageNetwork,
+    target: ImageNetwork,
 ) -> tuple[torch.Tensor | None, str]:
     """``given`` in another shape and how it was brought there; None where it cannot be."""
-    old_channels, channels = source.picture_shape[0], target.picture_shape[0]
+    old_channels, channels = source.image_shape[0], target.image_shape[0]
     if given.ndim == 4 and given.shape[1] == old_channels != channels == shape[1]:
         fitted = fit_channels(given, channels)
         if fitted.shape == shape:
@@ -148,12 +146,12 @@ def _fit(
     return None, "another shape in the source"
 
 
-def _before_flatten(of: PictureNetwork) -> tuple[int, ...]:
+def _before_flatten(of: ImageNetwork) -> tuple[int, ...]:
     """The shape of one picture's features where the network flattens them; none if it does not."""
     layers = nn.Sequential().train(of.network.training)
     for name, layer in of.network.named_children():
         if name == "flatten":
-            return features_shape(layers, of.picture_shape)
+            return features_shape(layers, of.image_shape)
         layers.add_module(name, layer)
     return ()
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 
 from tellapart.errors import ConfigError
-from tellapart.illustration.texts import Said, said
+from tellapart.illustration.texts import Bilingual, bilingual
 
 _HOW = "numbers are written row by row, as in '1,0,-1; 2,0,-2; 1,0,-1'"
 
@@ -27,8 +27,8 @@ class Kernel:
 
     name: str
     weight: torch.Tensor
-    title: Said
-    meaning: Said
+    title: Bilingual
+    meaning: Bilingual
 
 
 def kernel_named(text: str) -> Kernel:
@@ -59,8 +59,8 @@ def kernel_named(text: str) -> Kernel:
     weight = torch.tensor(numbers, dtype=torch.float64).float()
     if not bool(weight.isfinite().all()):
         raise ConfigError(f"the numbers of a kernel must be finite in float32, got {text!r}")
-    meaning = said("The kernel that you wrote.", "您写的卷积核。")
-    return Kernel("yours", weight, said("yours", "您的核"), meaning)
+    meaning = bilingual("The kernel that you wrote.", "您写的卷积核。")
+    return Kernel("yours", weight, bilingual("yours", "您的核"), meaning)
 
 
 def _no_kernel(text: str) -> str:
@@ -71,7 +71,7 @@ def _no_kernel(text: str) -> str:
     return f"no kernel is called {text!r}; {hint} numbers and RUN:LAYER are understood too"
 
 
-def _kernel(name: str, rows: list[list[float]], title: Said, meaning: Said) -> Kernel:
+def _kernel(name: str, rows: list[list[float]], title: Bilingual, meaning: Bilingual) -> Kernel:
     return Kernel(name, torch.tensor(rows, dtype=torch.float32), title, meaning)
 
 
@@ -82,8 +82,8 @@ _ALL = (
     _kernel(
         DEFAULT,
         [[1, 0, -1], [2, 0, -2], [1, 0, -1]],
-        said("vertical edges", "竖直边缘"),
-        said(
+        bilingual("vertical edges", "竖直边缘"),
+        bilingual(
             "Left minus right: blue where the picture gets darker to the right, orange where it "
             "gets brighter, nothing where it stays the same. (Sobel)",
             "左减右：向右变暗处为蓝，向右变亮处为橙，不变处为零。（Sobel 算子）",
@@ -92,8 +92,8 @@ _ALL = (
     _kernel(
         "horizontal-edges",
         [[1, 2, 1], [0, 0, 0], [-1, -2, -1]],
-        said("horizontal edges", "水平边缘"),
-        said(
+        bilingual("horizontal edges", "水平边缘"),
+        bilingual(
             "Above minus below: blue along the lower rim of a bright stroke, orange along its "
             "upper rim. (Sobel)",
             "上减下：亮笔画的下沿为蓝，上沿为橙。（Sobel 算子）",
@@ -102,8 +102,8 @@ _ALL = (
     _kernel(
         "edges",
         [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],
-        said("edges, all ways", "各方向边缘"),
-        said(
+        bilingual("edges, all ways", "各方向边缘"),
+        bilingual(
             "Each pixel against its eight neighbours: the weights add up to 0, so an even area "
             "gives 0. (Laplacian)",
             "每个像素与它的八个邻居相比：权重之和为 0，所以均匀处得 0。（拉普拉斯算子）",
@@ -112,8 +112,8 @@ _ALL = (
     _kernel(
         "blur",
         [[0.0625, 0.125, 0.0625], [0.125, 0.25, 0.125], [0.0625, 0.125, 0.0625]],
-        said("blur", "模糊"),
-        said(
+        bilingual("blur", "模糊"),
+        bilingual(
             "A weighted mean of the neighbourhood: the weights are sixteenths and add up to 1.",
             "邻域的加权平均：权重都是十六分之几，和为 1。",
         ),
@@ -121,8 +121,8 @@ _ALL = (
     _kernel(
         "sharpen",
         [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
-        said("sharpen", "锐化"),
-        said(
+        bilingual("sharpen", "锐化"),
+        bilingual(
             "The picture plus its edges: the weights add up to 1, so even areas keep their grey.",
             "图片加上它的边缘：权重之和为 1，均匀处的灰度不变。",
         ),
@@ -132,8 +132,8 @@ _ALL = (
         # single-conv --set epochs=5, with seed 0; rounded to hundredths.
         "learned",
         [[-0.27, -0.36, -0.26], [-0.09, 0.20, -0.18], [0.31, 0.29, 0.35]],
-        said("learned", "学到的核"),
-        said(
+        bilingual("learned", "学到的核"),
+        bilingual(
             "Nobody wrote this one: a network learned it from 4,000 digits. It has become a "
             "finder of upper rims: dark above, bright below.",
             "没有人写过这个核：它是网络从 4,000 个数字中学到的，成了“上沿探测器”：上暗下亮。",
@@ -142,8 +142,8 @@ _ALL = (
     _kernel(
         TUTORIAL,
         [[1, 1], [1, 1]],
-        said("worked example", "教程例题"),
-        said(
+        bilingual("worked example", "教程例题"),
+        bilingual(
             "The example of the tutorials, small enough to do by hand: the numbers 1 to 9 and a "
             "kernel of ones. Every result is the sum of four neighbours.",
             "教程里的例题，小到可以手算：数字 1 到 9，全 1 的核。每个结果是四个相邻数之和。",

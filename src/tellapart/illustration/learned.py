@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from tellapart import ops
 from tellapart.errors import ConfigError, RunError
 from tellapart.illustration.scenes import Field, Scene, products
-from tellapart.illustration.texts import said
+from tellapart.illustration.texts import bilingual
 from tellapart.models.classifier import Classifier
 from tellapart.ops import Window
 from tellapart.ops.arguments import Pair
@@ -129,10 +129,10 @@ def _scene(work: LayerAtWork, index: int, window: Window) -> Scene:
     rest = output - partial.sum(0) - (0.0 if bias is None else bias)
     return Scene(
         name=f"{work.name}:{index}",
-        title=said(f"{work.name} · {index}", f"{work.name} · {index}"),
+        title=bilingual(f"{work.name} · {index}", f"{work.name} · {index}"),
         meaning=_meaning(work, in_group, values),
         operation="convolution",
-        field=Field(values[shown], said("what comes to this layer", "到达这一层的输入")),
+        field=Field(values[shown], bilingual("what comes to this layer", "到达这一层的输入")),
         window=window,
         output=output,
         numbers={
@@ -169,4 +169,4 @@ def _meaning(work: LayerAtWork, in_group: int, values: Tensor) -> dict[str, str]
         whole, part = (f"{v.shape[1]}x{v.shape[2]}" for v in (work.arrived, values))
         english.append(f"Shown is the middle {part} of {whole} pixels.")
         chinese.append(f"显示的是 {whole} 像素中间的 {part}。")
-    return said(" ".join(english), "".join(chinese))
+    return bilingual(" ".join(english), "".join(chinese))

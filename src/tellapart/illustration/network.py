@@ -13,7 +13,7 @@ from tellapart.illustration.arrays import embedded, packed
 from tellapart.illustration.diagram import network_diagram
 from tellapart.illustration.layers import Layer
 from tellapart.illustration.player import header
-from tellapart.illustration.texts import TEXTS, Said, spoken
+from tellapart.illustration.texts import TEXTS, Bilingual, spoken
 from tellapart.page.document import document, packaged_text
 from tellapart.page.images import png_address
 from tellapart.page.markup import Markup, element
@@ -30,7 +30,7 @@ def render_network(
     layers: Sequence[Layer],
     class_names: Sequence[str],
     picture: Tensor | None = None,
-    caption: Said | None = None,
+    caption: Bilingual | None = None,
 ) -> str:
     """One self-contained page about one network.
 
@@ -92,7 +92,7 @@ def _rows(layers: Sequence[Layer], with_maps: bool) -> list[Markup]:
     total = max(1, sum(layer.multiply_adds for layer in layers))
     rows = []
     for index, layer in enumerate(layers):
-        share = 100 * layer.multiply_adds / total
+        fraction = 100 * layer.multiply_adds / total
         facts = element(
             "p",
             element("span", shape_text(layer.output_shape), class_="shape"),
@@ -100,7 +100,9 @@ def _rows(layers: Sequence[Layer], with_maps: bool) -> list[Markup]:
             _fact(layer.multiply_adds, "multiply-adds"),
             class_="facts",
         )
-        bar = element("span", class_="bar", style=f"width:{share:.1f}%", data_label="total-share")
+        bar = element(
+            "span", class_="bar", style=f"width:{fraction:.1f}%", data_label="total-share"
+        )
         maps = [element("div", class_="maps", data_layer=index)] if with_maps else []
         kind = element("span", layer.kind, class_="kind")
         detail = [element("span", layer.detail, class_="detail")] if layer.detail else []
@@ -151,7 +153,7 @@ def _small(maps: Tensor) -> Tensor:
     return maps if factor == 1 else ops.avg_pool2d(maps[None], factor)[0]
 
 
-def _picture(picture: Tensor | None, caption: Said | None) -> Markup:
+def _picture(picture: Tensor | None, caption: Bilingual | None) -> Markup:
     if picture is None:
         return Markup()
     words = caption or {}
@@ -169,17 +171,17 @@ def _answers(logits: Tensor, class_names: Sequence[str]) -> Markup:
     best = int(top[0])
     rows = []
     for index in sorted(top.tolist()):
-        share = 100 * float(probabilities[index])
+        fraction = 100 * float(probabilities[index])
         rows.append(
             element(
                 "li",
                 element("span", class_names[index], class_="class"),
                 element(
                     "span",
-                    element("span", class_="bar", style=f"width:{share:.2f}%"),
+                    element("span", class_="bar", style=f"width:{fraction:.2f}%"),
                     class_="track",
                 ),
-                element("span", _percent(share), class_="share"),
+                element("span", _percent(fraction), class_="share"),
                 class_="best" if index == best else None,
             )
         )
@@ -191,10 +193,10 @@ def _answers(logits: Tensor, class_names: Sequence[str]) -> Markup:
     )
 
 
-def _percent(share: float) -> str:
-    if share > 99.95 and share < 100:
+def _percent(fraction: float) -> str:
+    if fraction > 99.95 and fraction < 100:
         return "> 99.9 %"
-    return "< 0.1 %" if 0 < share < 0.05 else f"{share:.1f} %"
+    return "< 0.1 %" if 0 < fraction < 0.05 else f"{fraction:.1f} %"
 
 
 def _lens() -> Markup:

@@ -9,7 +9,7 @@ import torch
 
 from tellapart.illustration.arrays import embedded, packed
 from tellapart.illustration.scenes import Field, Scene
-from tellapart.illustration.texts import TEXTS, Said, spoken
+from tellapart.illustration.texts import TEXTS, Bilingual, spoken
 from tellapart.page.document import document, packaged_text
 from tellapart.page.markup import Markup, element
 
@@ -75,7 +75,7 @@ def header(kicker: str, title: Markup, lead: str) -> Markup:
     )
 
 
-def _content(kind: str, title: Said, scenes: Sequence[Scene], opened: int) -> dict[str, Any]:
+def _content(kind: str, title: Bilingual, scenes: Sequence[Scene], opened: int) -> dict[str, Any]:
     fields: list[Field] = []
     written = []
     for scene in scenes:
@@ -90,7 +90,7 @@ def _content(kind: str, title: Said, scenes: Sequence[Scene], opened: int) -> di
         "texts": TEXTS,
         "opened": opened,
         "fields": [
-            {"values": packed(f.values), "caption": f.caption, "isPicture": f.is_picture}
+            {"values": packed(f.values), "caption": f.caption, "isPicture": f.is_image}
             for f in fields
         ],
         "scenes": written,

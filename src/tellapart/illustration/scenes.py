@@ -14,7 +14,7 @@ from tellapart import ops
 from tellapart.errors import ConfigError
 from tellapart.illustration.arrays import packed
 from tellapart.illustration.kernels import Kernel
-from tellapart.illustration.texts import Said, said
+from tellapart.illustration.texts import Bilingual, bilingual
 from tellapart.ops import Window
 from tellapart.ops.arguments import Pair
 from tellapart.ops.windows import pad_images, sliding_windows
@@ -29,12 +29,12 @@ class Field:
     Args:
         values: float32, (channels, height, width).
         caption: where it comes from.
-        is_picture: whether these are grey levels 0..255, to be shown as such.
+        is_image: whether these are grey levels 0..255, to be shown as such.
     """
 
     values: Tensor
-    caption: Said
-    is_picture: bool = False
+    caption: Bilingual
+    is_image: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,8 @@ class Scene:
     """
 
     name: str
-    title: Said
-    meaning: Said
+    title: Bilingual
+    meaning: Bilingual
     operation: str
     field: Field
     window: Window
@@ -161,8 +161,8 @@ def max_pooling_scene(
     winners = (windows == output[0, 0, :, :, None]).to(torch.uint8).argmax(2)
     return Scene(
         name="max",
-        title=said("maximum", "最大池化"),
-        meaning=said(
+        title=bilingual("maximum", "最大池化"),
+        meaning=bilingual(
             "Only the strongest pixel of each window goes on. Where exactly it was is forgotten.",
             "每个窗口只留下最强的像素，它的确切位置被忘掉。",
         ),
@@ -187,8 +187,8 @@ def average_pooling_scene(
     ones = over.values.new_ones(1, *window.size)
     return Scene(
         name="average",
-        title=said("average", "平均池化"),
-        meaning=said(
+        title=bilingual("average", "平均池化"),
+        meaning=bilingual(
             "The mean of each window goes on: a smaller picture, softened. Strong single pixels "
             "are thinned out.",
             "每个窗口的平均值留下：图片变小、变柔和，单个的强像素被冲淡。",
@@ -210,7 +210,7 @@ class Activation:
 
     name: str
     formula: str
-    meaning: Said
+    meaning: Bilingual
 
     def __call__(self, values: Tensor) -> Tensor:
         """The function of `tellapart.ops` with this name."""
@@ -224,7 +224,7 @@ ACTIVATIONS = {
         Activation(
             "relu",
             "max(x, 0)",
-            said(
+            bilingual(
                 "What is negative becomes 0, the rest stays: the edges of one direction go on, "
                 "those of the other are cut.",
                 "负数变为 0，其余不变：一个方向的边缘留下，另一个方向的被截去。",
@@ -233,7 +233,7 @@ ACTIVATIONS = {
         Activation(
             "leaky-relu",
             "x > 0: x;  x ≤ 0: 0.01 x",
-            said(
+            bilingual(
                 "As ReLU, but a hundredth of what is negative stays, so that its slope is nowhere "
                 "0 and every unit can go on learning.",
                 "与 ReLU 相似，但负数保留百分之一，因此斜率处处不为 0，每个单元都能继续学习。",
@@ -242,7 +242,7 @@ ACTIVATIONS = {
         Activation(
             "sigmoid",
             "1 / (1 + e⁻ˣ)",
-            said(
+            bilingual(
                 "Squashes every number into 0..1. Far from 0 the curve is flat: there almost no "
                 "gradient comes through.",
                 "把每个数压到 0..1。离 0 远处曲线平坦，梯度几乎通不过。",
@@ -251,7 +251,7 @@ ACTIVATIONS = {
         Activation(
             "tanh",
             "(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)",
-            said(
+            bilingual(
                 "Squashes every number into −1..1 and keeps its sign; flat far from 0, as the "
                 "sigmoid.",
                 "把每个数压到 −1..1，符号不变；与 sigmoid 一样，离 0 远处平坦。",
@@ -270,7 +270,7 @@ def activation_scene(activation: Activation, over: Field) -> Scene:
     across = torch.linspace(-reach, reach, _CURVE_POINTS)
     return Scene(
         name=activation.name,
-        title=said(activation.name, activation.name),
+        title=bilingual(activation.name, activation.name),
         meaning=activation.meaning,
         operation="activation",
         field=over,

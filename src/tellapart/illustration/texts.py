@@ -7,10 +7,10 @@ from typing import TypeAlias
 from tellapart.page.markup import Markup, element
 
 #: A sentence by language: ``en`` and ``zh``.
-Said: TypeAlias = dict[str, str]
+Bilingual: TypeAlias = dict[str, str]
 
 
-def said(english: str, chinese: str) -> Said:
+def bilingual(english: str, chinese: str) -> Bilingual:
     """A sentence in both languages."""
     return {"en": english, "zh": chinese}
 
@@ -20,126 +20,126 @@ def spoken(tag: str, name: str, **attributes: str | float | None) -> Markup:
     return element(tag, TEXTS[name]["en"], data_text=name, **attributes)
 
 
-TEXTS: dict[str, Said] = {
-    "language": said("中文", "English"),
-    "language-label": said("Switch to Chinese", "切换到英文"),
+TEXTS: dict[str, Bilingual] = {
+    "language": bilingual("中文", "English"),
+    "language-label": bilingual("Switch to Chinese", "切换到英文"),
     # The player
-    "convolution-title": said("Convolution, step by step", "卷积，一步一步看"),
-    "convolution-lead": said(
+    "convolution-title": bilingual("Convolution, step by step", "卷积，一步一步看"),
+    "convolution-lead": bilingual(
         "A kernel slides over the picture. At every place, what lies on top of each other is "
         "multiplied and added up: one number of the feature map.",
         "卷积核在图片上滑动。在每个位置，叠在一起的数相乘再相加，得到特征图上的一个数。",
     ),
-    "pooling-title": said("Pooling, step by step", "池化，一步一步看"),
-    "pooling-lead": said(
+    "pooling-title": bilingual("Pooling, step by step", "池化，一步一步看"),
+    "pooling-lead": bilingual(
         "One number stands for all that the window sees: the map gets smaller, and a shift of a "
         "pixel matters less.",
         "用一个数代表窗口看到的全部：图变小，一个像素的移动不再那么重要。",
     ),
-    "activation-title": said("Activation, number by number", "激活函数，一个数一个数看"),
-    "activation-lead": said(
+    "activation-title": bilingual("Activation, number by number", "激活函数，一个数一个数看"),
+    "activation-lead": bilingual(
         "After a convolution each number goes through the same curve, on its own. Without such a "
         "bend, two layers could do no more than one.",
         "卷积之后，每个数各自经过同一条曲线。没有这样的弯折，两层网络并不比一层更强。",
     ),
-    "choose-convolution": said("Kernel", "卷积核"),
-    "choose-pooling": said("Kind", "种类"),
-    "choose-activation": said("Function", "函数"),
-    "input": said("Input", "输入"),
-    "output": said("Feature map", "特征图"),
-    "under": said("Under the kernel", "核下的数"),
-    "kernel": said("Kernel", "卷积核"),
-    "products": said("Products", "乘积"),
-    "window": said("In the window", "窗口中的数"),
-    "sum": said("Sum", "和"),
-    "max": said("Maximum", "最大值"),
-    "mean": said("Mean", "平均值"),
-    "value": said("Result", "结果"),
-    "slope": said("slope here", "此处斜率"),
-    "bias": said("bias", "偏置"),
-    "others": said("the other channels", "其余通道"),
-    "channel": said("Channel", "通道"),
-    "controls": said("Controls", "控制"),
-    "first": said("First place (Home)", "第一个位置（Home）"),
-    "back": said("One step back (left arrow)", "后退一步（左箭头）"),
-    "play": said("Play (space)", "播放（空格）"),
-    "pause": said("Pause (space)", "暂停（空格）"),
-    "forward": said("One step on (right arrow)", "前进一步（右箭头）"),
-    "last": said("Last place (End)", "最后一个位置（End）"),
-    "place": said("Place", "位置"),
-    "pace": said("Pace", "速度"),
-    "pace-slow": said("slow", "慢"),
-    "pace-steady": said("steady", "中"),
-    "pace-fast": said("fast", "快"),
-    "step": said("step {step} of {count}", "第 {step} 步，共 {count} 步"),
-    "row-column": said("row {row}, column {column}", "第 {row} 行，第 {column} 列"),
-    "seen": said(
+    "choose-convolution": bilingual("Kernel", "卷积核"),
+    "choose-pooling": bilingual("Kind", "种类"),
+    "choose-activation": bilingual("Function", "函数"),
+    "input": bilingual("Input", "输入"),
+    "output": bilingual("Feature map", "特征图"),
+    "under": bilingual("Under the kernel", "核下的数"),
+    "kernel": bilingual("Kernel", "卷积核"),
+    "products": bilingual("Products", "乘积"),
+    "window": bilingual("In the window", "窗口中的数"),
+    "sum": bilingual("Sum", "和"),
+    "max": bilingual("Maximum", "最大值"),
+    "mean": bilingual("Mean", "平均值"),
+    "value": bilingual("Result", "结果"),
+    "slope": bilingual("slope here", "此处斜率"),
+    "bias": bilingual("bias", "偏置"),
+    "others": bilingual("the other channels", "其余通道"),
+    "channel": bilingual("Channel", "通道"),
+    "controls": bilingual("Controls", "控制"),
+    "first": bilingual("First place (Home)", "第一个位置（Home）"),
+    "back": bilingual("One step back (left arrow)", "后退一步（左箭头）"),
+    "play": bilingual("Play (space)", "播放（空格）"),
+    "pause": bilingual("Pause (space)", "暂停（空格）"),
+    "forward": bilingual("One step on (right arrow)", "前进一步（右箭头）"),
+    "last": bilingual("Last place (End)", "最后一个位置（End）"),
+    "place": bilingual("Place", "位置"),
+    "pace": bilingual("Pace", "速度"),
+    "pace-slow": bilingual("slow", "慢"),
+    "pace-steady": bilingual("steady", "中"),
+    "pace-fast": bilingual("fast", "快"),
+    "step": bilingual("step {step} of {count}", "第 {step} 步，共 {count} 步"),
+    "row-column": bilingual("row {row}, column {column}", "第 {row} 行，第 {column} 列"),
+    "seen": bilingual(
         "This number, {value}, takes part in {count} results.",
         "这个数 {value} 参与 {count} 个结果。",
     ),
-    "seen-once": said(
+    "seen-once": bilingual(
         "This number, {value}, takes part in one result.", "这个数 {value} 只参与一个结果。"
     ),
-    "unseen": said(
+    "unseen": bilingual(
         "This number, {value}, takes part in no result: no window reaches it.",
         "这个数 {value} 不参与任何结果：没有窗口覆盖它。",
     ),
-    "border": said("A zero of the padding.", "填充的零。"),
-    "border-max": said("Padding: it can never be the maximum.", "填充：它永远不会是最大值。"),
-    "how-title": said("How to read and move it", "怎样看、怎样操作"),
-    "how-hover": said(
+    "border": bilingual("A zero of the padding.", "填充的零。"),
+    "border-max": bilingual("Padding: it can never be the maximum.", "填充：它永远不会是最大值。"),
+    "how-title": bilingual("How to read and move it", "怎样看、怎样操作"),
+    "how-hover": bilingual(
         "Point at, or tap, a number of the result to see where it comes from; point at one of the "
         "input to see where it goes.",
         "指向或点按结果中的一个数，看它从哪里来；指向输入中的一个数，看它到哪里去。",
     ),
-    "how-keys": said(
+    "how-keys": bilingual(
         "Space plays and pauses, ← → step, ↑ ↓ go a row up or down, Home and End jump.",
         "空格播放或暂停，← → 走一步，↑ ↓ 上下一行，Home 和 End 跳到两端。",
     ),
-    "how-colours": said(
+    "how-colours": bilingual(
         "Blue is positive, orange negative, the deeper the further from 0. Numbers are rounded to "
         "four digits for show; they were computed in full.",
         "蓝为正，橙为负，离 0 越远越深。数字显示时取四位，计算时没有舍入。",
     ),
-    "size-title": said("How large the result is", "结果有多大"),
-    "size-meaning": said(
+    "size-title": bilingual("How large the result is", "结果有多大"),
+    "size-meaning": bilingual(
         "Pixels n, padding p, dilation d, kernel k and stride s decide how many places there are:",
         "像素数 n、填充 p、膨胀 d、核 k 和步幅 s 决定有多少个位置：",
     ),
-    "height": said("height", "高"),
-    "width": said("width", "宽"),
+    "height": bilingual("height", "高"),
+    "width": bilingual("width", "宽"),
     # The network
-    "network-lead": said(
+    "network-lead": bilingual(
         "From left to right, what the picture becomes on its way through the layers, and what each "
         "layer costs. Shapes are channels × height × width.",
         "从左到右：图片经过各层时变成什么，每一层要花多少。形状是 通道 × 高 × 宽。",
     ),
-    "network-title": said("The network", "网络"),
-    "diagram": said(
+    "network-title": bilingual("The network", "网络"),
+    "diagram": bilingual(
         "The layers as boxes: as high as their maps", "各层的示意图：方块的高即图的边长"
     ),
-    "layers": said("Layer by layer", "逐层看"),
-    "parameters": said("parameters", "参数"),
-    "multiply-adds": said("multiply-adds", "乘加"),
-    "layers-count": said("layers", "层"),
-    "no-parameters": said("none", "无"),
-    "total-share": said("share of all multiply-adds", "占全部乘加的份额"),
-    "more": said("+{count} more", "还有 {count} 个"),
-    "picture": said("The picture", "图片"),
-    "probabilities": said("What it says", "它的判断"),
-    "lens": said("Under the lens", "放大镜"),
-    "lens-hint": said(
+    "layers": bilingual("Layer by layer", "逐层看"),
+    "parameters": bilingual("parameters", "参数"),
+    "multiply-adds": bilingual("multiply-adds", "乘加"),
+    "layers-count": bilingual("layers", "层"),
+    "no-parameters": bilingual("none", "无"),
+    "total-share": bilingual("share of all multiply-adds", "占全部乘加的份额"),
+    "more": bilingual("+{count} more", "还有 {count} 个"),
+    "picture": bilingual("The picture", "图片"),
+    "probabilities": bilingual("What it says", "它的判断"),
+    "lens": bilingual("Under the lens", "放大镜"),
+    "lens-hint": bilingual(
         "Point at, tap or tab to a feature map to see it large.",
         "指向、点按或用 Tab 选中一张特征图，放大查看。",
     ),
-    "map-of": said("{layer}, map {index}", "{layer}，第 {index} 张图"),
-    "number-of": said("{layer}, number {index}", "{layer}，第 {index} 个数"),
-    "range": said("from {low} to {high}, mean {mean}", "从 {low} 到 {high}，平均 {mean}"),
-    "no-picture": said(
+    "map-of": bilingual("{layer}, map {index}", "{layer}，第 {index} 张图"),
+    "number-of": bilingual("{layer}, number {index}", "{layer}，第 {index} 个数"),
+    "range": bilingual("from {low} to {high}, mean {mean}", "从 {low} 到 {high}，平均 {mean}"),
+    "no-picture": bilingual(
         "No picture was given, so no feature maps are shown; give one with --image.",
         "没有给出图片，所以不显示特征图；用 --image 给一张。",
     ),
-    "how-network": said(
+    "how-network": bilingual(
         "Each small picture is one channel; blue is positive, orange negative, and all of a layer "
         "share one scale. ← → go from map to map, Home and End to the first and last of a layer.",
         "每张小图是一个通道；蓝为正，橙为负，同一层用同一尺度。"

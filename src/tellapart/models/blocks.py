@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 # Channels, height and width.
-PictureShape = tuple[int, int, int]
+ImageShape = tuple[int, int, int]
 
 
 class Layer(Protocol):
@@ -32,7 +32,7 @@ def named(**layers: nn.Module) -> nn.Sequential:
     return row
 
 
-def features_shape(layers: nn.Module, picture_shape: Sequence[int]) -> tuple[int, ...]:
+def features_shape(layers: nn.Module, image_shape: Sequence[int]) -> tuple[int, ...]:
     """The shape that ``layers`` give for one picture of shape (channels, height, width).
 
     Runs them once on zeros, on the device of their weights (``meta`` while a file is being
@@ -42,7 +42,7 @@ def features_shape(layers: nn.Module, picture_shape: Sequence[int]) -> tuple[int
     was_training = layers.training
     layers.eval()
     with torch.no_grad():
-        shape = layers(torch.zeros(1, *picture_shape, device=device)).shape[1:]
+        shape = layers(torch.zeros(1, *image_shape, device=device)).shape[1:]
     layers.train(was_training)
     return tuple(shape)
 
@@ -312,15 +312,15 @@ class DynamicConvolution(nn.Module):
         # in five dimensions they could not be laid out channels last.
         self.weight = nn.Conv2d(in_channels, num_kernels * out_channels, 3).weight
         self.scores = _scores(in_channels, num_kernels, reduction=4)
-        self.share = nn.Softmax(1)
+        self.softmax = nn.Softmax(1)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(batch, in_channels, height, width) to (batch, out_channels, height, width)."""
-        shares = self.shares(features)
+        fractions = self.fractions(features)
         if torch.compiler.is_exporting():
-            return self._mix_outputs(features, shares)
+            return self._mix_outputs(features, fractions)
         # (batch, K) @ (K, outputs * channels * 9)
-        kernels = shares @ self.weight.reshape(self.num_kernels, -1)
+        kernels = fractions @ self.weight.reshape(self.num_kernels, -1)
         # One picture to each group: a convolution has one kernel per output, not per picture.
         outputs = functional.conv2d(
             features.reshape(1, -1, *features.shape[2:]),
@@ -330,16 +330,16 @@ class DynamicConvolution(nn.Module):
         )
         return outputs.view(len(features), -1, *features.shape[2:])
 
-    def shares(self, features: torch.Tensor) -> torch.Tensor:
+    def fractions(self, features: torch.Tensor) -> torch.Tensor:
         """Each kernel's part in the mixture: (batch, num_kernels), rows that add up to 1."""
-        shares: torch.Tensor = self.share(self.scores(features) / self.temperature)
-        return shares
+        fractions: torch.Tensor = self.softmax(self.scores(features) / self.temperature)
+        return fractions
 
-    def _mix_outputs(self, features: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    def _mix_outputs(self, features: torch.Tensor, fractions: torch.Tensor) -> torch.Tensor:
         """The same by linearity, for formats in which groups cannot follow the batch's size."""
         outputs = functional.conv2d(features, self.weight, padding=1)
         by_kernel = torch.unflatten(outputs, 1, (self.num_kernels, -1))  # (batch, K, outputs, h, w)
-        return (by_kernel * shares[:, :, None, None, None]).sum(1)
+        return (by_kernel * fractions[:, :, None, None, None]).sum(1)
 
 
 def dynamic_conv(in_channels: int, out_channels: int, *, relu: bool = True) -> nn.Sequential:

@@ -34,7 +34,7 @@ _KEY = "tellapart"
 _LONGEST_SIDE = 65_536
 _MOST_CLASSES = 1_000_000
 # A drawing's longer side may be that many times the shorter side of its frame.
-_LARGEST_SHARE = 65_536.0
+_LARGEST_FRACTION = 65_536.0
 
 
 def weights_sha256(weights: Mapping[str, torch.Tensor]) -> str:
@@ -111,10 +111,10 @@ def save_classifier(path: Path, classifier: Classifier, training: Mapping[str, A
         "network": classifier.network_name,
         "arguments": classifier.arguments,
         "class_names": list(classifier.class_names),
-        "picture_shape": list(classifier.picture_shape),
+        "image_shape": list(classifier.image_shape),
         "normalization": {
             "mean": list(classifier.normalization.mean),
-            "deviation": list(classifier.normalization.deviation),
+            "std": list(classifier.normalization.std),
         },
         "preparation": {
             "fit": classifier.fit,
@@ -170,9 +170,9 @@ def _empty_classifier(header: Mapping[str, Any]) -> Classifier:
         raise ClassifierFileError("header: class_names must be at least 2 different names")
     if any("\ud800" <= letter <= "\udfff" for name in class_names for letter in name):
         raise ClassifierFileError("header: class_names must be text, not half a character")
-    sizes = _entries(header, "picture_shape", int)
+    sizes = _entries(header, "image_shape", int)
     if len(sizes) != 3 or not all(1 <= size <= _LONGEST_SIDE for size in sizes):
-        raise ClassifierFileError(f"header: picture_shape must be 3 positive sizes, got {sizes}")
+        raise ClassifierFileError(f"header: image_shape must be 3 positive sizes, got {sizes}")
     arguments = header.get("arguments")
     if not isinstance(arguments, dict) or not isinstance(header.get("network"), str):
         raise ClassifierFileError("header: network must be a name and arguments a table")
@@ -184,7 +184,7 @@ def _empty_classifier(header: Mapping[str, Any]) -> Classifier:
         network_name=header["network"],
         arguments=arguments,
         class_names=tuple(class_names),
-        picture_shape=shape,
+        image_shape=shape,
         normalization=_normalization(header),
         **_preparation(header),
         views=_views(header),
@@ -202,11 +202,11 @@ def _preparation(header: Mapping[str, Any]) -> dict[str, Any]:
     names = [entry.name for entry in fields(DrawingStyle)]
     if not isinstance(style, dict) or sorted(style) != sorted(names):
         raise ClassifierFileError(f"header: style must be a table of {', '.join(names)}")
-    shares = [style[name] for name in names if name != "ground"]
-    if style["ground"] not in ("dark", "light") or not all(
-        isinstance(share, float) and 0 <= share <= _LARGEST_SHARE for share in shares
+    fractions = [style[name] for name in names if name != "background"]
+    if style["background"] not in ("dark", "light") or not all(
+        isinstance(fraction, float) and 0 <= fraction <= _LARGEST_FRACTION for fraction in fractions
     ):
-        raise ClassifierFileError("header: style must have a ground and shares of the frame")
+        raise ClassifierFileError("header: style must have a background and shares of the frame")
     return {"fit": table["fit"], "style": DrawingStyle(**style)}
 
 
@@ -226,16 +226,16 @@ def _normalization(header: Mapping[str, Any]) -> Normalization:
     if not isinstance(table, dict):
         raise ClassifierFileError("header: normalization must be a table")
     mean = _entries(table, "mean", (int, float))
-    deviation = _entries(table, "deviation", (int, float))
-    if len(mean) != len(deviation) or not mean:
-        raise ClassifierFileError("header: mean and deviation must have one number per channel")
+    std = _entries(table, "std", (int, float))
+    if len(mean) != len(std) or not mean:
+        raise ClassifierFileError("header: mean and std must have one number per channel")
     # JSON knows whole numbers of any length; a comparison bears them, math.isfinite does not.
-    if not all(abs(x) < math.inf for x in mean) or not all(0 < x < math.inf for x in deviation):
-        raise ClassifierFileError("header: mean must be finite and deviation above 0")
+    if not all(abs(x) < math.inf for x in mean) or not all(0 < x < math.inf for x in std):
+        raise ClassifierFileError("header: mean must be finite and std above 0")
     try:
-        return Normalization(tuple(map(float, mean)), tuple(map(float, deviation)))
+        return Normalization(tuple(map(float, mean)), tuple(map(float, std)))
     except OverflowError:
-        raise ClassifierFileError("header: mean and deviation must fit a float") from None
+        raise ClassifierFileError("header: mean and std must fit a float") from None
 
 
 def _entries(table: Mapping[str, Any], key: str, kind: Any) -> list[Any]:

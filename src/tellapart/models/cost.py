@@ -19,7 +19,7 @@ from tellapart.models.from_scratch import (
 )
 
 
-def count_multiply_adds(network: nn.Module, picture_shape: Sequence[int]) -> dict[str, int]:
+def count_multiply_adds(network: nn.Module, image_shape: Sequence[int]) -> dict[str, int]:
     """Multiplications, each with its addition, that a forward pass over one picture takes.
 
     Counts matrix products and convolutions, as the papers do; norms, activations, pooling and
@@ -27,7 +27,7 @@ def count_multiply_adds(network: nn.Module, picture_shape: Sequence[int]) -> dic
 
     Args:
         network: float pictures (batch, channels, height, width) to anything.
-        picture_shape: channels, height, width.
+        image_shape: channels, height, width.
 
     Returns:
         The count of each layer that has any, by the layer's name, in the order in which they run.
@@ -45,7 +45,7 @@ def count_multiply_adds(network: nn.Module, picture_shape: Sequence[int]) -> dic
         for name, layer in network.named_modules():
             if _has_products(name, layer):
                 handles.append(layer.register_forward_hook(partial(_record, counts, name)))
-        features_shape(network, picture_shape)
+        features_shape(network, image_shape)
     finally:
         for handle in handles:
             handle.remove()

@@ -96,14 +96,14 @@ class DynamicConvolutionFromScratch(nn.Module):
         super().__init__()
         self.weight, self.num_kernels = layer.weight, layer.num_kernels
         self.scores = _swapped(layer.scores, "scores")
-        self.share = _swapped(layer.share, "share")
+        self.softmax = _swapped(layer.softmax, "softmax")
         self.temperature = layer.temperature
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(batch, in_channels, height, width) to (batch, out_channels, height, width)."""
-        shares = self.share(self.scores(features) / self.temperature)
+        fractions = self.softmax(self.scores(features) / self.temperature)
         # (batch, outputs * channels * 9)
-        kernels = ops.linear(shares, self.weight.reshape(self.num_kernels, -1).T)
+        kernels = ops.linear(fractions, self.weight.reshape(self.num_kernels, -1).T)
         outputs = ops.conv2d(
             features.reshape(1, -1, *features.shape[2:]),
             kernels.view(-1, *self.weight.shape[1:]),
@@ -135,8 +135,8 @@ class DropoutFromScratch(nn.Module):
         noise = torch.empty_like(features)
         if self.drops_channels:
             noise = features.new_empty(*features.shape[:2], 1, 1)
-        share = 1.0 - self.probability
-        return noise.bernoulli_(share).div_(share or 1.0)
+        fraction = 1.0 - self.probability
+        return noise.bernoulli_(fraction).div_(fraction or 1.0)
 
 
 class FunctionFromScratch(nn.Module):

@@ -13,8 +13,8 @@ from tellapart.models.blocks import (
     Dropout,
     Flatten,
     Ghost,
+    ImageShape,
     Layer,
-    PictureShape,
     Residual,
     SqueezeExcitation,
     conv_norm_relu,
@@ -35,7 +35,7 @@ _SMALLEST_VGG_SIDE = 28
 _MOST_WAVES = 25
 
 
-def small_residual(shape: PictureShape, num_classes: int, *, width: int = 32) -> nn.Sequential:
+def small_residual(shape: ImageShape, num_classes: int, *, width: int = 32) -> nn.Sequential:
     """Convolution, pool, then two stages of a residual block each, and a mean over positions.
 
     Takes pictures of any size from 8x8 on: the mean over positions fixes the features' number.
@@ -44,7 +44,7 @@ def small_residual(shape: PictureShape, num_classes: int, *, width: int = 32) ->
     return _two_stages(shape, num_classes, width, conv_norm_relu)
 
 
-def _two_stages(shape: PictureShape, num_classes: int, width: int, layer: Layer) -> nn.Sequential:
+def _two_stages(shape: ImageShape, num_classes: int, width: int, layer: Layer) -> nn.Sequential:
     """The plan of ``small-residual``, with other layers after the first one.
 
     The first layer stays a plain convolution: of one grey channel there is nothing to separate,
@@ -64,7 +64,7 @@ def _two_stages(shape: PictureShape, num_classes: int, width: int, layer: Layer)
     )
 
 
-def separable(shape: PictureShape, num_classes: int, *, width: int = 92) -> nn.Sequential:
+def separable(shape: ImageShape, num_classes: int, *, width: int = 92) -> nn.Sequential:
     """``small-residual`` of depthwise-separable convolutions, three times as wide.
 
     Cost on 28x28 with width 92: 0.17 million parameters, 21.5 million multiply-adds.
@@ -72,7 +72,7 @@ def separable(shape: PictureShape, num_classes: int, *, width: int = 92) -> nn.S
     return _two_stages(shape, num_classes, width, separable_conv)
 
 
-def ghost(shape: PictureShape, num_classes: int, *, width: int = 45) -> nn.Sequential:
+def ghost(shape: ImageShape, num_classes: int, *, width: int = 45) -> nn.Sequential:
     """``small-residual`` of ghost modules, 1.4 times as wide.
 
     Cost on 28x28 with width 45: 0.17 million parameters, 22.0 million multiply-adds.
@@ -80,7 +80,7 @@ def ghost(shape: PictureShape, num_classes: int, *, width: int = 45) -> nn.Seque
     return _two_stages(shape, num_classes, width, Ghost)
 
 
-def dynamic(shape: PictureShape, num_classes: int, *, width: int = 32) -> nn.Sequential:
+def dynamic(shape: ImageShape, num_classes: int, *, width: int = 32) -> nn.Sequential:
     """``small-residual`` of dynamic convolutions, each with four kernels.
 
     Cost on 28x28 with width 32: 0.67 million parameters, 22.6 million multiply-adds.
@@ -88,7 +88,7 @@ def dynamic(shape: PictureShape, num_classes: int, *, width: int = 32) -> nn.Seq
     return _two_stages(shape, num_classes, width, dynamic_conv)
 
 
-def squeeze_excite(shape: PictureShape, num_classes: int, *, width: int = 32) -> nn.Sequential:
+def squeeze_excite(shape: ImageShape, num_classes: int, *, width: int = 32) -> nn.Sequential:
     """``small-residual`` with squeeze-and-excitation at the end of each block's branch.
 
     Cost on 28x28 with width 32: 0.17 million parameters, 21.9 million multiply-adds.
@@ -102,7 +102,7 @@ def squeeze_excite(shape: PictureShape, num_classes: int, *, width: int = 32) ->
 
 
 def quick(
-    shape: PictureShape, num_classes: int, *, waves: int = 8, channels: int = 32, hidden: int = 128
+    shape: ImageShape, num_classes: int, *, waves: int = 8, channels: int = 32, hidden: int = 128
 ) -> nn.Sequential:
     """Fixed cosine waves 5x5 in steps of 2, ReLU, conv 3x3, pool, norm, ReLU, linear, ReLU, linear.
 
@@ -133,7 +133,7 @@ def quick(
 
 
 def small_vgg(
-    shape: PictureShape,
+    shape: ImageShape,
     num_classes: int,
     *,
     stem_channels: int = 32,
@@ -174,7 +174,7 @@ def small_vgg(
 
 
 def padded_vgg(
-    shape: PictureShape,
+    shape: ImageShape,
     num_classes: int,
     *,
     stem_channels: int = 24,
@@ -211,7 +211,7 @@ def padded_vgg(
     )
 
 
-def tiny_vgg(shape: PictureShape, num_classes: int) -> nn.Sequential:
+def tiny_vgg(shape: ImageShape, num_classes: int) -> nn.Sequential:
     """Six conv 3x3 of 10, 12, pool, 14, 16, pool, 16 and 16 channels, mean, linear.
 
     In the manner of ``small-vgg``, with a 25th of its weights. Takes pictures from 28x28 on.
@@ -231,7 +231,7 @@ def tiny_vgg(shape: PictureShape, num_classes: int) -> nn.Sequential:
     )
 
 
-def photo_residual(shape: PictureShape, num_classes: int, *, width: int = 24) -> nn.Sequential:
+def photo_residual(shape: ImageShape, num_classes: int, *, width: int = 24) -> nn.Sequential:
     """Up to five halvings of height and width, a residual block after each but the first two.
 
     For photographs of 64 to 224 pixels: what is early and large is thin, so most of the work is
@@ -259,6 +259,6 @@ def photo_residual(shape: PictureShape, num_classes: int, *, width: int = 24) ->
     )
 
 
-def _require_sides(shape: PictureShape, smallest: int) -> None:
+def _require_sides(shape: ImageShape, smallest: int) -> None:
     if min(shape[1:]) < smallest:
         raise RuntimeError(f"it needs at least {smallest} pixels each way")

@@ -17,7 +17,7 @@ from torch import nn
 from tellapart.config import Scalar
 from tellapart.errors import ConfigError
 from tellapart.models import networks, tutorial_networks
-from tellapart.models.blocks import PictureShape
+from tellapart.models.blocks import ImageShape
 
 Builder = Callable[..., nn.Sequential]
 
@@ -41,7 +41,7 @@ NETWORKS: Mapping[str, Builder] = {
 
 
 def build_network(
-    name: str, shape: PictureShape, num_classes: int, arguments: Mapping[str, Scalar]
+    name: str, shape: ImageShape, num_classes: int, arguments: Mapping[str, Scalar]
 ) -> nn.Sequential:
     """The network called ``name`` for pictures of ``shape`` (channels, height, width).
 
@@ -98,7 +98,7 @@ def count_parameters(network: nn.Module) -> int:
 
 def seeded_network(
     name: str,
-    shape: PictureShape,
+    shape: ImageShape,
     num_classes: int,
     arguments: Mapping[str, Scalar],
     seed: int,

@@ -9,10 +9,10 @@ from math import prod
 
 from torch import nn
 
-from tellapart.models.blocks import Dropout, Flatten, PictureShape, features_shape, named
+from tellapart.models.blocks import Dropout, Flatten, ImageShape, features_shape, named
 
 
-def single_conv(shape: PictureShape, num_classes: int) -> nn.Sequential:
+def single_conv(shape: ImageShape, num_classes: int) -> nn.Sequential:
     """conv 1-8 3x3, ReLU, max-pool 2, linear; on 28x28 the linear layer sees 8 x 13 x 13."""
     features = named(conv1=nn.Conv2d(shape[0], 8, 3), relu1=nn.ReLU(), pool1=nn.MaxPool2d(2))
     size = prod(features_shape(features, shape))
@@ -21,7 +21,7 @@ def single_conv(shape: PictureShape, num_classes: int) -> nn.Sequential:
     )
 
 
-def two_conv(shape: PictureShape, num_classes: int) -> nn.Sequential:
+def two_conv(shape: ImageShape, num_classes: int) -> nn.Sequential:
     """conv 1-32, ReLU, conv 32-64, ReLU, max-pool 2, linear 9216-128, ReLU, linear."""
     features = named(
         conv1=nn.Conv2d(shape[0], 32, 3),
@@ -40,7 +40,7 @@ def two_conv(shape: PictureShape, num_classes: int) -> nn.Sequential:
 
 
 def dropout(
-    shape: PictureShape, num_classes: int, *, second_relu: bool = False, channels: bool = False
+    shape: ImageShape, num_classes: int, *, second_relu: bool = False, channels: bool = False
 ) -> nn.Sequential:
     """conv 1-32, ReLU, conv 32-64, max-pool 2, dropout .25, linear 9216-128, ReLU, dropout .5.
 
@@ -65,7 +65,7 @@ def dropout(
     )
 
 
-def lenet(shape: PictureShape, num_classes: int) -> nn.Sequential:
+def lenet(shape: ImageShape, num_classes: int) -> nn.Sequential:
     """conv 1-6 5x5, ReLU, pool, conv 6-16 5x5, ReLU, pool, 400-120-84-classes.
 
     The first convolution pads by 2, as LeNet-5 padded 28x28 to 32x32 (LeCun et al. 1998,
@@ -90,7 +90,7 @@ def lenet(shape: PictureShape, num_classes: int) -> nn.Sequential:
     )
 
 
-def two_conv_5x5(shape: PictureShape, num_classes: int) -> nn.Sequential:
+def two_conv_5x5(shape: ImageShape, num_classes: int) -> nn.Sequential:
     """conv 1-10 5x5, ReLU, pool, conv 10-20 5x5, ReLU, pool, linear 320-50, linear.
 
     The article has no activation between its two linear layers.

@@ -79,8 +79,8 @@ class _AveragePooling(Operation):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (divisor,) = ctx.saved_tensors
         window: Window = ctx.window
-        share = (gradient / divisor)[..., None, None]
-        windows = share.expand(*gradient.shape, *window.size)  # the same share at every pixel
+        fraction = (gradient / divisor)[..., None, None]
+        windows = fraction.expand(*gradient.shape, *window.size)  # the same share at every pixel
         padded = add_windows(windows, *window.padded_size(*ctx.image_size), window)
         return crop_images(padded, window.padding).to(gradient.dtype), None, None
 
@@ -97,8 +97,8 @@ class _GlobalAveragePooling(Operation):
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         height, width = ctx.image_size
-        share: torch.Tensor = gradient[:, :, None, None] / (height * width)
-        return share.expand(*gradient.shape, height, width)
+        fraction: torch.Tensor = gradient[:, :, None, None] / (height * width)
+        return fraction.expand(*gradient.shape, height, width)
 
 
 def max_pool2d(

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tellapart.data.image_set import DataSet
-from tellapart.data.quality.findings import Audit, Finding, FoundPicture
+from tellapart.data.quality.findings import Audit, Finding, FoundImage
 from tellapart.page.document import document, packaged_text
 from tellapart.page.images import png_address
 from tellapart.page.markup import Markup, element
 from tellapart.report import wording
 
 _NUM_GROUPS_SHOWN = 24
-_NUM_PICTURES_OF_GROUP = 6
+_NUM_IMAGES_OF_GROUP = 6
 _NUM_FILES_SHOWN = 200
 _PIXELATED_SIDE = 96
 
@@ -96,7 +96,7 @@ def _classes(data_set: DataSet) -> Markup:
 def _finding(data_set: DataSet, finding: Finding, number: int) -> Markup:
     shown = finding.groups[:_NUM_GROUPS_SHOWN]
     figures = [
-        _figure(data_set, picture) for group in shown for picture in group[:_NUM_PICTURES_OF_GROUP]
+        _figure(data_set, picture) for group in shown for picture in group[:_NUM_IMAGES_OF_GROUP]
     ]
     parts = [element("p", finding.message, class_="note")]
     if figures:
@@ -110,7 +110,7 @@ def _finding(data_set: DataSet, finding: Finding, number: int) -> Markup:
     return _card(f"finding-{number + 1}", heading, *parts)
 
 
-def _figure(data_set: DataSet, picture: FoundPicture) -> Markup:
+def _figure(data_set: DataSet, picture: FoundImage) -> Markup:
     pixels = data_set.split(picture.split).images[picture.index]
     _, height, width = pixels.shape
     where = f"{picture.split}, number {picture.index}"

@@ -47,7 +47,7 @@ def confusion_heat_map(evaluation: Evaluation) -> Markup:
         "confusion",
         "Confusion matrix",
         f"{len(layout.labels)} classes; {wording.number(evaluation.num_correct)} of "
-        f"{wording.plural(evaluation.num_pictures, 'picture')} on the diagonal.",
+        f"{wording.plural(evaluation.num_images, 'picture')} on the diagonal.",
         (layout.width, top + side + 6),
         svg.text(left + side / 2, 14, "predicted", anchor="middle", class_="axis-name"),
         _turned("true", (14, top + side / 2), -90, anchor="middle", class_="axis-name"),

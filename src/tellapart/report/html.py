@@ -40,7 +40,7 @@ def render_report(
         roc: a curve per class, as `tellapart.evaluation.roc_curves` gives them.
         mistakes: each with its picture, uint8 (channels, height, width), the surest first.
         history: a row per epoch with ``epoch`` and any of ``train_loss``, ``train_accuracy``,
-            ``validation_loss``, ``validation_accuracy``, ``seconds``, ``pictures_per_second``;
+            ``validation_loss``, ``validation_accuracy``, ``seconds``, ``images_per_second``;
             None where nothing was measured.
         recipe: what decided the training, with nested tables.
         environment: on what machine, with which versions.
@@ -72,12 +72,12 @@ def _card(name: str, heading: str, *children: str, note: str = "") -> Markup:
 
 
 def _accuracy(evaluation: Evaluation) -> str:
-    return wording.percent(evaluation.accuracy, evaluation.num_pictures)
+    return wording.percent(evaluation.accuracy, evaluation.num_images)
 
 
 def _headline(title: str, evaluation: Evaluation) -> Markup:
-    total, correct = evaluation.num_pictures, evaluation.num_correct
-    low, high = (wording.percent(share, total) for share in evaluation.accuracy_interval)
+    total, correct = evaluation.num_images, evaluation.num_correct
+    low, high = (wording.percent(fraction, total) for fraction in evaluation.accuracy_interval)
     commonest = max(row.support for row in evaluation.per_class) / total
     verdict = element(
         "p",
@@ -180,14 +180,14 @@ def _pairs(pairs: Sequence[tuple[int, int, int]], evaluation: Evaluation) -> Mar
             element("b", names[prediction]),
             class_="pair",
         )
-        share = element(
+        fraction = element(
             "span",
             element("b", wording.number(count)),
             element("span", f" of {wording.number(support)}", class_="quiet"),
             class_="amount",
         )
         bar = element("span", class_="bar", style=f"width:{100 * count / most:.1f}%")
-        items.append(element("li", names_line, share, bar))
+        items.append(element("li", names_line, fraction, bar))
     heading = element("h3", "Most confused")
     return element("div", heading, element("ol", *items, class_="pairs"))
 
@@ -203,7 +203,7 @@ def _roc(roc: Sequence[RocCurve | None], evaluation: Evaluation) -> Markup:
     return _card(
         "roc-curves",
         "Telling each class from the rest",
-        roc_chart(roc, evaluation.class_names, evaluation.num_pictures),
+        roc_chart(roc, evaluation.class_names, evaluation.num_images),
         note="The higher a curve and the sooner it rises, the better the class is told apart; "
         f"1 is the largest area under a curve, the mean here {wording.score(evaluation.macro_auc)}."
         f"{stretched}",
@@ -223,7 +223,7 @@ def _reliability(evaluation: Evaluation) -> Markup:
 
 def _mistakes(mistakes: Sequence[tuple[Mistake, Tensor]], evaluation: Evaluation) -> Markup:
     if not mistakes:
-        if evaluation.num_correct < evaluation.num_pictures:
+        if evaluation.num_correct < evaluation.num_images:
             return Markup()
         return _card("mistakes", "Its surest mistakes", element("p", "None: all were right."))
     return _card(
@@ -240,12 +240,15 @@ def _mistakes(mistakes: Sequence[tuple[Mistake, Tensor]], evaluation: Evaluation
 
 
 def _mistake(mistake: Mistake, picture: Tensor, evaluation: Evaluation) -> Markup:
-    true, said = evaluation.class_names[mistake.label], evaluation.class_names[mistake.prediction]
+    true, answer = (
+        evaluation.class_names[mistake.label],
+        evaluation.class_names[mistake.prediction],
+    )
     _, height, width = picture.shape
     image = element(
         "img",
         src=png_address(picture),
-        alt=f"picture {mistake.index}: a {true} taken for {said}",
+        alt=f"picture {mistake.index}: a {true} taken for {answer}",
         title=f"picture {mistake.index}",
         width=width,
         height=height,
@@ -254,7 +257,7 @@ def _mistake(mistake: Mistake, picture: Tensor, evaluation: Evaluation) -> Marku
     probability = wording.percent(mistake.probability, 1000)
     caption = element(
         "figcaption",
-        element("span", element("b", said, class_="said"), f" {probability}"),
+        element("span", element("b", answer, class_="said"), f" {probability}"),
         element("span", "true: ", element("b", true), class_="quiet"),
     )
     return element("figure", image, caption)

@@ -17,7 +17,7 @@ AREA_FOR_LOGARITHMIC_AXIS = 0.99
 
 
 def roc_chart(
-    curves: Sequence[RocCurve | None], class_names: Sequence[str], num_pictures: int
+    curves: Sequence[RocCurve | None], class_names: Sequence[str], num_images: int
 ) -> Markup:
     """ROC curves of all classes, the four with the smallest area in colour and named.
 
@@ -30,7 +30,7 @@ def roc_chart(
     drawn.sort(key=lambda pair: pair[0].area)
     zoomed = uses_logarithmic_axis(curves)
     across = Scale(
-        10.0 ** -max(1, math.ceil(math.log10(num_pictures))) if zoomed else 0.0,
+        10.0 ** -max(1, math.ceil(math.log10(num_images))) if zoomed else 0.0,
         1.0,
         52,
         svg.WIDTH - 16,

@@ -49,7 +49,7 @@ def _missed_cell(count: int, most: int) -> Markup:
 def _mean_rows(evaluation: Evaluation, num_missed: int) -> list[Markup]:
     macro = (evaluation.macro_precision, evaluation.macro_recall, evaluation.macro_f1)
     weighted = (evaluation.weighted_precision, evaluation.weighted_recall, evaluation.weighted_f1)
-    totals = (wording.number(evaluation.num_pictures), wording.number(num_missed))
+    totals = (wording.number(evaluation.num_images), wording.number(num_missed))
     rows = [
         ("Mean over classes", *totals, *map(wording.score, (*macro, evaluation.macro_auc))),
         ("Mean over pictures", *totals, *map(wording.score, weighted), ""),

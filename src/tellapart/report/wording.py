@@ -8,14 +8,14 @@ NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 NOT_DEFINED = "\N{EN DASH}"
 
 
-def percent(share: float, num_pictures: int) -> str:
+def percent(fraction: float, num_images: int) -> str:
     """A share in 0..1 as a percentage, fine enough that one picture more or less shows.
 
     A tenth of a percent up to 1,000 pictures, a hundredth up to 10,000, and so on; so 59,999 of
     60,000 is 99.998 %, not 100 %. What is not quite 100 % or 0 % is not rounded to it.
     """
-    num_digits = max(1, math.ceil(math.log10(max(num_pictures, 1))) - 2)
-    return f"{_not_to_the_end(100 * share, 100, num_digits)}{NO_BREAK_SPACE}%"
+    num_digits = max(1, math.ceil(math.log10(max(num_images, 1))) - 2)
+    return f"{_not_to_the_end(100 * fraction, 100, num_digits)}{NO_BREAK_SPACE}%"
 
 
 def score(value: float | None, num_digits: int = 4) -> str:

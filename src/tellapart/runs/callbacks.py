@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from tellapart.training.trainer import EpochReport
 
 
-class Watcher:
+class Callbacks:
     """Is told what happens; does nothing. Override what you want to see."""
 
     def download(self, name: str, done_bytes: int, total_bytes: int | None) -> None:
@@ -33,7 +33,7 @@ class Watcher:
     def warn(self, text: str) -> None:
         """Something that may make a number mean less than it seems to."""
 
-    def __enter__(self) -> Watcher:
+    def __enter__(self) -> Callbacks:
         return self
 
     def __exit__(self, *error: Any) -> None:

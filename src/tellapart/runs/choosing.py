@@ -9,9 +9,9 @@ from tellapart.config import Recipe, load_recipe
 from tellapart.data.sets.source import OpenedSource
 
 # Below this many training pictures an epoch is short and more of them are worth having.
-_FEW_PICTURES = 20_000
+_FEW_IMAGES = 20_000
 # Below this many, fine-tuning moves the source's weights less.
-_FEW_PICTURES_TO_TUNE = 1_000
+_FEW_IMAGES_TO_TUNE = 1_000
 # Colour pictures whose shorter side is longer than this show things as photographs do.
 _LARGEST_SMALL_SIDE = 48
 
@@ -46,10 +46,10 @@ def _suggest(opened: OpenedSource, settings: Sequence[str]) -> tuple[str, str]:
     counts = counts or list(opened.train_counts.values())
     num_train = sum(min(count, asked.data.shots or count) for count in counts)
     if asked.finetuning.source:
-        few = num_train < _FEW_PICTURES_TO_TUNE
+        few = num_train < _FEW_IMAGES_TO_TUNE
         reason = f"{num_train:,} training pictures and a source to start from"
         return ("finetune-few" if few else "finetune"), reason
-    channels, height, width = opened.picture_shape
+    channels, height, width = opened.image_shape
     size = asked.data.size
     return suggest_recipe(
         num_train, (asked.data.channels or channels, size or height, size or width)
@@ -57,12 +57,12 @@ def _suggest(opened: OpenedSource, settings: Sequence[str]) -> tuple[str, str]:
 
 
 def suggest_recipe(
-    num_train: int, picture_shape: tuple[int, int, int] = (1, 28, 28)
+    num_train: int, image_shape: tuple[int, int, int] = (1, 28, 28)
 ) -> tuple[str, str]:
     """A recipe for ``num_train`` training pictures of such a shape, and the reason in words."""
-    channels, height, width = picture_shape
+    channels, height, width = image_shape
     if channels == 3 and min(height, width) > _LARGEST_SMALL_SIDE:
         return "photos", f"{width}x{height} colour pictures: a deeper network, mirrored pictures"
-    if num_train < _FEW_PICTURES:
+    if num_train < _FEW_IMAGES:
         return "small-data", f"{num_train:,} training pictures are few: more, shorter epochs"
     return "standard", f"{num_train:,} training pictures are enough for a few epochs"

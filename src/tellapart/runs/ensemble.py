@@ -11,13 +11,13 @@ import torch
 
 from tellapart.config import Recipe
 from tellapart.data.image_set import DataSet, ImageSet
-from tellapart.data.quality.duplicates import count_shared_pictures
+from tellapart.data.quality.duplicates import count_shared_images
 from tellapart.data.selection import select_classes
 from tellapart.data.sets.catalogue import CATALOGUE
 from tellapart.errors import DataError, RunError
 from tellapart.models.checkpoint import read_classifier, weights_sha256
 from tellapart.models.classifier import Classifier
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import DataReference, RunFolder
 from tellapart.runs.splits import training_splits
 from tellapart.workflow.predict import open_finished_run
@@ -45,7 +45,7 @@ class Member:
         """
         ours, theirs = self.recipe.data, other.recipe.data
         return self.data.fingerprint == other.data.fingerprint and (
-            (ours.test_share, ours.split_seed) == (theirs.test_share, theirs.split_seed)
+            (ours.test_fraction, ours.split_seed) == (theirs.test_fraction, theirs.split_seed)
         )
 
 
@@ -79,11 +79,11 @@ def _require_alike(first: Member, other: Member) -> None:
             f"{_class_difference(ours.class_names, theirs.class_names)}; "
             "average runs that were trained on the same classes"
         )
-    if (ours.picture_shape, ours.fit) != (theirs.picture_shape, theirs.fit):
+    if (ours.image_shape, ours.fit) != (theirs.image_shape, theirs.fit):
         raise RunError(
             f"runs {first.path} and {other.path} want pictures prepared differently: (channels, "
-            f"height, width) {ours.picture_shape}, fit {ours.fit}, against "
-            f"{theirs.picture_shape}, fit {theirs.fit}; evaluate each by itself"
+            f"height, width) {ours.image_shape}, fit {ours.fit}, against "
+            f"{theirs.image_shape}, fit {theirs.fit}; evaluate each by itself"
         )
 
 
@@ -123,15 +123,15 @@ def require_one_validation_split(
             )
 
 
-def warn_of_seen_pictures(
-    members: Sequence[Member], image_set: ImageSet, watcher: Watcher, *, own: bool
+def warn_of_seen_images(
+    members: Sequence[Member], image_set: ImageSet, callbacks: Callbacks, *, own: bool
 ) -> None:
     """Says how many of the pictures the runs have been trained on, as far as that can be known.
 
     Args:
         members: all that are evaluated.
         image_set: the pictures that they are evaluated on.
-        watcher: is warned.
+        callbacks: is warned.
         own: whether ``image_set`` is of the first run's data, cut as that run cut it; then those
             who share that data need no look.
     """
@@ -141,13 +141,13 @@ def warn_of_seen_pictures(
         by_training.setdefault(_what_it_learned_from(member), []).append(member)
     for alike in by_training.values():
         who = "the classifier" if len(members) == 1 else _named(alike)
-        _warn_of_seen_pictures(alike[0], who, image_set, watcher)
+        _warn_of_seen_images(alike[0], who, image_set, callbacks)
 
 
 def _what_it_learned_from(member: Member) -> tuple[object, ...]:
     """Equal for runs with the same training pictures."""
     data = member.recipe.data
-    drawn = bool(data.validation_share or data.shots)
+    drawn = bool(data.validation_fraction or data.shots)
     return member.data, data, member.recipe.training.seed if drawn else None
 
 
@@ -156,7 +156,9 @@ def _named(members: Sequence[Member]) -> str:
     return f"run{'s' if len(paths) > 1 else ''} {', '.join(paths)}"
 
 
-def _warn_of_seen_pictures(member: Member, who: str, image_set: ImageSet, watcher: Watcher) -> None:
+def _warn_of_seen_images(
+    member: Member, who: str, image_set: ImageSet, callbacks: Callbacks
+) -> None:
     known, recipe = member.data, member.recipe
     try:
         own = load_prepared(
@@ -168,15 +170,15 @@ def _warn_of_seen_pictures(member: Member, who: str, image_set: ImageSet, watche
         trained_on, _ = training_splits(select_classes(own, recipe.data.classes), recipe)
     except DataError:
         whose = "the run's own data" if who == "the classifier" else f"the data of {who}"
-        watcher.warn(
+        callbacks.warn(
             f"{whose} ({known.name}) is not to be found, so nobody can say whether "
             "some of these pictures were trained on"
         )
         return
-    shared = count_shared_pictures(image_set, trained_on)
+    shared = count_shared_images(image_set, trained_on)
     if shared:
         verb = "have" if who.startswith("runs ") else "has"
-        watcher.warn(
+        callbacks.warn(
             f"{shared:,} of these {len(image_set):,} pictures are in the train split of "
             f"{known.name}: {who} {verb} seen them, and the accuracy says little"
         )

@@ -84,7 +84,7 @@ class RunFolder:
         return self.path / "start.safetensors"
 
     @property
-    def pictures_file(self) -> Path:
+    def images_file(self) -> Path:
         """The picture files with their classes and splits; a table that can be trained on."""
         return self.path / "pictures.csv"
 

@@ -20,7 +20,7 @@ from tellapart.models.classifier import Classifier, Normalization, measure_norma
 from tellapart.models.from_scratch import from_scratch
 from tellapart.models.registry import count_parameters, seeded_network
 from tellapart.models.views import mirrors, num_views
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.choosing import choose_recipe
 from tellapart.runs.folder import DataReference, RunFolder, source_of
 from tellapart.runs.splits import training_splits
@@ -64,8 +64,8 @@ class Plan:
             "num_epochs": self.recipe.training.epochs,
             "views": num_views(self.classifier.views),
             "class_names": list(self.data_set.class_names),
-            "picture_shape": list(self.train.picture_shape),
-            "num_pictures": {name: len(part) for name, part in splits.items() if part is not None},
+            "image_shape": list(self.train.image_shape),
+            "num_images": {name: len(part) for name, part in splits.items() if part is not None},
             "device": str(self.runtime.device),
             "precision": self.runtime.precision,
             **(self.start.to_json() if self.start else {}),
@@ -87,7 +87,7 @@ def make_plan(
     run: RunFolder | None = None,
     data_dir: str | Path | None = None,
     device: str = "auto",
-    watcher: Watcher | None = None,
+    callbacks: Callbacks | None = None,
 ) -> Plan:
     """Loads the data, settles the recipe and builds the network; writes nothing.
 
@@ -104,13 +104,13 @@ def make_plan(
             "leave out DATA, or train a new run"
         )
     folder = data_dir or (known.data_dir if known else None)
-    watcher = watcher or Watcher()
-    opened = open_watched(source, watcher, data_dir=folder)
+    callbacks = callbacks or Callbacks()
+    opened = open_watched(source, callbacks, data_dir=folder)
     settled, reason = _settle_recipe(recipe, opened, run, settings, seed)
     beginning = find_source(settled, run)
     if beginning:
         settled = with_source(settled, beginning)
-    data_set = opened.load(preparation_of(settled.data), watcher.decoding)
+    data_set = opened.load(preparation_of(settled.data), callbacks.decoding)
     require_asked_form(data_set, settled.data)
     if run and known and data_set.fingerprint != known.fingerprint:
         raise RunError(
@@ -124,8 +124,8 @@ def make_plan(
             f"{data_set.name} has one class, {data_set.class_names[0]!r}; "
             "a classifier tells at least 2 apart: add pictures of another class"
         )
-    _warn_of_flips(settled, data_set, watcher)
-    warn_of_faults(data_set, settled, watcher)
+    _warn_of_flips(settled, data_set, callbacks)
+    warn_of_faults(data_set, settled, callbacks)
     training, validation = training_splits(data_set, settled)
     if reason:
         settled = _with_batches_that_fit(settled, len(training))
@@ -168,10 +168,10 @@ def build_classifier(
     data, model = recipe.data, recipe.model
     normalizations = {
         "measured": lambda: measure_normalization(train_set.images),
-        "given": lambda: Normalization(data.mean, data.deviation),
+        "given": lambda: Normalization(data.mean, data.std),
         "none": lambda: Normalization((0.0,), (1.0,)),
     }
-    shape = train_set.picture_shape
+    shape = train_set.image_shape
     if source is not None:
         normalizations["source"] = lambda: source.normalization(shape[0])
     network = seeded_network(
@@ -186,7 +186,7 @@ def build_classifier(
         network_name=model.network,
         arguments=model.arguments,
         class_names=train_set.class_names,
-        picture_shape=shape,
+        image_shape=shape,
         normalization=normalizations[data.normalization](),
         fit=fit,
         style=measure_style(train_set.images),
@@ -249,10 +249,10 @@ def _teacher(recipe: Recipe) -> Classifier | None:
     return open_classifier(Path(teacher)) if teacher else None
 
 
-def _warn_of_flips(recipe: Recipe, data_set: DataSet, watcher: Watcher) -> None:
+def _warn_of_flips(recipe: Recipe, data_set: DataSet, callbacks: Callbacks) -> None:
     """A mirrored cat is a cat; a mirrored 2 is no digit at all."""
     if (recipe.augmentation.flips or mirrors(recipe.prediction.views)) and _shows_signs(data_set):
-        watcher.warn(
+        callbacks.warn(
             f"the recipe mirrors pictures, and the classes of {data_set.name} look like digits or "
             "letters, which mirrored mean something else or nothing; "
             "set augmentation.flip_horizontal=0, augmentation.flip_vertical=0 and "

@@ -18,12 +18,12 @@ def training_splits(data_set: DataSet, recipe: Recipe) -> tuple[ImageSet, ImageS
         DataError: a class with too few pictures.
     """
     training, validation = data_set.split("train"), None
-    share, seed = recipe.data.validation_share, recipe.training.seed
+    fraction, seed = recipe.data.validation_fraction, recipe.training.seed
     if "validation" in data_set.splits:
         validation = data_set.split("validation")
-    elif share:
+    elif fraction:
         validation_seed = derived_seed(seed, "validation")
-        training, validation = stratified_validation(training, share, validation_seed)
+        training, validation = stratified_validation(training, fraction, validation_seed)
     if recipe.data.shots:
         training = few_shots(training, recipe.data.shots, derived_seed(seed, "shots"))
     return training, validation

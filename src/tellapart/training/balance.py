@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from tellapart.data.image_set import ImageSet
-from tellapart.data.quality.audit import UNEVEN_FACTOR, unevenness
+from tellapart.data.quality.audit import IMBALANCE_RATIO, imbalance_ratio
 
 
 def balanced_weights(train: ImageSet) -> torch.Tensor:
@@ -45,4 +45,4 @@ def stop_metric(asked: str, train: ImageSet) -> str:
     """
     if asked != "auto":
         return asked
-    return "macro-f1" if unevenness(train) >= UNEVEN_FACTOR else "loss"
+    return "macro-f1" if imbalance_ratio(train) >= IMBALANCE_RATIO else "loss"

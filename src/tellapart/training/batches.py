@@ -12,7 +12,7 @@ from tellapart.data.image_set import ImageSet
 from tellapart.data.images.mapping import announce_rows
 
 # Of a GPU's free memory, what a data set may take; the rest is for the network's features.
-_LARGEST_SHARE = 0.5
+_LARGEST_FRACTION = 0.5
 # Of a mapped set; several, so that a disk that is slow for a moment keeps nobody waiting.
 _BATCHES_AHEAD = 4
 
@@ -21,7 +21,7 @@ def placed(image_set: ImageSet, device: torch.device) -> ImageSet:
     """The pictures on ``device``; those mapped from a file stay there where they are too many."""
     if image_set.mapped and device.type == "cuda":
         free_bytes, _ = torch.cuda.mem_get_info(device)
-        if image_set.images.numel() > _LARGEST_SHARE * free_bytes:
+        if image_set.images.numel() > _LARGEST_FRACTION * free_bytes:
             return image_set
     return image_set.to(device)
 

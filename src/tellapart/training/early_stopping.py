@@ -26,6 +26,6 @@ class EarlyStopping:
             self.best_epoch, self.best_loss = epoch, loss
             self.best_weights = {name: tensor.clone() for name, tensor in weights.items()}
 
-    def says_stop(self, epoch: int) -> bool:
+    def should_stop(self, epoch: int) -> bool:
         """Whether ``epoch`` is the last one worth training."""
         return bool(self.patience) and epoch - self.best_epoch >= self.patience

@@ -89,8 +89,8 @@ def require_fit_teacher(teacher: Classifier, student: Classifier) -> None:
             f"the teacher knows other classes ({', '.join(teacher.class_names[:5])}, ...) than the "
             f"data ({', '.join(student.class_names[:5])}, ...); choose another distillation.teacher"
         )
-    if teacher.picture_shape != student.picture_shape:
+    if teacher.image_shape != student.image_shape:
         raise ConfigError(
-            f"the teacher takes pictures of (channels, height, width) {teacher.picture_shape}, "
-            f"the data has {student.picture_shape}; choose another distillation.teacher"
+            f"the teacher takes pictures of (channels, height, width) {teacher.image_shape}, "
+            f"the data has {student.image_shape}; choose another distillation.teacher"
         )

@@ -44,12 +44,12 @@ class Schedule:
             return float(recipe.step_factor ** (step // self.steps_per_epoch // recipe.step_epochs))
         if recipe.name == "cosine":
             return _cosine(step / total, recipe.final_factor)
-        rising = max(1, round(recipe.warmup_share * total))
+        rising = max(1, round(recipe.warmup_fraction * total))
         if step < rising:
             return recipe.initial_factor + (1 - recipe.initial_factor) * step / rising
         return _cosine((step - rising) / max(1, total - rising), recipe.final_factor)
 
 
-def _cosine(share: float, final_factor: float) -> float:
+def _cosine(fraction: float, final_factor: float) -> float:
     """From 1 at share 0 to ``final_factor`` at share 1, along half a cosine."""
-    return final_factor + (1 - final_factor) * (1 + math.cos(math.pi * share)) / 2
+    return final_factor + (1 - final_factor) * (1 + math.cos(math.pi * fraction)) / 2

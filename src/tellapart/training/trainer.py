@@ -39,7 +39,7 @@ from tellapart.training.optimizer import (
 from tellapart.training.schedule import Schedule
 
 # Called now and then inside an epoch with (pictures done, pictures in the epoch, mean loss so far).
-StepWatcher = Callable[[int, int, float], None]
+StepCallback = Callable[[int, int, float], None]
 # Looking at the loss makes a GPU wait for its queue; on a processor this is as good as always.
 _STEPS_BETWEEN_LOOKS = 20
 
@@ -60,7 +60,7 @@ class EpochReport:
     validation_loss: float | None
     validation_accuracy: float | None
     seconds: float
-    pictures_per_second: float
+    images_per_second: float
     validation_macro_f1: float | None = None
 
 
@@ -132,7 +132,7 @@ class Trainer:
         self.early_stopping = EarlyStopping(settings.patience)
         self.history: list[EpochReport] = []
 
-    def epochs(self, on_step: StepWatcher | None = None) -> Iterator[EpochReport]:
+    def epochs(self, on_step: StepCallback | None = None) -> Iterator[EpochReport]:
         """Trains epoch after epoch until the recipe, or early stopping, says it is enough.
 
         Raises:
@@ -171,7 +171,7 @@ class Trainer:
     def is_finished(self) -> bool:
         """Whether there is no epoch left to train."""
         done = len(self.history)
-        return done >= self.recipe.training.epochs or self.early_stopping.says_stop(done)
+        return done >= self.recipe.training.epochs or self.early_stopping.should_stop(done)
 
     def _kept_network(self) -> nn.Module:
         """The network that is validated and in the end kept: the average where there is one."""
@@ -181,7 +181,7 @@ class Trainer:
         """Stages that are frozen in ``epoch``; 0 where nothing is fine-tuned."""
         return self.finetuning.num_frozen(epoch) if self.finetuning and epoch else 0
 
-    def _train_epoch(self, epoch: int, on_step: StepWatcher | None) -> tuple[float, float]:
+    def _train_epoch(self, epoch: int, on_step: StepCallback | None) -> tuple[float, float]:
         """One pass over the train split; mean loss and accuracy on the way."""
         settings, device = self.recipe.training, self.runtime.device
         batches = torch.split(self._order(epoch).to(self.train.labels.device), settings.batch_size)
@@ -231,14 +231,14 @@ class Trainer:
             return balanced_order(self.train.labels.cpu(), drawn)
         return torch.randperm(len(self.train), generator=drawn)
 
-    def _look(self, tally: _Tally, epoch: int, on_step: StepWatcher | None) -> None:
+    def _look(self, tally: _Tally, epoch: int, on_step: StepCallback | None) -> None:
         """Stops on a loss that is not finite; tells the watcher how far the epoch is."""
         broken = tally.first_not_finite()
         if broken is not None:
             loss = tally.losses[broken].item()
             raise self._diverged(f"the loss is {loss} in epoch {epoch}, batch {broken + 1}")
         if on_step is not None:
-            on_step(tally.num_pictures, len(self.train), tally.mean_loss())
+            on_step(tally.num_images, len(self.train), tally.mean_loss())
 
     def _diverged(self, what: str) -> DivergedError:
         rate = self.recipe.optimizer.learning_rate
@@ -329,7 +329,7 @@ class _Tally:
         self.sizes = torch.zeros(num_batches, device=device)
         self.hits = torch.zeros((), dtype=torch.int64, device=device)
         self.num_batches = 0
-        self.num_pictures = 0
+        self.num_images = 0
         self._num_checked = 0
 
     def add(
@@ -341,7 +341,7 @@ class _Tally:
         self.sizes[number] = len(labels)
         self.hits += (logits.detach().argmax(1) == labels).sum()
         self.num_batches = number + 1
-        self.num_pictures += len(labels)
+        self.num_images += len(labels)
 
     def first_not_finite(self) -> int | None:
         """The first batch since the last call whose loss is not finite."""
@@ -354,10 +354,10 @@ class _Tally:
     def mean_loss(self) -> float:
         """Mean over pictures, not over batches: the last batch may be smaller."""
         done = slice(self.num_batches)
-        return float((self.losses[done] * self.sizes[done]).sum() / self.num_pictures)
+        return float((self.losses[done] * self.sizes[done]).sum() / self.num_images)
 
     def accuracy(self) -> float:
-        return int(self.hits) / self.num_pictures
+        return int(self.hits) / self.num_images
 
 
 @contextmanager

@@ -9,14 +9,14 @@ from typing import Any
 
 from tellapart.config import Recipe
 from tellapart.data.image_set import DataSet
-from tellapart.data.quality.audit import UNEVEN_FACTOR, audit, unevenness
-from tellapart.data.quality.duplicates import count_shared_pictures
+from tellapart.data.quality.audit import IMBALANCE_RATIO, audit, imbalance_ratio
+from tellapart.data.quality.duplicates import count_shared_images
 from tellapart.data.quality.findings import Audit
 from tellapart.data.sets.catalogue import CATALOGUE
 from tellapart.errors import RunError
 from tellapart.files import expand_home, make_folder, write_whole
 from tellapart.report.audit_page import render_audit
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.workflow.prepare import load_as_trained
 
 _COMPARED = (("test", "train"), ("validation", "train"), ("test", "validation"))
@@ -54,7 +54,7 @@ def check(
     settings: Sequence[str] = (),
     page: str | Path | None = None,
     data_dir: str | Path | None = None,
-    watcher: Watcher | None = None,
+    callbacks: Callbacks | None = None,
 ) -> CheckResult:
     """Looks through a data set: unreadable files, classes, odd pictures, duplicates and leaks.
 
@@ -64,14 +64,14 @@ def check(
         settings: ``KEY=VALUE``, as for training: the size and what else a recipe asks of pictures.
         page: where to write the page with the pictures; None writes none.
         data_dir: where the catalogue's files are looked for first.
-        watcher: is told of progress.
+        callbacks: is told of progress.
 
     Raises:
         DataError: where the data cannot be used at all.
         ConfigError: a setting that is wrong.
         RunError: where something else than such a page stands at ``page``, or it cannot be written.
     """
-    data_set = load_as_trained(data, recipe, settings, data_dir=data_dir, watcher=watcher)
+    data_set = load_as_trained(data, recipe, settings, data_dir=data_dir, callbacks=callbacks)
     found = audit(data_set)
     written = expand_home(page) if page else None
     if written:
@@ -82,7 +82,7 @@ def check(
     return CheckResult(data_set, found, written)
 
 
-def warn_of_faults(data_set: DataSet, recipe: Recipe, watcher: Watcher) -> None:
+def warn_of_faults(data_set: DataSet, recipe: Recipe, callbacks: Callbacks) -> None:
     """The part of the check that costs next to nothing, before every training.
 
     Says how many pictures splits share, byte for byte, or for picture files nearly so, and that
@@ -92,16 +92,16 @@ def warn_of_faults(data_set: DataSet, recipe: Recipe, watcher: Watcher) -> None:
         return
     for (split, other), count in _shared(data_set).items():
         if count:
-            watcher.warn(
+            callbacks.warn(
                 f"{count:,} of the {len(data_set.split(split)):,} pictures of {split} are in "
                 f"{other} too: what is measured on them says little; "
                 "`tellapart data check` shows them"
             )
-    factor = unevenness(data_set.split("train"))
+    factor = imbalance_ratio(data_set.split("train"))
     settings = recipe.training
     evens_out = settings.class_weights == "balanced" or settings.sampling == "balanced"
-    if factor >= UNEVEN_FACTOR and not evens_out:
-        watcher.warn(
+    if factor >= IMBALANCE_RATIO and not evens_out:
+        callbacks.warn(
             f"the largest class has {factor:.1f} times the pictures of the smallest; "
             "training.class_weights=balanced or training.sampling=balanced makes up for it"
         )
@@ -112,7 +112,7 @@ def _shared(data_set: DataSet) -> dict[tuple[str, str], int]:
         return dict(data_set.shared)
     present = data_set.splits
     return {
-        (split, other): count_shared_pictures(present[split], present[other])
+        (split, other): count_shared_images(present[split], present[other])
         for split, other in _COMPARED
         if split in present and other in present
     }

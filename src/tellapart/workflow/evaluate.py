@@ -16,21 +16,21 @@ from tellapart.errors import DataError, RunError
 from tellapart.evaluation import (
     Evaluation,
     evaluate_logits,
+    most_confident_mistakes,
     predict_logits,
     roc_curves,
-    surest_mistakes,
 )
 from tellapart.files import make_folder, write_whole
 from tellapart.models.classifier import Classifier
 from tellapart.models.ensemble import Ensemble
 from tellapart.models.views import num_views, views_in_words, views_with_tta
 from tellapart.report.html import render_report
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.ensemble import (
     Member,
     open_members,
     require_one_validation_split,
-    warn_of_seen_pictures,
+    warn_of_seen_images,
 )
 from tellapart.runs.evaluation_folders import evaluation_name, require_place_for_evaluation
 from tellapart.runs.folder import RunFolder, source_of
@@ -94,7 +94,7 @@ def evaluate(
     data_dir: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
-    watcher: Watcher | None = None,
+    callbacks: Callbacks | None = None,
 ) -> EvaluationResult:
     """Evaluates a run's classifier, in fp32, on a split of its own data or of other data.
 
@@ -113,12 +113,12 @@ def evaluate(
         data_dir: where the catalogue's files are looked for first.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: how many the processor may use for one operation; None is torch's choice.
-        watcher: is told of downloads and doubts.
+        callbacks: is told of downloads and doubts.
 
     Raises:
         TellapartError: any of its kinds, where the request or its input is wrong.
     """
-    watcher = watcher or Watcher()
+    callbacks = callbacks or Callbacks()
     set_threads(threads)
     members = open_members([run] if isinstance(run, str | Path) else run)
     if out is not None:
@@ -129,12 +129,12 @@ def evaluate(
         member.classifier.views = views_with_tta(member.classifier.views, tta)
     views = tuple(num_views(member.classifier.views) for member in members)
     own = data is None or source_of(data) == first.data.source
-    data_set = _load(first, None if own else data, split, data_dir, watcher)
+    data_set = _load(first, None if own else data, split, data_dir, callbacks)
     image_set = _split(data_set, split, first.recipe if own else None)
     _require_same_kind(first.classifier, image_set, data_set.name)
     if own and split == "validation":
         require_one_validation_split(members, data_set, image_set)
-    warn_of_seen_pictures(members, image_set, watcher, own=own)
+    warn_of_seen_images(members, image_set, callbacks, own=own)
     if out is not None:
         folder = Path(out)
     elif own and split == "test" and len(members) == 1 and first.classifier.views == recipes_views:
@@ -183,7 +183,7 @@ def evaluate_and_report(
     evaluation = evaluate_logits(logits, image_set.labels, image_set.class_names)
     if before_writing:
         before_writing(evaluation)
-    mistakes = surest_mistakes(logits, image_set.labels, _NUM_MISTAKES_SHOWN)
+    mistakes = most_confident_mistakes(logits, image_set.labels, _NUM_MISTAKES_SHOWN)
     title = evaluation_title(data, split, views)
     page = render_report(
         title=title,
@@ -243,7 +243,7 @@ def _load(
     data: str | Path | None,
     split: str,
     data_dir: str | Path | None,
-    watcher: Watcher,
+    callbacks: Callbacks,
 ) -> DataSet:
     """The data of the first run as its recipe takes it; or ``data``, as its classifier does."""
     known, recipe = first.data, first.recipe
@@ -252,7 +252,7 @@ def _load(
         known.source if data is None else data,
         preparation_of(recipe.data) if own else preparation_for(first.classifier, split),
         data_dir=data_dir or (known.data_dir if own else None),
-        watcher=watcher,
+        callbacks=callbacks,
     )
     if own and data_set.fingerprint != known.fingerprint:
         raise RunError(
@@ -280,10 +280,10 @@ def _require_same_kind(classifier: Classifier, image_set: ImageSet, name: str) -
             f"{name} has other classes than the classifier: {_listed(image_set.class_names)} "
             f"against {_listed(classifier.class_names)}; fine-tune it to them first"
         )
-    if image_set.picture_shape != classifier.picture_shape:
+    if image_set.image_shape != classifier.image_shape:
         raise DataError(
-            f"{name} has pictures of (channels, height, width) {image_set.picture_shape}; "
-            f"the classifier takes {classifier.picture_shape}"
+            f"{name} has pictures of (channels, height, width) {image_set.image_shape}; "
+            f"the classifier takes {classifier.image_shape}"
         )
 
 

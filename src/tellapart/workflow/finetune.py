@@ -9,7 +9,7 @@ from typing import Any
 
 from tellapart.config import FinetuningRecipe, Recipe, load_recipe
 from tellapart.finetuning.lora import largest_rank
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.choosing import suggest_recipe
 from tellapart.runs.planning import Plan, make_plan
 from tellapart.workflow.train import TrainingResult, train
@@ -33,7 +33,7 @@ def finetune(
     data_dir: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
-    watcher: Watcher | None = None,
+    callbacks: Callbacks | None = None,
 ) -> TrainingResult:
     """Trains a classifier of ``data`` that begins as a trained network instead of from zero.
 
@@ -55,7 +55,7 @@ def finetune(
         data_dir: where the catalogue's files are looked for first.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: how many the processor may use for one operation; None is torch's choice.
-        watcher: is told of progress.
+        callbacks: is told of progress.
 
     Raises:
         TellapartError: any of its kinds, where the request or its input is wrong.
@@ -71,7 +71,7 @@ def finetune(
         data_dir=data_dir,
         device=device,
         threads=threads,
-        watcher=watcher,
+        callbacks=callbacks,
     )
 
 
@@ -101,13 +101,17 @@ class ComparedWay:
     result: TrainingResult
 
     @property
-    def share_trained(self) -> float:
+    def fraction_trained(self) -> float:
         """Share of the network's numbers that was trained; 1 from zero."""
-        return self.result.start.share_trained if self.result.start else 1.0
+        return self.result.start.fraction_trained if self.result.start else 1.0
 
     def to_json(self) -> dict[str, Any]:
         """As ``finetune --compare --json`` lists it."""
-        return {**self.result.to_json(), "way": self.name, "share_trained": self.share_trained}
+        return {
+            **self.result.to_json(),
+            "way": self.name,
+            "fraction_trained": self.fraction_trained,
+        }
 
 
 def compare(
@@ -124,7 +128,7 @@ def compare(
     data_dir: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
-    watcher: Watcher | None = None,
+    callbacks: Callbacks | None = None,
 ) -> list[ComparedWay]:
     """Trains from zero, the head only, gradually, everything and with LoRA, under one budget.
 
@@ -157,7 +161,7 @@ def compare(
                 data_dir=data_dir,
                 device=device,
                 threads=threads,
-                watcher=watcher,
+                callbacks=callbacks,
             ),
         )
         for name, way in ways.items()
@@ -183,7 +187,7 @@ def compared_recipes(plan: Plan, lora_rank: int | None = None) -> dict[str, Reci
     zero = replace(
         recipe,
         name="from-zero",
-        data=replace(recipe.data, normalization="measured", mean=(), deviation=()),
+        data=replace(recipe.data, normalization="measured", mean=(), std=()),
         optimizer=usual.optimizer,
         schedule=usual.schedule,
         averaging=usual.averaging,

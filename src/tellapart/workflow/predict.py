@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import torch
 
 from tellapart.data.images.drawing import read_drawing
-from tellapart.data.images.files import find_pictures, read_picture
+from tellapart.data.images.files import find_images, read_image
 from tellapart.data.preparation import Frame
 from tellapart.errors import DataError, RunError
 from tellapart.evaluation import predict_logits
@@ -21,7 +21,7 @@ from tellapart.runs.folder import RunFolder, open_run
 from tellapart.runtime import choose_runtime, set_threads
 
 # Pictures decoded before the network sees them: bounds memory, whatever is asked.
-_PICTURES_AT_A_TIME = 256
+_IMAGES_AT_A_TIME = 256
 
 
 @dataclass(frozen=True)
@@ -77,10 +77,10 @@ def predict(
     runtime = choose_runtime(device, "fp32")
     classifier.to(runtime.device)
     classifier.views = views_with_tta(classifier.views, tta)
-    paths = find_pictures([str(entry) for entry in pictures])
+    paths = find_images([str(entry) for entry in pictures])
     predictions: list[Prediction] = []
-    for start in range(0, len(paths), _PICTURES_AT_A_TIME):
-        part = paths[start : start + _PICTURES_AT_A_TIME]
+    for start in range(0, len(paths), _IMAGES_AT_A_TIME):
+        part = paths[start : start + _IMAGES_AT_A_TIME]
         predictions += _predict_some(classifier, part, runtime.device, as_is=as_is)
     return predictions
 
@@ -144,10 +144,10 @@ class _Read(NamedTuple):
 
 def _read(classifier: Classifier, path: Path, *, as_is: bool) -> _Read:
     """The picture in a file, made to fit in the way of those trained on."""
-    channels, height, width = classifier.picture_shape
+    channels, height, width = classifier.image_shape
     if classifier.style and not as_is:
         return _Read(*read_drawing(path, Frame(channels, height, width), classifier.style))
-    picture = read_picture(path, channels=channels, height=height, width=width, fit=classifier.fit)
+    picture = read_image(path, channels=channels, height=height, width=width, fit=classifier.fit)
     return _Read(picture, ())
 
 

@@ -16,7 +16,7 @@ from tellapart.data.sets.source import OpenedSource
 from tellapart.data.sets.sources import open_source
 from tellapart.errors import ConfigError
 from tellapart.models.classifier import Classifier
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.choosing import choose_recipe
 
 
@@ -25,9 +25,9 @@ class PreparationResult:
     """Prepared pictures: how many in which form, how long it took and where they lie."""
 
     data: str
-    num_pictures: dict[str, int]
+    num_images: dict[str, int]
     class_names: tuple[str, ...]
-    picture_shape: tuple[int, int, int]
+    image_shape: tuple[int, int, int]
     num_bytes: int
     seconds: float
     cache: Path
@@ -37,9 +37,9 @@ class PreparationResult:
         """What ``data prepare --json`` prints."""
         return {
             "data": self.data,
-            "num_pictures": self.num_pictures,
+            "num_images": self.num_images,
             "class_names": list(self.class_names),
-            "picture_shape": list(self.picture_shape),
+            "image_shape": list(self.image_shape),
             "num_bytes": self.num_bytes,
             "seconds": self.seconds,
             "cache": str(self.cache),
@@ -53,7 +53,7 @@ def prepare(
     recipe: str | Path | Recipe | None = None,
     settings: Sequence[str] = (),
     data_dir: str | Path | None = None,
-    watcher: Watcher | None = None,
+    callbacks: Callbacks | None = None,
 ) -> PreparationResult:
     """Decodes the picture files of a data set, so that training on it starts at once.
 
@@ -63,19 +63,19 @@ def prepare(
         recipe: that training will take; None is the one that suits the data.
         settings: ``KEY=VALUE``, as for training: the size and what else a recipe asks of pictures.
         data_dir: where the catalogue's files are looked for first.
-        watcher: is told of progress.
+        callbacks: is told of progress.
 
     Raises:
         DataError: where the data cannot be used.
         ConfigError: a setting that is wrong.
     """
     started = time.perf_counter()
-    loaded = load_as_trained(data, recipe, settings, data_dir=data_dir, watcher=watcher)
+    loaded = load_as_trained(data, recipe, settings, data_dir=data_dir, callbacks=callbacks)
     return PreparationResult(
         data=loaded.name,
-        num_pictures={name: len(part) for name, part in loaded.splits.items()},
+        num_images={name: len(part) for name, part in loaded.splits.items()},
         class_names=loaded.class_names,
-        picture_shape=loaded.split("train").picture_shape,
+        image_shape=loaded.split("train").image_shape,
         num_bytes=sum(part.images.numel() for part in loaded.splits.values()),
         seconds=time.perf_counter() - started,
         cache=user_cache() / "pictures",
@@ -89,16 +89,16 @@ def load_prepared(
     *,
     data_dir: str | Path | None = None,
     allow_download: bool = True,
-    watcher: Watcher | None = None,
+    callbacks: Callbacks | None = None,
 ) -> DataSet:
     """Loads a data set in the form that is asked for, and tells the watcher how far it is.
 
     Raises:
         DataError: where the data cannot be used.
     """
-    watcher = watcher or Watcher()
-    opened = open_watched(data, watcher, data_dir=data_dir, allow_download=allow_download)
-    return opened.load(preparation, watcher.decoding)
+    callbacks = callbacks or Callbacks()
+    opened = open_watched(data, callbacks, data_dir=data_dir, allow_download=allow_download)
+    return opened.load(preparation, callbacks.decoding)
 
 
 def load_as_trained(
@@ -107,7 +107,7 @@ def load_as_trained(
     settings: Sequence[str],
     *,
     data_dir: str | Path | None = None,
-    watcher: Watcher | None = None,
+    callbacks: Callbacks | None = None,
 ) -> DataSet:
     """Loads a data set as training by ``recipe``, or by the one that suits it, would find it.
 
@@ -119,17 +119,17 @@ def load_as_trained(
         ConfigError: no such recipe, or a setting that is wrong or asks for a form that arrays do
             not have.
     """
-    watcher = watcher or Watcher()
-    opened = open_watched(data, watcher, data_dir=data_dir)
+    callbacks = callbacks or Callbacks()
+    opened = open_watched(data, callbacks, data_dir=data_dir)
     asked = choose_recipe(recipe, opened, settings)[0].data
-    data_set = opened.load(preparation_of(asked), watcher.decoding)
+    data_set = opened.load(preparation_of(asked), callbacks.decoding)
     require_asked_form(data_set, asked)
     return data_set
 
 
 def open_watched(
     data: str | Path,
-    watcher: Watcher,
+    callbacks: Callbacks,
     *,
     data_dir: str | Path | None = None,
     allow_download: bool = True,
@@ -143,7 +143,7 @@ def open_watched(
         data,
         data_dir=Path(data_dir) if data_dir else None,
         allow_download=allow_download,
-        progress=lambda done, total: watcher.download(str(data), done, total),
+        progress=lambda done, total: callbacks.download(str(data), done, total),
     )
 
 
@@ -153,7 +153,7 @@ def require_asked_form(data_set: DataSet, asked: DataRecipe) -> None:
     Raises:
         ConfigError: where they are asked for.
     """
-    channels, height, width = data_set.split("train").picture_shape
+    channels, height, width = data_set.split("train").image_shape
     if asked.channels not in (0, channels) or (asked.size and asked.size not in (height, width)):
         raise ConfigError(
             f"{data_set.name} holds pictures of {width}x{height} with {channels} channel(s), as "
@@ -168,21 +168,21 @@ def preparation_of(recipe: DataRecipe) -> Preparation:
         height=recipe.size,
         width=recipe.size,
         fit=recipe.fit,
-        test_share=recipe.test_share,
-        validation_share=recipe.validation_share,
+        test_fraction=recipe.test_fraction,
+        validation_fraction=recipe.validation_fraction,
         seed=recipe.split_seed,
     )
 
 
 def preparation_for(classifier: Classifier, split: str) -> Preparation:
     """What a classifier asks of other picture files: its own form; all for ``split``, undivided."""
-    channels, height, width = classifier.picture_shape
+    channels, height, width = classifier.image_shape
     return Preparation(
         channels=channels,
         height=height,
         width=width,
         fit=classifier.fit,
-        test_share=0.0,
+        test_fraction=0.0,
         undivided=split,
         class_names=classifier.class_names,
     )

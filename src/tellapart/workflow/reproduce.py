@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tellapart.config import recipe_names
 from tellapart.errors import ConfigError
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.workflow.train import TrainingResult, train
 
 
@@ -46,7 +46,7 @@ def reproduce(
     data_dir: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
-    watcher: Watcher | None = None,
+    callbacks: Callbacks | None = None,
 ) -> list[tuple[Claim, TrainingResult]]:
     """Trains the tutorials' networks one after the other, each into a run of its own.
 
@@ -59,7 +59,7 @@ def reproduce(
         data_dir: where the catalogue's files are looked for first.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: how many the processor may use for one operation; None is torch's choice.
-        watcher: is told of progress.
+        callbacks: is told of progress.
 
     Raises:
         TellapartError: any of its kinds, where the request or its input is wrong.
@@ -76,7 +76,7 @@ def reproduce(
                 data_dir=data_dir,
                 device=device,
                 threads=threads,
-                watcher=watcher,
+                callbacks=callbacks,
             ),
         )
         for claim in choose_claims(recipes)

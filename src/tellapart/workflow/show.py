@@ -27,9 +27,9 @@ from tellapart.illustration.scenes import (
     convolution_scene,
     max_pooling_scene,
 )
-from tellapart.illustration.texts import Said, said
+from tellapart.illustration.texts import Bilingual, bilingual
 from tellapart.workflow.predict import open_classifier
-from tellapart.workflow.shown_images import grey_field, picture_for
+from tellapart.workflow.shown_images import grey_field, image_for
 
 _POOLINGS = ("max", "average", "tutorial-max", "tutorial-average")
 
@@ -168,8 +168,8 @@ def show_activation(
     first = scenes[opened]
     output = first.output[None]
     # Grey levels 0..255 would drive every squashing function to its end; networks see 0..1.
-    scaled = output / 255 if first.field.is_picture else output
-    caption = said(
+    scaled = output / 255 if first.field.is_image else output
+    caption = bilingual(
         f"the feature map of kernel “{first.title['en']}”",
         f"核“{first.title['zh']}”的特征图",
     )
@@ -208,8 +208,8 @@ def show_network(
         )
     page = _page_path(out, "network") if write_page else None
     classifier = open_classifier(Path(run))
-    picture, caption = picture_for(classifier, Path(run), image, digit)
-    seen = torch.zeros(classifier.picture_shape, dtype=torch.uint8) if picture is None else picture
+    picture, caption = image_for(classifier, Path(run), image, digit)
+    seen = torch.zeros(classifier.image_shape, dtype=torch.uint8) if picture is None else picture
     with torch.inference_mode():
         normalized = classifier.normalize(seen[None])[0]
     layers = trace_network(classifier.network, normalized)
@@ -256,7 +256,7 @@ def _convolutions(
     if ":" in kernel and kernel not in KERNELS:
         run, layer, number = _layer_address(kernel)
         classifier = open_classifier(Path(run))
-        picture, caption = picture_for(classifier, Path(run), image, digit)
+        picture, caption = image_for(classifier, Path(run), image, digit)
         if picture is None or caption is None:
             raise ConfigError(f"no picture is known for {run}; give one with --image")
         work = layer_at_work(classifier, picture, layer, run)
@@ -268,14 +268,14 @@ def _convolutions(
             f"kernel {TUTORIAL!r} brings its own 3x3 picture; leave out --image and --digit, "
             "or write the kernel as '1,1; 1,1'"
         )
-    picture_field = None if chosen.name == TUTORIAL else grey_field(image, digit)
+    image_field = None if chosen.name == TUTORIAL else grey_field(image, digit)
     steps = (
         1 if stride is None else stride,
         0 if padding is None else padding,
         1 if dilation is None else dilation,
     )
     offered = {chosen.name: chosen, **KERNELS} if chosen.name not in KERNELS else KERNELS
-    usual = picture_field or grey_field(None, None)
+    usual = image_field or grey_field(None, None)
     scenes = []
     for entry in offered.values():
         over = _tutorial_field() if entry.name == TUTORIAL else usual
@@ -304,23 +304,27 @@ def _layer_address(text: str) -> tuple[str, str, int | None]:
     return front, last, None
 
 
-def _captioned(scene: Scene, caption: Said) -> Scene:
+def _captioned(scene: Scene, caption: Bilingual) -> Scene:
     words = {key: f"{text}: {caption[key]}" for key, text in scene.field.caption.items()}
-    field = Field(scene.field.values, words, scene.field.is_picture)
+    field = Field(scene.field.values, words, scene.field.is_image)
     return replace(scene, field=field)
 
 
 def _tutorial_field() -> Field:
     numbers = torch.arange(1.0, 10.0).view(1, 3, 3)
-    return Field(numbers, said("the numbers 1 to 9", "数字 1 到 9"))
+    return Field(numbers, bilingual("the numbers 1 to 9", "数字 1 到 9"))
 
 
 def _pooling_examples() -> list[Scene]:
-    caption = said("the answer of the convolution's worked example", "卷积例题的结果")
+    caption = bilingual("the answer of the convolution's worked example", "卷积例题的结果")
     answer = ops.conv2d(_tutorial_field().values[None], torch.ones(1, 1, 2, 2))[0]
     over = Field(answer, caption)
-    examples: list[tuple[Callable[[Field], Scene], str, Said]] = [
-        (max_pooling_scene, "tutorial-max", said("worked example, maximum", "例题：最大")),
-        (average_pooling_scene, "tutorial-average", said("worked example, average", "例题：平均")),
+    examples: list[tuple[Callable[[Field], Scene], str, Bilingual]] = [
+        (max_pooling_scene, "tutorial-max", bilingual("worked example, maximum", "例题：最大")),
+        (
+            average_pooling_scene,
+            "tutorial-average",
+            bilingual("worked example, average", "例题：平均"),
+        ),
     ]
     return [replace(pool(over), name=name, title=title) for pool, name, title in examples]

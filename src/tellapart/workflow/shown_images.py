@@ -9,14 +9,14 @@ from torch import Tensor
 
 from tellapart.data.images.decoding import FORMATS, quiet_pillow
 from tellapart.data.images.drawing import read_drawing
-from tellapart.data.images.files import read_picture
+from tellapart.data.images.files import read_image
 from tellapart.data.preparation import Frame
 from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import ConfigError, ShapeError, TellapartError
 from tellapart.files import expand_home
 from tellapart.illustration.learned import LARGEST_SIDE
 from tellapart.illustration.scenes import Field
-from tellapart.illustration.texts import Said, said
+from tellapart.illustration.texts import Bilingual, bilingual
 from tellapart.models.classifier import Classifier
 from tellapart.runs.folder import open_run
 
@@ -35,18 +35,18 @@ def grey_field(image: str | Path | None, digit: int | None) -> Field:
     _refuse_both(image, digit)
     if image is None:
         picture, caption = _bundled_digit(digit)
-        return Field(picture.float(), caption, is_picture=True)
+        return Field(picture.float(), caption, is_image=True)
     path = expand_home(image)
     size = _size_in_file(path)
     scale = min(1.0, LARGEST_SIDE / max(size))
     height, width = (max(1, round(side * scale)) for side in size)
-    picture = read_picture(path, channels=1, height=height, width=width)
-    caption = said(f"{path.name}, {width}x{height}, grey levels 0 to 255", "")
+    picture = read_image(path, channels=1, height=height, width=width)
+    caption = bilingual(f"{path.name}, {width}x{height}, grey levels 0 to 255", "")
     caption["zh"] = f"{path.name}，{width}x{height}，灰度 0 到 255"
     if scale < 1:
         caption["en"] += f"; resized from {size[1]}x{size[0]}"
         caption["zh"] += f"；由 {size[1]}x{size[0]} 缩小"
-    return Field(picture.float(), caption, is_picture=True)
+    return Field(picture.float(), caption, is_image=True)
 
 
 def _refuse_both(image: str | Path | None, digit: int | None) -> None:
@@ -66,20 +66,22 @@ def _size_in_file(path: Path) -> tuple[int, int]:
         return LARGEST_SIDE, LARGEST_SIDE
 
 
-def _bundled_digit(digit: int | None) -> tuple[Tensor, Said]:
+def _bundled_digit(digit: int | None) -> tuple[Tensor, Bilingual]:
     """uint8 (1, 28, 28) of the class ``digit``."""
     wanted = _USUAL_DIGIT if digit is None else digit
     if not 0 <= wanted <= 9:
         raise ConfigError(f"--digit must be 0 to 9, got {digit}")
     test = load_data_set("mnist-sample").split("test")
     index = int((test.labels == wanted).nonzero()[0])
-    caption = said(f"a handwritten {wanted} of MNIST, 28x28", f"MNIST 的手写数字 {wanted}，28x28")
+    caption = bilingual(
+        f"a handwritten {wanted} of MNIST, 28x28", f"MNIST 的手写数字 {wanted}，28x28"
+    )
     return test.images[index], caption
 
 
-def picture_for(
+def image_for(
     classifier: Classifier, run: Path, image: str | Path | None, digit: int | None
-) -> tuple[Tensor | None, Said | None]:
+) -> tuple[Tensor | None, Bilingual | None]:
     """uint8 (channels, height, width) as the classifier takes it, and where it comes from.
 
     Without ``image`` and ``digit`` it is a picture of the run's own data, else a bundled digit
@@ -92,27 +94,27 @@ def picture_for(
     _refuse_both(image, digit)
     if image is not None:
         return _from_file(classifier, expand_home(image))
-    is_like_a_digit = classifier.picture_shape == _DIGIT_SHAPE
+    is_like_a_digit = classifier.image_shape == _DIGIT_SHAPE
     if digit is not None and not is_like_a_digit:
         raise ConfigError(
             f"a bundled digit is (channels, height, width) {_DIGIT_SHAPE}, the classifier takes "
-            f"{classifier.picture_shape}; give a picture with --image"
+            f"{classifier.image_shape}; give a picture with --image"
         )
     if digit is None and run.is_dir():
         try:
-            return _own_picture(classifier, run)
+            return _own_image(classifier, run)
         except TellapartError:
             pass  # the run's data is not here any more: any picture that fits will do
     return _bundled_digit(digit) if is_like_a_digit else (None, None)
 
 
-def _from_file(classifier: Classifier, path: Path) -> tuple[Tensor, Said]:
+def _from_file(classifier: Classifier, path: Path) -> tuple[Tensor, Bilingual]:
     """A picture file as ``predict`` reads it, so that both say the same of it."""
-    channels, height, width = classifier.picture_shape
+    channels, height, width = classifier.image_shape
     fitted = f"{width}x{height}"
-    caption = said(f"{path.name}, made to fit {fitted}", f"{path.name}，调整为 {fitted}")
+    caption = bilingual(f"{path.name}, made to fit {fitted}", f"{path.name}，调整为 {fitted}")
     if classifier.style is None:
-        picture = read_picture(
+        picture = read_image(
             path, channels=channels, height=height, width=width, fit=classifier.fit
         )
         return picture, caption
@@ -123,15 +125,15 @@ def _from_file(classifier: Classifier, path: Path) -> tuple[Tensor, Said]:
     return picture, caption
 
 
-def _own_picture(classifier: Classifier, run: Path) -> tuple[Tensor, Said]:
+def _own_image(classifier: Classifier, run: Path) -> tuple[Tensor, Bilingual]:
     """A picture of the run's own data, of its test split where there is one."""
     known = open_run(run).read_data_reference()
     place = Path(known.data_dir) if known.data_dir else None
     data = load_data_set(known.source, data_dir=place, allow_download=False)
     pictures = data.split("test" if "test" in data.splits else "train")
-    if pictures.picture_shape != classifier.picture_shape:
-        raise ShapeError(f"pictures of {known.name} are {pictures.picture_shape} now")
+    if pictures.image_shape != classifier.image_shape:
+        raise ShapeError(f"pictures of {known.name} are {pictures.image_shape} now")
     name = pictures.class_names[int(pictures.labels[0])]
-    return pictures.images[0], said(
+    return pictures.images[0], bilingual(
         f"the first test picture of {known.name}: {name}", f"{known.name} 的第一张测试图片：{name}"
     )

@@ -15,14 +15,14 @@ import torch
 
 from tellapart.config import Recipe, recipe_from_mapping
 from tellapart.data.image_set import DataSet
-from tellapart.data.sets.table import manifest_text
+from tellapart.data.sets.table import table_text
 from tellapart.errors import RunError
 from tellapart.evaluation import Evaluation
 from tellapart.files import uninterrupted, write_whole
 from tellapart.finetuning.start import Start, save_start
 from tellapart.models.checkpoint import load_tensors, save_classifier, save_tensors, weights_sha256
 from tellapart.models.views import num_views
-from tellapart.runs.callbacks import Watcher
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import RunFolder, create_run, open_run
 from tellapart.runs.planning import Plan, make_plan, require_same_recipe
 from tellapart.runtime import describe_environment, keep_freed_memory, set_threads
@@ -100,7 +100,7 @@ def train(
     data_dir: str | Path | None = None,
     device: str = "auto",
     threads: int | None = None,
-    watcher: Watcher | None = None,
+    callbacks: Callbacks | None = None,
 ) -> TrainingResult:
     """Trains a classifier, evaluates it once on the test split, and leaves a run folder.
 
@@ -116,14 +116,14 @@ def train(
         data_dir: where the catalogue's files are looked for first.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         threads: how many the processor may use for one operation; None is torch's choice.
-        watcher: is told of progress.
+        callbacks: is told of progress.
 
     Raises:
         TellapartError: any of its kinds, where the request or its input is wrong.
         KeyboardInterrupt: after what was being written is whole; its note says how to go on.
     """
     started = time.perf_counter()
-    watcher = watcher or Watcher()
+    callbacks = callbacks or Callbacks()
     set_threads(threads)
     keep_freed_memory()
     run = open_run(Path(resume)) if resume else None
@@ -137,7 +137,7 @@ def train(
         run=run,
         data_dir=data_dir,
         device=device,
-        watcher=watcher,
+        callbacks=callbacks,
     )
     trainer = make_trainer(plan)
     if run is None:
@@ -145,16 +145,16 @@ def train(
         reference = plan.start.reference if plan.start else None
         run = create_run(Path(out) if out else None, plan.recipe, plan.data, now, reference)
         if plan.data_set.files:
-            _record_pictures(run, plan.data_set)
+            _record_images(run, plan.data_set)
     elif out is not None and Path(out).resolve() != run.path.resolve():
         raise RunError(f"--resume goes on in {run.path} itself; leave out --out {out}")
     if plan.start and not run.start_file.exists():
         save_start(run, plan.start)
-    watcher.plan(plan)
-    with watcher, _resumable(run):
-        _restore(trainer, run, plan, watcher)
+    callbacks.plan(plan)
+    with callbacks, _resumable(run):
+        _restore(trainer, run, plan, callbacks)
         run.write_json(run.environment_file, describe_environment(plan.runtime))
-        _train_to_the_end(trainer, run, plan, watcher)
+        _train_to_the_end(trainer, run, plan, callbacks)
         test = _finish(run, plan)
     history = trainer.history
     return TrainingResult(
@@ -187,7 +187,7 @@ def make_trainer(plan: Plan) -> Trainer:
     )
 
 
-def _record_pictures(run: RunFolder, data_set: DataSet) -> None:
+def _record_images(run: RunFolder, data_set: DataSet) -> None:
     """Writes down which file was of which class in which split, as a table to train on."""
     names = data_set.class_names
     rows = [
@@ -195,10 +195,10 @@ def _record_pictures(run: RunFolder, data_set: DataSet) -> None:
         for split, paths in data_set.files.items()
         for path, label in zip(paths, data_set.split(split).labels.tolist(), strict=True)
     ]
-    write_whole(run.pictures_file, manifest_text(rows))
+    write_whole(run.images_file, table_text(rows))
 
 
-def _restore(trainer: Trainer, run: RunFolder, plan: Plan, watcher: Watcher) -> None:
+def _restore(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: Callbacks) -> None:
     """Puts the trainer where the run was left; a run that was stopped before that starts anew."""
     _remove_halves(run)
     if not run.state_file.exists():
@@ -214,7 +214,7 @@ def _restore(trainer: Trainer, run: RunFolder, plan: Plan, watcher: Watcher) -> 
     if fingerprint != plan.data.fingerprint:
         raise RunError(f"the training state of {run.path} belongs to other data; train a new run")
     if threads != torch.get_num_threads() or precision != plan.runtime.precision:
-        watcher.warn(
+        callbacks.warn(
             f"the run began on {threads} threads in {precision} and goes on on "
             f"{torch.get_num_threads()} in {plan.runtime.precision}: sums are added in another "
             "order, so its weights will differ in the last digits"
@@ -224,7 +224,7 @@ def _restore(trainer: Trainer, run: RunFolder, plan: Plan, watcher: Watcher) -> 
         # A run killed after its last state was saved, but before its last row, has no epoch left
         # that would write the row.
         run.write_metrics([asdict(row) for row in trainer.history])
-    watcher.note(f"goes on after epoch {len(trainer.history)} of {plan.recipe.training.epochs}")
+    callbacks.note(f"goes on after epoch {len(trainer.history)} of {plan.recipe.training.epochs}")
 
 
 def _remove_halves(run: RunFolder) -> None:
@@ -244,11 +244,11 @@ def _resumable(run: RunFolder) -> Iterator[None]:
         raise
 
 
-def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, watcher: Watcher) -> None:
+def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: Callbacks) -> None:
     """Trains the epochs that are left; after each, the run can be resumed from there."""
 
     def on_step(done: int, total: int, mean_loss: float) -> None:
-        watcher.step(len(trainer.history) + 1, done, total, mean_loss)
+        callbacks.step(len(trainer.history) + 1, done, total, mean_loss)
 
     for report in trainer.epochs(on_step):
         tensors, header = trainer.state()
@@ -262,7 +262,7 @@ def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, watcher: Wat
         with uninterrupted():
             save_tensors(run.state_file, tensors, header)
             run.write_metrics([asdict(row) for row in trainer.history])
-        watcher.epoch(report, plan.recipe.training.epochs)
+        callbacks.epoch(report, plan.recipe.training.epochs)
 
 
 def _finish(run: RunFolder, plan: Plan) -> Evaluation | None:
@@ -284,7 +284,7 @@ def _finish(run: RunFolder, plan: Plan) -> Evaluation | None:
 
 
 def _save(run: RunFolder, plan: Plan, evaluation: dict[str, Any]) -> None:
-    scores = ("num_pictures", "accuracy", "accuracy_interval", "loss", "macro_f1")
+    scores = ("num_images", "accuracy", "accuracy_interval", "loss", "macro_f1")
     training = {
         "recipe": plan.recipe.to_mapping(),
         "data": plan.data.name,

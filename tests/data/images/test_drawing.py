@@ -30,7 +30,7 @@ def saved(folder, array, name="digit.png"):
 
 
 def test_the_style_of_mnist(style):
-    assert style.ground == "dark"
+    assert style.background == "dark"
     # LeCun et al.: digits fit into 20 of 28 pixels and are centred by mass.
     assert style.typical == pytest.approx(20 / 28, abs=0.04)
     assert 0.5 < style.smallest < style.typical <= style.largest < 0.9
@@ -41,7 +41,7 @@ def test_the_style_of_mnist(style):
 
 def test_an_inverted_set_has_a_light_ground(digits, style):
     inverted = measure_style(255 - digits)
-    assert inverted.ground == "light"
+    assert inverted.background == "light"
     assert inverted.typical == pytest.approx(style.typical, abs=0.01)
 
 
@@ -116,7 +116,7 @@ def test_a_digit_that_is_only_moved_or_too_large(tmp_path, digits, style):
 
 
 def test_for_a_light_ground_white_on_black_is_inverted(tmp_path, digits, style):
-    light = replace(style, ground="light")
+    light = replace(style, background="light")
     picture, changes = read_drawing(saved(tmp_path, digits[3, 0].numpy()), FRAME, light)
     assert changes == ("inverted",)
     assert picture[0, 0, 0] > 200

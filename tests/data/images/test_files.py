@@ -13,16 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tellapart.data.images.files import find_pictures, read_picture
+from tellapart.data.images.files import find_images, read_image
 from tellapart.errors import ConfigError, DataError
 
 
 def grey(path, height=4, width=4):
-    return read_picture(path, channels=1, height=height, width=width)
+    return read_image(path, channels=1, height=height, width=width)
 
 
 def colour(path, height=4, width=4):
-    return read_picture(path, channels=3, height=height, width=width)
+    return read_image(path, channels=3, height=height, width=width)
 
 
 def save(folder: Path, image: Image.Image, name: str = "picture.png", **options) -> Path:
@@ -215,7 +215,7 @@ def test_any_bytes_are_a_data_error_or_a_picture(tmp_path_factory, start, rest):
 )
 def test_an_impossible_size_is_refused(tmp_path, options, message):
     with pytest.raises(ConfigError, match=message):
-        read_picture(tmp_path, **({"channels": 1, "height": 4, "width": 4} | options))
+        read_image(tmp_path, **({"channels": 1, "height": 4, "width": 4} | options))
 
 
 # Finding
@@ -250,7 +250,7 @@ def tree(tmp_path, monkeypatch):
     ],
 )  # fmt: skip
 def test_finds_files_folders_and_patterns(tree, arguments, expected):
-    assert [path.as_posix() for path in find_pictures(arguments)] == expected
+    assert [path.as_posix() for path in find_images(arguments)] == expected
 
 
 @pytest.mark.parametrize(
@@ -266,14 +266,14 @@ def test_finds_files_folders_and_patterns(tree, arguments, expected):
 )
 def test_an_argument_that_matches_nothing_is_refused(tree, arguments, message):
     with pytest.raises(DataError, match=message):
-        find_pictures(arguments)
+        find_images(arguments)
 
 
 def test_real_photographs(tmp_path):
     if not os.environ.get("TELLAPART_DATA"):
         pytest.skip("needs TELLAPART_DATA with ants-bees/")
     folder = Path(os.environ["TELLAPART_DATA"], "ants-bees", "val", "bees")
-    paths = find_pictures([str(folder)])
+    paths = find_images([str(folder)])
     assert len(paths) == 83
     for path in paths[:10]:
         pixels = colour(path, 64, 64)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tellapart.data.images.listing import (
+    ImageFile,
     LeftOut,
     Listing,
-    PictureFile,
     is_text,
     left_out_notes,
     missing_class_notes,
@@ -35,8 +35,8 @@ def test_each_kind_is_counted_and_the_first_three_are_named():
 
 
 def test_a_split_without_a_class_is_named():
-    files = [PictureFile(ROOT, "cat", s) for s in ("train", "test")]
-    files.append(PictureFile(ROOT, "dog", "train"))
+    files = [ImageFile(ROOT, "cat", s) for s in ("train", "test")]
+    files.append(ImageFile(ROOT, "dog", "train"))
     assert missing_class_notes(files, ("cat", "dog")) == ["test has no picture of 'dog'"]
 
 
@@ -46,7 +46,7 @@ def test_only_pictures_to_learn_from_are_counted():
         (divided, {"cat": 2, "dog": 1}),
         ([(name, None) for name, _ in divided], {"cat": 3, "dog": 1}),
     ):
-        listing = Listing("pets", ROOT, tuple(PictureFile(ROOT, *file) for file in files))
+        listing = Listing("pets", ROOT, tuple(ImageFile(ROOT, *file) for file in files))
         assert listing.train_counts() == counts
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tellapart.data.preparation import Preparation
-from tellapart.data.quality.audit import audit, unevenness
+from tellapart.data.quality.audit import audit, imbalance_ratio
 from tellapart.data.sets.sources import load_data_set
 
 
@@ -44,7 +44,7 @@ def names(finding):
 
 
 def test_one_of_everything(messy):
-    findings = findings_of(messy, test_share=0)
+    findings = findings_of(messy, test_fraction=0)
     assert names(findings["exact duplicates across splits"]) == [["3.jpg", "leak.jpg"]]
     assert names(findings["exact duplicates within a split"]) == [
         ["dog.jpg", "1.jpg"], ["0.jpg", "again.jpg"]
@@ -74,7 +74,7 @@ def test_one_of_everything(messy):
 
 
 def test_leaks_come_first_and_decide(messy):
-    data_set = load_data_set(messy, preparation=Preparation(test_share=0))
+    data_set = load_data_set(messy, preparation=Preparation(test_fraction=0))
     found = audit(data_set)
     assert found.has_leaks
     severities = [finding.severity for finding in found.findings]
@@ -95,7 +95,7 @@ def test_unevenness_forgets_empty_classes(pets):
     train = load_data_set(
         pets, preparation=Preparation(undivided="train", class_names=("bird", "cat", "dog"))
     ).split("train")
-    assert unevenness(train) == 1.0
+    assert imbalance_ratio(train) == 1.0
 
 
 def test_ants_and_bees_have_their_placeholder(data_dir):

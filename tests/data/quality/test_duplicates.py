@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tellapart.data.image_set import DataSet, ImageSet
-from tellapart.data.quality.duplicates import count_shared_pictures, repeats
+from tellapart.data.quality.duplicates import count_shared_images, repeats
 
 CLASSES = ("a", "b")
 
@@ -86,6 +86,6 @@ def test_splits_of_one_tensor_are_found_at_their_place(contiguous):
 def test_shared_pictures_are_counted_byte_for_byte():
     train, test = pictures(4, 0), pictures(4, 1)
     test[:2] = train[:2]
-    assert count_shared_pictures(image_set(test, [0] * 4), image_set(train, [0] * 4)) == 2
+    assert count_shared_images(image_set(test, [0] * 4), image_set(train, [0] * 4)) == 2
     smaller = image_set(test[..., :10], [0] * 4)
-    assert count_shared_pictures(smaller, image_set(train, [0] * 4)) == 0
+    assert count_shared_images(smaller, image_set(train, [0] * 4)) == 0

@@ -53,9 +53,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         else:
             self.send_response(206)
-            said = start + 1 if site.wrong_content_range else start
+            printed = start + 1 if site.wrong_content_range else start
             total = len(site.content)
-            self.send_header("Content-Range", f"bytes {said}-{total - 1}/{total}")
+            self.send_header("Content-Range", f"bytes {printed}-{total - 1}/{total}")
         body = site.content[start:]
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

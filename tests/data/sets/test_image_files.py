@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from tellapart.data.images import cache as picture_cache
-from tellapart.data.images.files import read_picture
+from tellapart.data.images import cache as image_cache
+from tellapart.data.images.files import read_image
 from tellapart.data.preparation import Frame, Preparation
-from tellapart.data.sets import image_files as picture_files
+from tellapart.data.sets import image_files as image_files
 from tellapart.data.sets.folder import list_folder
 from tellapart.data.sets.image_files import choose_frame, own_shape
 from tellapart.data.sets.source import opened_files
@@ -33,9 +33,9 @@ def sizes(data_set):
 def decoded(monkeypatch):
     """The names of files that were decoded."""
     names = []
-    original = picture_cache.decode
+    original = image_cache.decode
     monkeypatch.setattr(
-        picture_cache,
+        image_cache,
         "decode",
         lambda path, frame: (names.append(path.name), original(path, frame))[1],
     )
@@ -46,27 +46,27 @@ def test_every_picture_is_what_reading_it_alone_gives(pets):
     data_set = load(pets)
     for split, part in data_set.splits.items():
         for image, label, path in zip(part.images, part.labels, data_set.files[split], strict=True):
-            assert torch.equal(image, read_picture(path, channels=3, height=40, width=40))
+            assert torch.equal(image, read_image(path, channels=3, height=40, width=40))
             assert part.class_names[label] == path.parent.name
     assert data_set.class_names == ("cat", "dog")
     assert data_set.split("train").mapped
 
 
 @pytest.mark.parametrize(
-    ("num_pictures", "num_cores", "largest"), [(20, 1, 1), (20, 16, 1), (64, 2, 2), (600, 2, 16)]
+    ("num_images", "num_cores", "largest"), [(20, 1, 1), (20, 16, 1), (64, 2, 2), (600, 2, 16)]
 )
-def test_all_cores_have_work_until_the_end(monkeypatch, num_pictures, num_cores, largest):
+def test_all_cores_have_work_until_the_end(monkeypatch, num_images, num_cores, largest):
     jobs = []
-    monkeypatch.setattr(picture_cache, "num_cores", lambda: num_cores)
-    monkeypatch.setattr(picture_cache, "_decode_some", lambda some, *_: jobs.append(some) or {})
-    files = {row: Path(f"{row}.png") for row in range(num_pictures)}
-    picture_cache._decode_all(files, Frame(3, 8, 8), np.empty(0, np.uint8), None)
+    monkeypatch.setattr(image_cache, "num_cores", lambda: num_cores)
+    monkeypatch.setattr(image_cache, "_decode_some", lambda some, *_: jobs.append(some) or {})
+    files = {row: Path(f"{row}.png") for row in range(num_images)}
+    image_cache._decode_all(files, Frame(3, 8, 8), np.empty(0, np.uint8), None)
     assert max(map(len, jobs)) == largest
-    assert sorted(row for some in jobs for row, _ in some) == list(range(num_pictures))
+    assert sorted(row for some in jobs for row, _ in some) == list(range(num_images))
 
 
 def test_splits_are_made_stratified_by_the_seed_and_said(pets):
-    data_set = load(pets, test_share=0.2, validation_share=0.3)
+    data_set = load(pets, test_fraction=0.2, validation_fraction=0.3)
     assert sizes(data_set) == {"train": 10, "validation": 6, "test": 4}
     assert all(
         part.class_counts()[0] == part.class_counts()[1] for part in data_set.splits.values()
@@ -75,10 +75,11 @@ def test_splits_are_made_stratified_by_the_seed_and_said(pets):
         "no test split was given: 20% of each class is held out, look-alikes together, "
         "by data.split_seed 0" in data_set.notes
     )
-    assert load(pets, test_share=0.2, validation_share=0.3).files == data_set.files
-    assert load(pets, test_share=0.2, validation_share=0.3, seed=1).files != data_set.files
+    assert load(pets, test_fraction=0.2, validation_fraction=0.3).files == data_set.files
+    assert load(pets, test_fraction=0.2, validation_fraction=0.3, seed=1).files != data_set.files
     assert (
-        load(pets, test_share=0.2, validation_share=0.3, seed=1).fingerprint != data_set.fingerprint
+        load(pets, test_fraction=0.2, validation_fraction=0.3, seed=1).fingerprint
+        != data_set.fingerprint
     )
 
 
@@ -106,7 +107,7 @@ def test_given_splits_stay_and_leaks_are_counted(tmp_path, make_picture):
         make_picture(tmp_path / "set/train/dog" / f"{number}.png", 100 + number)
     make_picture(tmp_path / "set/val/cat/same.png", 3)
     make_picture(tmp_path / "set/val/cat/new.png", 50)
-    data_set = load(tmp_path / "set", test_share=0.0)
+    data_set = load(tmp_path / "set", test_fraction=0.0)
     assert sizes(data_set) == {"train": 12, "validation": 2}
     assert data_set.shared == {("validation", "train"): 1}
     assert "validation has no picture of 'dog'" in data_set.notes
@@ -118,7 +119,7 @@ def test_what_cannot_be_read_is_left_out_with_its_reason(pets):
     whole = (pets / "dog" / "3.png").read_bytes()
     (pets / "dog" / "3.png").write_bytes(whole[: len(whole) // 2])
     for _ in range(2):  # decoded, and from the cache
-        data_set = load(pets, test_share=0)
+        data_set = load(pets, test_fraction=0)
         assert sizes(data_set) == {"train": 19}
         found = {item.path.name: item.reason for item in data_set.left_out}
         assert found["empty.jpg"] == "the file is empty; copy it again"
@@ -146,11 +147,11 @@ def test_moving_renaming_and_dividing_anew_decode_nothing(pets, decoded, tmp_pat
     assert after.class_names == ("aardvark", "cat")
     for split, part in after.splits.items():
         for image, path in zip(part.images, after.files[split], strict=True):
-            assert torch.equal(image, read_picture(path, channels=3, height=40, width=40))
+            assert torch.equal(image, read_image(path, channels=3, height=40, width=40))
     # What is mapped already stays as it was, also where the file below it was rewritten.
     path = before.files["train"][0]
     assert torch.equal(
-        before.split("train").images[0], read_picture(path, channels=3, height=40, width=40)
+        before.split("train").images[0], read_image(path, channels=3, height=40, width=40)
     )
 
 
@@ -167,7 +168,7 @@ def test_of_a_set_that_shrinks_and_grows_only_what_is_new_is_decoded(pets, decod
     assert sum(sizes(after).values()) == 21
     for split, part in after.splits.items():
         for image, path in zip(part.images, after.files[split], strict=True):
-            assert torch.equal(image, read_picture(path, channels=3, height=40, width=40))
+            assert torch.equal(image, read_image(path, channels=3, height=40, width=40))
 
 
 def test_what_was_taken_over_is_divided_as_what_was_decoded(pets, own_cache):
@@ -184,7 +185,7 @@ def test_another_form_takes_nothing_over(pets, decoded, monkeypatch):
     load(pets, channels=1)
     assert len(decoded) == 60
     # Decoded by another rule, a file has other pixels.
-    monkeypatch.setattr(picture_cache, "_FORMAT", picture_cache._FORMAT + 1)
+    monkeypatch.setattr(image_cache, "_FORMAT", image_cache._FORMAT + 1)
     load(pets)
     assert len(decoded) == 80
 
@@ -254,25 +255,25 @@ def test_the_form_is_that_of_pictures_turned_upright(tmp_path, suffix, orientati
 
 def test_headers_are_read_once_and_only_where_something_is_left_to_choose(pets, monkeypatch):
     looked = []
-    headers = picture_files._sampled_headers
+    headers = image_files._sampled_headers
     monkeypatch.setattr(
-        picture_files, "_sampled_headers", lambda files: looked.append(1) or headers(files)
+        image_files, "_sampled_headers", lambda files: looked.append(1) or headers(files)
     )
     opened = opened_files(list_folder(pets))
     whole = opened.load(Preparation(height=50, width=40, channels=1, fit="crop"), None)
-    assert whole.split("train").picture_shape == (1, 50, 40)
+    assert whole.split("train").image_shape == (1, 50, 40)
     assert not looked
     chosen = opened.load(Preparation(channels=1), None)
-    assert chosen.split("train").picture_shape == (1, *opened.picture_shape[1:])
+    assert chosen.split("train").image_shape == (1, *opened.image_shape[1:])
     assert len(looked) == 1
 
 
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"test_share": 0.2}, "class 'owl' has 1 different picture left to divide, and needs 2"),
+        ({"test_fraction": 0.2}, "class 'owl' has 1 different picture left to divide, and needs 2"),
         (
-            {"class_names": ("cat", "dog"), "test_share": 0},
+            {"class_names": ("cat", "dog"), "test_fraction": 0},
             "train has pictures of 'owl', the classes",
         ),
     ],
@@ -318,14 +319,14 @@ def test_a_table_gives_what_its_folder_gives(pets):
 def test_what_is_known_before_anything_is_decoded(pets, decoded):
     opened = open_source(pets)
     assert (opened.name, opened.train_counts) == ("pets", {"cat": 10, "dog": 10})
-    assert opened.picture_shape == (3, 40, 40)
+    assert opened.image_shape == (3, 40, 40)
     assert decoded == []
 
 
 def test_ants_and_bees(data_dir):
     data_set = load_data_set(data_dir / "ants-bees")
     assert sizes(data_set) == {"train": 196, "validation": 153, "test": 49}
-    assert data_set.split("train").picture_shape == (3, 128, 128)
+    assert data_set.split("train").image_shape == (3, 128, 128)
     assert [item.kind for item in data_set.left_out] == ["system file", "system file"]
     assert set(data_set.shared.values()) == {0}
     assert np.isclose(data_set.split("test").class_counts(), 24.5, atol=0.5).all()

@@ -107,7 +107,7 @@ def test_dots_in_names_and_pictures_with_channels(tmp_path):
     write_idx(tmp_path / "train-images.idx4-ubyte", np.ones((2, 3, 4, 5), np.uint8))
     write_idx(tmp_path / "train-labels.idx1-ubyte.gz", np.array([0, 1], np.uint8), compress=True)
     data_set = load_data_set(str(tmp_path))
-    assert data_set.split("train").picture_shape == (3, 4, 5)
+    assert data_set.split("train").image_shape == (3, 4, 5)
     assert list(data_set.splits) == ["train"]
 
 
@@ -183,7 +183,7 @@ def test_the_sample_needs_nothing(tmp_path):
     data_set = load_data_set("mnist-sample", allow_download=False)
     assert data_set.split("train").class_counts() == (400,) * 10
     assert data_set.split("test").class_counts() == (100,) * 10
-    assert data_set.split("train").picture_shape == (1, 28, 28)
+    assert data_set.split("train").image_shape == (1, 28, 28)
     assert data_set.licence.startswith("CC BY-SA 3.0")
     assert "MNIST's train split" in data_set.notes[0]
     assert len(fetch("mnist-sample")) == 4

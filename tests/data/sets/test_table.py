@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.data.sets.table import list_manifest, manifest_text
+from tellapart.data.sets.table import list_table, table_text
 from tellapart.errors import DataError
 
 
@@ -24,7 +24,7 @@ def table(tmp_path):
 
 
 def listed(path):
-    return [(f.path.name, f.class_name, f.split) for f in list_manifest(path).files]
+    return [(f.path.name, f.class_name, f.split) for f in list_table(path).files]
 
 
 @pytest.mark.parametrize(
@@ -45,14 +45,14 @@ def test_splits_and_a_text_that_is_read_back(table):
         ("b.jpg", 'the "dog"', "test"),
         ("c.jpg", "x", "validation"),
     ]
-    assert listed(table(manifest_text(rows))) == rows
+    assert listed(table(table_text(rows))) == rows
     assert listed(table("path,label,split\na.jpg,x,Train\nb.jpg,x,VAL\n")) == [
         ("a.jpg", "x", "train"), ("b.jpg", "x", "validation")
     ]  # fmt: skip
 
 
 def test_a_missing_file_is_left_out_and_a_repeated_row_counts_once(table):
-    listing = list_manifest(table("path,label\na.jpg,x\nnone.jpg,x\na.jpg,x\nb.jpg,y\n"))
+    listing = list_table(table("path,label\na.jpg,x\nnone.jpg,x\na.jpg,x\nb.jpg,y\n"))
     assert [file.path.name for file in listing.files] == ["a.jpg", "b.jpg"]
     assert [(i.path.name, i.kind, i.reason) for i in listing.left_out] == [
         ("none.jpg", "unreadable", "no such file (line 3)")
@@ -86,14 +86,14 @@ def test_a_missing_file_is_left_out_and_a_repeated_row_counts_once(table):
 )
 def test_a_table_that_is_wrong_is_refused_with_its_line(table, text, message):
     with pytest.raises(DataError, match=message):
-        list_manifest(table(text))
+        list_table(table(text))
 
 
 def test_another_encoding_and_no_file(table, tmp_path):
     with pytest.raises(DataError, match="is not UTF-8 text"):
-        list_manifest(table("path,label\nä.jpg,x\n", "latin-1"))
+        list_table(table("path,label\nä.jpg,x\n", "latin-1"))
     with pytest.raises(DataError, match="cannot be read: No such file"):
-        list_manifest(tmp_path / "none.csv")
+        list_table(tmp_path / "none.csv")
 
 
 @given(
@@ -103,4 +103,4 @@ def test_any_bytes_are_a_listing_or_a_data_error(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "fuzz.csv"
     path.write_bytes(content)
     with contextlib.suppress(DataError):
-        list_manifest(path)
+        list_table(path)

@@ -42,7 +42,7 @@ class DrawingStyle:
     """How the pictures of a set are drawn; shares are of the frame's shorter side.
 
     Args:
-        ground: what the strokes stand on.
+        background: what the strokes stand on.
         smallest: share that the longer side of the smallest drawing takes (quantile 0.5 %).
         typical: the same of the median drawing.
         largest: the same of the largest (quantile 99.5 %).
@@ -51,7 +51,7 @@ class DrawingStyle:
         off_centre: how far other centres lie from there (quantile 99.5 %).
     """
 
-    ground: Literal["dark", "light"]
+    background: Literal["dark", "light"]
     smallest: float
     typical: float
     largest: float
@@ -68,7 +68,7 @@ class _Ink:
     bottom: int
     left: int
     right: int
-    share: float
+    fraction: float
     row: float
     column: float
 
@@ -84,24 +84,24 @@ def measure_style(images: torch.Tensor) -> DrawingStyle | None:
         return None
     step = max(1, len(images) // _NUM_MEASURED)
     pictures = images[::step, 0].cpu().numpy()
-    grounds = np.array([_ground(picture) for picture in pictures])
-    ground: Literal["dark", "light"]
-    if (grounds <= _DARK).mean() >= _HABIT:
-        ground = "dark"
-    elif (grounds >= _LIGHT).mean() >= _HABIT:
-        ground = "light"
+    backgrounds = np.array([_background(picture) for picture in pictures])
+    background: Literal["dark", "light"]
+    if (backgrounds <= _DARK).mean() >= _HABIT:
+        background = "dark"
+    elif (backgrounds >= _LIGHT).mean() >= _HABIT:
+        background = "light"
     else:
         return None
-    contrasts = (_contrast_to(picture, ground) for picture in pictures)
+    contrasts = (_contrast_to(picture, background) for picture in pictures)
     found = [ink for contrast in contrasts if (ink := _find_ink(contrast)) is not None]
     if not found:
         return None
-    smallest, typical, largest = np.quantile([ink.share for ink in found], _QUANTILES).tolist()
+    smallest, typical, largest = np.quantile([ink.fraction for ink in found], _QUANTILES).tolist()
     centres = np.array([(ink.row, ink.column) for ink in found])
     row, column = np.median(centres, axis=0).tolist()
     distances = np.hypot(centres[:, 0] - row, centres[:, 1] - column)
     off_centre = float(np.quantile(distances, _QUANTILES[-1]))
-    return DrawingStyle(ground, smallest, typical, largest, row, column, off_centre)
+    return DrawingStyle(background, smallest, typical, largest, row, column, off_centre)
 
 
 def read_drawing(
@@ -130,28 +130,28 @@ def read_drawing(
         if not changes:
             return torch.from_numpy(plain[None].copy()), ()
         picture = decode(path, large)[..., 0]
-    contrast = _lit_evenly(picture, "light" if _ground(picture) > 127 else "dark")
+    contrast = _lit_evenly(picture, "light" if _background(picture) > 127 else "dark")
     ink = _find_ink(contrast)
     if ink is None:
         return torch.from_numpy(plain[None].copy()), ()
     drawn = _redrawn(contrast, ink, frame, style)
-    if style.ground == "light":
+    if style.background == "light":
         drawn = 255 - drawn
     return torch.from_numpy(drawn[None].copy()), changes
 
 
 def _changes(picture: NDArray[np.uint8], style: DrawingStyle) -> tuple[str, ...]:
     """What has to be done to a picture for it to be of this style."""
-    ground: Literal["dark", "light"] = "light" if _ground(picture) > 127 else "dark"
-    ink = _find_ink(_contrast_to(picture, ground))
-    if ink is None or not _stands_on_a_ground(_lit_evenly(picture, ground)):
+    background: Literal["dark", "light"] = "light" if _background(picture) > 127 else "dark"
+    ink = _find_ink(_contrast_to(picture, background))
+    if ink is None or not _stands_on_a_ground(_lit_evenly(picture, background)):
         return ()
     pixel = 1 / min(picture.shape)
-    changes = ["inverted"] if ground != style.ground else []
+    changes = ["inverted"] if background != style.background else []
     # A pixel more or less is how finely a picture of this size can be measured at all.
-    if ink.share < style.smallest - pixel:
+    if ink.fraction < style.smallest - pixel:
         changes.append("enlarged")
-    elif ink.share > style.largest + pixel:
+    elif ink.fraction > style.largest + pixel:
         changes.append("made smaller")
     if np.hypot(ink.row - style.row, ink.column - style.column) > style.off_centre + pixel:
         changes.append("centred")
@@ -165,25 +165,25 @@ def _stands_on_a_ground(contrast: _Floats) -> bool:
     return bool((border < ink).mean() >= _PLAIN_BORDER)
 
 
-def _ground(picture: NDArray[np.uint8]) -> float:
+def _background(picture: NDArray[np.uint8]) -> float:
     """The median of the outermost pixels."""
     border = (picture[0], picture[-1], picture[:, 0], picture[:, -1])
     return float(np.median(np.concatenate(border)))
 
 
-def _contrast_to(picture: NDArray[np.uint8], ground: str) -> _Floats:
+def _contrast_to(picture: NDArray[np.uint8], background: str) -> _Floats:
     """How far each pixel stands out from the ground, on the ink's side of it; at least 0."""
-    difference = picture.astype(np.float32) - _ground(picture)
-    contrast: _Floats = np.maximum(difference if ground == "dark" else -difference, 0)
+    difference = picture.astype(np.float32) - _background(picture)
+    contrast: _Floats = np.maximum(difference if background == "dark" else -difference, 0)
     return contrast
 
 
-def _lit_evenly(picture: NDArray[np.uint8], ground: str) -> _Floats:
+def _lit_evenly(picture: NDArray[np.uint8], background: str) -> _Floats:
     """The contrast to the ground as it is at each place: a shadow on the page is no ink.
 
     The ground at a place is the lightest (on paper) of a neighbourhood wider than any stroke.
     """
-    image = Image.fromarray(picture if ground == "light" else 255 - picture)
+    image = Image.fromarray(picture if background == "light" else 255 - picture)
     small = image.resize((64, 64), Image.Resampling.BOX)
     around = small.filter(ImageFilter.MaxFilter(15)).filter(ImageFilter.GaussianBlur(6))
     paper = np.asarray(around.resize(image.size, Image.Resampling.BICUBIC), dtype=np.float32)
@@ -201,15 +201,15 @@ def _find_ink(contrast: _Floats) -> _Ink | None:
     left, right, column = _extent(mass.sum(0))
     height, width = contrast.shape
     side = min(height, width)
-    share = max(bottom - top, right - left) / side
+    fraction = max(bottom - top, right - left) / side
     # A pixel's middle is half a pixel from its edge, and edges are what frames of all sizes share.
-    return _Ink(top, bottom, left, right, share, (row + 0.5) / height, (column + 0.5) / width)
+    return _Ink(top, bottom, left, right, fraction, (row + 0.5) / height, (column + 0.5) / width)
 
 
 def _extent(profile: _Floats) -> tuple[int, int, float]:
     """First and one past the last place that holds more than dust, and the centre of mass."""
-    share = np.cumsum(profile, dtype=np.float64) / profile.sum(dtype=np.float64)
-    first, last = np.searchsorted(share, [_DUST, 1 - _DUST])
+    fraction = np.cumsum(profile, dtype=np.float64) / profile.sum(dtype=np.float64)
+    first, last = np.searchsorted(fraction, [_DUST, 1 - _DUST])
     centre = float((profile * np.arange(len(profile))).sum() / profile.sum())
     return int(first), int(last) + 1, centre
 

@@ -14,7 +14,7 @@ from tellapart.data.preparation import Fit, Frame
 from tellapart.errors import DataError
 from tellapart.files import expand_home
 
-PICTURE_SUFFIXES = (
+IMAGE_SUFFIXES = (
     *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm"),
     *(".png", ".ppm", ".tif", ".tiff", ".webp"),
 )
@@ -25,7 +25,7 @@ _SYSTEM_NAMES = frozenset(
 )
 
 
-def read_picture(
+def read_image(
     path: Path, *, channels: int, height: int, width: int, fit: Fit = "pad"
 ) -> torch.Tensor:
     """Read a picture file as the rule of `tellapart.data.images.decoding` says.
@@ -50,7 +50,7 @@ def read_picture(
     return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
 
 
-def find_pictures(arguments: Sequence[str]) -> list[Path]:
+def find_images(arguments: Sequence[str]) -> list[Path]:
     """The picture files that a person names on a command line, each once, in a fixed order.
 
     Args:
@@ -79,7 +79,7 @@ def _matches(argument: str) -> list[Path]:
     if is_folder:
         pictures = list(_below(path))
         if not pictures:
-            suffixes = " ".join(PICTURE_SUFFIXES)
+            suffixes = " ".join(IMAGE_SUFFIXES)
             raise DataError(f"{path}: no picture ({suffixes}) in this folder or below it")
         return pictures
     if is_there:
@@ -99,7 +99,7 @@ def _matches(argument: str) -> list[Path]:
 def _below(folder: Path) -> Iterator[Path]:
     """The pictures in ``folder`` and below it, in alphabetical order, those of a folder first."""
     for path in walk(folder):
-        if is_picture_name(path.name) and not is_system_name(path.name):
+        if is_image_name(path.name) and not is_system_name(path.name):
             yield path
 
 
@@ -138,9 +138,9 @@ def walk_folders(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         yield Path(parent), sorted(names + own)
 
 
-def is_picture_name(name: str) -> bool:
+def is_image_name(name: str) -> bool:
     """Whether a file's name ends as those of pictures do."""
-    return name.lower().endswith(PICTURE_SUFFIXES)
+    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def is_system_name(name: str) -> bool:

@@ -42,7 +42,7 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
-class PictureFile:
+class ImageFile:
     """One picture: its file, its class and its split, None where nobody has divided the set."""
 
     path: Path
@@ -64,7 +64,7 @@ class Listing:
 
     name: str
     root: Path
-    files: tuple[PictureFile, ...]
+    files: tuple[ImageFile, ...]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -117,7 +117,7 @@ def is_text(name: str | Path) -> bool:
     return True
 
 
-def missing_class_notes(files: Iterable[PictureFile], class_names: Sequence[str]) -> list[str]:
+def missing_class_notes(files: Iterable[ImageFile], class_names: Sequence[str]) -> list[str]:
     """A line for every split that has no picture of some class."""
     present: dict[str, set[str]] = {}
     for file in files:

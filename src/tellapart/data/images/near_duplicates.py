@@ -41,7 +41,7 @@ _SMALL_SIDE = 48
 _SMALL, _LARGE = _Search(7, 0.003, 6), _Search(10, 0.02, 8)
 _THUMBNAIL_SIDE = 16
 # Below this deviation, in grey levels, a picture is a plain surface, and every other one like it.
-_PLAIN_DEVIATION = 2.0
+_PLAIN_STD = 2.0
 _BLOCK, _SMALL_GROUP = 512, 64
 # So many values are described at a time: what comes of them stays in the cache.
 _VALUES_AT_A_TIME = 2**21
@@ -165,7 +165,7 @@ def _verified(candidates: Iterator[_Ints], thumbnails: NDArray[np.uint8], limit:
     coarse = thumbnails.reshape(-1, 4, side // 4, 4, side // 4).mean((2, 4), dtype=np.float32)
     coarse = (coarse.reshape(-1, side) - means[:, None]) * 4  # (pictures, 16)
     energy = _squared(thumbnails - means[:, None])
-    textured = energy >= _PLAIN_DEVIATION**2 * side**2
+    textured = energy >= _PLAIN_STD**2 * side**2
     found = [np.empty((0, 2), np.int64)]
     for pairs in candidates:
         for part in np.array_split(pairs, len(pairs) // 65_536 + 1):

@@ -13,15 +13,15 @@ from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.decoding import FORMATS, quiet_pillow
 from tellapart.data.images.listing import path_text
 from tellapart.data.quality.duplicates import repeats
-from tellapart.data.quality.findings import Audit, Finding, FoundPicture
+from tellapart.data.quality.findings import Audit, Finding, FoundImage
 
 TINY_CLASS = 20
 """A class with fewer pictures than this in train teaches little, and tests less."""
-UNEVEN_FACTOR = 3.0
+IMBALANCE_RATIO = 3.0
 """Classes are uneven where the largest has this many times the pictures of the smallest."""
 
 # A kind of file is odd where it is rarer than this among files that are otherwise of one kind.
-_RARE_SHARE = 0.02
+_RARE_FRACTION = 0.02
 _LONGEST_ASPECT = 3.0
 # Pillow's names of how pixels are kept, in words; its other names are shown as they are.
 _MODES = {
@@ -49,7 +49,7 @@ def audit(data_set: DataSet) -> Audit:
     return Audit(tuple(sorted(findings, key=lambda finding: order.index(finding.severity))))
 
 
-def unevenness(train: ImageSet) -> float:
+def imbalance_ratio(train: ImageSet) -> float:
     """How many times the pictures of the smallest class the largest has; empty classes apart."""
     counts = [count for count in train.class_counts() if count]
     return max(counts) / min(counts)
@@ -96,8 +96,8 @@ def _class_findings(data_set: DataSet) -> Iterator[Finding]:
             "fault",
             f"train has fewer than {TINY_CLASS} pictures of {_listed(tiny)}: add some",
         )
-    factor = unevenness(train)
-    if factor >= UNEVEN_FACTOR:
+    factor = imbalance_ratio(train)
+    if factor >= IMBALANCE_RATIO:
         yield Finding(
             "imbalance",
             "fault",
@@ -109,7 +109,7 @@ def _class_findings(data_set: DataSet) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class _Header:
-    picture: FoundPicture
+    picture: FoundImage
     size: tuple[int, int]
     kind: str
 
@@ -121,7 +121,7 @@ def _kinds(data_set: DataSet) -> Iterator[Finding]:
         return
     kinds = Counter(header.kind for header in headers)
     usual = kinds.most_common(1)[0][0]
-    rare = [h for h in headers if kinds[h.kind] <= max(1, _RARE_SHARE * len(headers))]
+    rare = [h for h in headers if kinds[h.kind] <= max(1, _RARE_FRACTION * len(headers))]
     if len(kinds) > 1 and rare:
         seen = ", ".join(f"{count} {kind}" for kind, count in Counter(h.kind for h in rare).items())
         yield _of_headers(
@@ -130,7 +130,7 @@ def _kinds(data_set: DataSet) -> Iterator[Finding]:
             f"{_counted(rare, 'file')} of another kind than the rest ({usual}): {seen}; look at "
             "what it shows: often a placeholder, not a picture of the class",
         )
-    _, height, width = next(iter(data_set.splits.values())).picture_shape
+    _, height, width = next(iter(data_set.splits.values())).image_shape
     small = [h for h in headers if min(h.size) * 2 <= min(height, width)]
     if small:
         yield _of_headers(
@@ -157,7 +157,7 @@ def _headers(data_set: DataSet) -> Iterator[_Header]:
         for split, paths in data_set.files.items():
             names, labels = data_set.class_names, data_set.split(split).labels.tolist()
             for index, (path, label) in enumerate(zip(paths, labels, strict=True)):
-                picture = FoundPicture(split, index, names[label], str(path))
+                picture = FoundImage(split, index, names[label], str(path))
                 try:
                     with Image.open(Path(path), formats=FORMATS) as image:
                         yield _Header(

@@ -13,7 +13,7 @@ Severity = Literal["leak", "fault", "fact"]
 
 
 @dataclass(frozen=True)
-class FoundPicture:
+class FoundImage:
     """A picture by its split, its place in it and its class, and by its file where it has one."""
 
     split: str
@@ -46,7 +46,7 @@ class Finding:
     kind: str
     severity: Severity
     message: str
-    groups: tuple[tuple[FoundPicture, ...], ...] = ()
+    groups: tuple[tuple[FoundImage, ...], ...] = ()
     paths: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:

@@ -20,15 +20,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tellapart.data.images.files import (
-    PICTURE_SUFFIXES,
-    is_picture_name,
+    IMAGE_SUFFIXES,
+    is_image_name,
     is_system_name,
     walk_folders,
 )
 from tellapart.data.images.listing import (
+    ImageFile,
     LeftOut,
     Listing,
-    PictureFile,
     is_text,
     path_text,
     shown_path,
@@ -47,17 +47,16 @@ def list_folder(folder: Path) -> Listing:
             another, cannot be searched, or is a class whose name is not UTF-8.
     """
     splits = _split_folders(folder)
-    files: list[PictureFile] = []
+    files: list[ImageFile] = []
     left_out: list[LeftOut] = []
     for place, names in walk_folders(folder):
         home = _home(place, folder, splits)
         for name in names:
             sorted_in = _sorted_in(place / name, folder, home)
-            (files if isinstance(sorted_in, PictureFile) else left_out).append(sorted_in)  # type: ignore[arg-type]
+            (files if isinstance(sorted_in, ImageFile) else left_out).append(sorted_in)  # type: ignore[arg-type]
     if not files:
         raise DataError(
-            f"{folder}: no picture ({' '.join(PICTURE_SUFFIXES)}) in a folder of its "
-            f"class; {_LAYOUT}"
+            f"{folder}: no picture ({' '.join(IMAGE_SUFFIXES)}) in a folder of its class; {_LAYOUT}"
         )
     if splits and not any(file.split == "train" for file in files):
         raise DataError(f"{folder}: there is no picture in {folder / 'train'}; {_LAYOUT}")
@@ -78,7 +77,7 @@ def _split_folders(folder: Path) -> dict[str, str]:
     is_divided = any(
         split == "train"
         and _folders(folder / name)
-        and (only_splits or not _has_pictures(folder / name))
+        and (only_splits or not _has_images(folder / name))
         for name, split in named.items()
     )
     if not is_divided:
@@ -103,8 +102,8 @@ def _folders(folder: Path) -> list[Path]:
         raise DataError(f"{folder}: cannot be searched: {error.strerror}") from error
 
 
-def _has_pictures(folder: Path) -> bool:
-    return any(is_picture_name(path.name) and path.is_file() for path in folder.iterdir())
+def _has_images(folder: Path) -> bool:
+    return any(is_image_name(path.name) and path.is_file() for path in folder.iterdir())
 
 
 @dataclass(frozen=True)
@@ -136,10 +135,10 @@ def _home(place: Path, folder: Path, splits: dict[str, str]) -> _Home:
     return _Home(parts[depth], split, named_in_text=is_text(inside))
 
 
-def _sorted_in(path: Path, folder: Path, home: _Home) -> PictureFile | LeftOut:
+def _sorted_in(path: Path, folder: Path, home: _Home) -> ImageFile | LeftOut:
     if is_system_name(path.name):
         return LeftOut(path, "system file", "a system's or hidden file")
-    if not is_picture_name(path.name):
+    if not is_image_name(path.name):
         return LeftOut(path, "not a picture by its name", f"ends in {path.suffix or 'nothing'}")
     if home.why_none:
         return LeftOut(path, "without a class", home.why_none)
@@ -152,10 +151,10 @@ def _sorted_in(path: Path, folder: Path, home: _Home) -> PictureFile | LeftOut:
     if not (home.named_in_text and is_text(path.name)):
         return LeftOut(path, "name not UTF-8", "its name is not UTF-8; rename it")
     # Systems write the same accented name in two ways; a class has one.
-    return PictureFile(path, unicodedata.normalize("NFC", home.class_name), home.split)
+    return ImageFile(path, unicodedata.normalize("NFC", home.class_name), home.split)
 
 
-def _empty_classes(folder: Path, splits: dict[str, str], files: list[PictureFile]) -> Iterator[str]:
+def _empty_classes(folder: Path, splits: dict[str, str], files: list[ImageFile]) -> Iterator[str]:
     for name in splits or [""]:
         place = folder / name
         filled = {file.class_name for file in files if file.split == splits.get(name)}

@@ -41,7 +41,7 @@ def load_idx_folder(folder: Path) -> DataSet:
             raise DataError(
                 f"{folder}: its {split} files hold no picture; a split needs at least 1"
             )
-        _require_same_pictures(folder, pairs["train"].images, pair.images)
+        _require_same_images(folder, pairs["train"].images, pair.images)
     class_names = _class_names_of(folder, pairs)
     return DataSet(
         name=folder.resolve().name,
@@ -127,7 +127,7 @@ def _find_first(folder: Path, split: str, endings: tuple[str, ...]) -> Path | No
     return next(filter(None, paths), None)
 
 
-def _require_same_pictures(folder: Path, train: IdxFile, other: IdxFile) -> None:
+def _require_same_images(folder: Path, train: IdxFile, other: IdxFile) -> None:
     if train.array.shape[1:] != other.array.shape[1:]:
         raise DataError(
             f"{folder}: pictures of train are {train.array.shape[1:]}, those of test "

@@ -22,9 +22,9 @@ from tellapart.data.images.decoding import FORMATS, quiet_pillow, upright_size
 from tellapart.data.images.digests import Progress, digest_files
 from tellapart.data.images.listing import (
     SPLITS,
+    ImageFile,
     LeftOut,
     Listing,
-    PictureFile,
     left_out_notes,
     missing_class_notes,
     shown_path,
@@ -43,11 +43,11 @@ _GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "I;16L"})
 class _Picture:
     """A file whose content is known to be a picture."""
 
-    file: PictureFile
+    file: ImageFile
     digest: bytes
 
 
-def load_picture_files(
+def load_image_files(
     listing: Listing, frame: Frame, preparation: Preparation, progress: Progress | None = None
 ) -> DataSet:
     """The data set of the files that a folder or a table lists.
@@ -83,9 +83,7 @@ def load_picture_files(
     _require_known_classes(listing, divided, class_names)
     splits = _image_sets(divided, class_names, entry)
     files = {name: tuple(p.file.path for p in part) for name, part in divided.items()}
-    in_splits = [
-        PictureFile(p.file.path, p.file.class_name, s) for s in divided for p in divided[s]
-    ]
+    in_splits = [ImageFile(p.file.path, p.file.class_name, s) for s in divided for p in divided[s]]
     return DataSet(
         name=listing.name,
         splits=splits,
@@ -139,7 +137,7 @@ def own_shape(listing: Listing) -> tuple[int, int, int]:
     return (1 if all(mode in _GREY_MODES for _, mode in headers) else 3), height, width
 
 
-def _sampled_headers(files: Sequence[PictureFile]) -> list[tuple[tuple[int, int], str]]:
+def _sampled_headers(files: Sequence[ImageFile]) -> list[tuple[tuple[int, int], str]]:
     """Size, upright, and mode of files spread over the list, without decoding one."""
     step = max(1, len(files) // _NUM_SAMPLED)
     headers = []
@@ -195,25 +193,25 @@ def _divided(
     for picture in pictures:
         divided[picture.file.split or "train"].append(picture)
     notes = []
-    shares = {"test": preparation.test_share, "validation": preparation.validation_share}
+    fractions = {"test": preparation.test_fraction, "validation": preparation.validation_fraction}
     left = 1.0
-    for name, share in shares.items():
-        if divided[name] or not share:
+    for name, fraction in fractions.items():
+        if divided[name] or not fraction:
             continue
         # Each share is of all pictures, also where some of them are already gone.
         divided["train"], divided[name] = _hold_out(
-            divided["train"], looks, min(share / left, 0.9), preparation.seed
+            divided["train"], looks, min(fraction / left, 0.9), preparation.seed
         )
-        left -= share
+        left -= fraction
         notes.append(
-            f"no {name} split was given: {share:.0%} of each class is held out, look-alikes "
+            f"no {name} split was given: {fraction:.0%} of each class is held out, look-alikes "
             f"together, by data.split_seed {preparation.seed}"
         )
     return {name: part for name, part in divided.items() if part}, notes
 
 
 def _hold_out(
-    pictures: Sequence[_Picture], looks: Mapping[bytes, int], share: float, seed: int
+    pictures: Sequence[_Picture], looks: Mapping[bytes, int], fraction: float, seed: int
 ) -> tuple[list[_Picture], list[_Picture]]:
     """Some of each class; near duplicates stay on one side, so that none is learned by heart."""
     names = sorted({picture.file.class_name for picture in pictures})
@@ -229,7 +227,7 @@ def _hold_out(
                 "2: add pictures, leave the class out, or give the splits as folders"
             )
     generator = torch.Generator().manual_seed(seed)
-    kept, held_out = stratified_groups(labels, group, share, generator)
+    kept, held_out = stratified_groups(labels, group, fraction, generator)
     return [pictures[i] for i in kept.tolist()], [pictures[i] for i in held_out.tolist()]
 
 

@@ -13,7 +13,7 @@ from tellapart.data.images.digests import Progress
 from tellapart.data.images.listing import Listing
 from tellapart.data.preparation import Preparation
 from tellapart.data.sets.arrays import load_arrays
-from tellapart.data.sets.image_files import choose_frame, load_picture_files, own_shape
+from tellapart.data.sets.image_files import choose_frame, load_image_files, own_shape
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class OpenedSource:
     load: Callable[[Preparation, Progress | None], DataSet]
 
     @property
-    def picture_shape(self) -> tuple[int, int, int]:
+    def image_shape(self) -> tuple[int, int, int]:
         """Channels, height and width, if nothing else is asked for.
 
         Raises:
@@ -49,7 +49,7 @@ def opened_files(listing: Listing) -> OpenedSource:
 
     def load(preparation: Preparation, progress: Progress | None) -> DataSet:
         frame = choose_frame(preparation, find_shape)
-        return load_picture_files(listing, frame, preparation, progress)
+        return load_image_files(listing, frame, preparation, progress)
 
     return OpenedSource(listing.name, listing.train_counts(), find_shape, load)
 
@@ -79,16 +79,17 @@ def opened_ready(data_set: DataSet, *, divides: bool = False) -> OpenedSource:
 
     train = data_set.split("train")
     counts = dict(zip(train.class_names, train.class_counts(), strict=True))
-    return OpenedSource(data_set.name, counts, lambda: train.picture_shape, load)
+    return OpenedSource(data_set.name, counts, lambda: train.image_shape, load)
 
 
 def _with_test_split(data_set: DataSet, preparation: Preparation) -> DataSet:
-    share, seed = preparation.test_share, preparation.seed
-    if "test" in data_set.splits or not share:
+    fraction, seed = preparation.test_fraction, preparation.seed
+    if "test" in data_set.splits or not fraction:
         return data_set
-    train, test = stratified_validation(data_set.split("train"), share, seed)
+    train, test = stratified_validation(data_set.split("train"), fraction, seed)
     note = (
-        f"no test split was given: {share:.0%} of each class is held out by data.split_seed {seed}"
+        f"no test split was given: {fraction:.0%} of each class is held out by data.split_seed "
+        f"{seed}"
     )
     return replace(
         data_set,

@@ -22,8 +22,8 @@ from pathlib import Path
 
 from tellapart.data.cache_folder import user_cache
 from tellapart.data.image_set import DataSet
-from tellapart.data.images.digests import Progress as PictureProgress
-from tellapart.data.images.files import is_picture_name, walk
+from tellapart.data.images.digests import Progress as ImageProgress
+from tellapart.data.images.files import is_image_name, walk
 from tellapart.data.images.listing import is_text, path_text
 from tellapart.data.preparation import Preparation
 from tellapart.data.sets.catalogue import (
@@ -51,7 +51,7 @@ from tellapart.data.sets.idx_folder import (
     load_idx_folder,
 )
 from tellapart.data.sets.source import OpenedSource, opened_arrays, opened_files, opened_ready
-from tellapart.data.sets.table import list_manifest
+from tellapart.data.sets.table import list_table
 from tellapart.errors import DataError
 from tellapart.files import expand_home
 
@@ -66,7 +66,7 @@ def load_data_set(
     allow_download: bool = True,
     progress: Progress | None = None,
     preparation: Preparation | None = None,
-    decoding: PictureProgress | None = None,
+    decoding: ImageProgress | None = None,
 ) -> DataSet:
     """Load a data set and check that it is what its name says.
 
@@ -119,11 +119,11 @@ def open_source(
     if is_there:
         _require_text(path)
     if is_folder:
-        if holds_idx_files(path) or not any(is_picture_name(file.name) for file in walk(path)):
+        if holds_idx_files(path) or not any(is_image_name(file.name) for file in walk(path)):
             return opened_ready(load_idx_folder(path))
         return opened_files(list_folder(path))
     if is_there and path.suffix.lower() == ".csv":
-        return opened_files(list_manifest(path))
+        return opened_files(list_table(path))
     if is_there and path.suffix.lower() == ".npz":
         return opened_arrays(path)
     if is_there:

@@ -8,15 +8,15 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from tellapart.data.images.listing import LeftOut, Listing, PictureFile, split_named
+from tellapart.data.images.listing import ImageFile, LeftOut, Listing, split_named
 from tellapart.errors import DataError
 
 _COLUMNS = ("path", "label", "split")
 _MAX_BYTES = 2**30
 
 
-def list_manifest(manifest: Path) -> Listing:
-    """The pictures that ``manifest`` names, in the order of their paths.
+def list_table(table: Path) -> Listing:
+    """The pictures that ``table`` names, in the order of their paths.
 
     Columns may stand in any order, beside others, and be separated by comma, semicolon or
     tabulator. Paths count from the folder of the table. A file that does not exist is left out and
@@ -26,15 +26,15 @@ def list_manifest(manifest: Path) -> Listing:
         DataError: where the table cannot be read, lacks a column or a row, or a row lacks a value,
             names an unknown split, or gives a file another label than an earlier one.
     """
-    rows = _read(manifest)
-    root = manifest.parent
-    files: dict[Path, tuple[int, PictureFile]] = {}
+    rows = _read(table)
+    root = table.parent
+    files: dict[Path, tuple[int, ImageFile]] = {}
     left_out: list[LeftOut] = []
     repeated = 0
     for line, row in rows:
-        file = _picture_file(manifest, line, row, root)
+        file = _image_file(table, line, row, root)
         if file.path in files:
-            _require_same(manifest, line, file, *files[file.path])
+            _require_same(table, line, file, *files[file.path])
             repeated += 1
         elif _is_file(file.path):
             files[file.path] = line, file
@@ -42,18 +42,18 @@ def list_manifest(manifest: Path) -> Listing:
             left_out.append(LeftOut(file.path, "unreadable", f"no such file (line {line})"))
     if not files:
         raise DataError(
-            f"{manifest}: none of the {len(left_out):,} files that it names exists, not even "
+            f"{table}: none of the {len(left_out):,} files that it names exists, not even "
             f"{left_out[0].path}; paths count from the folder of the table"
         )
     listed = sorted((file for _, file in files.values()), key=lambda file: file.path)
     if any(file.split for file in listed) and not any(file.split == "train" for file in listed):
-        raise DataError(f"{manifest}: no picture is in the train split; give some rows 'train'")
+        raise DataError(f"{table}: no picture is in the train split; give some rows 'train'")
     notes = (f"{repeated:,} rows repeat an earlier one and count once",) if repeated else ()
-    return Listing(manifest.stem, root, tuple(listed), tuple(left_out), notes)
+    return Listing(table.stem, root, tuple(listed), tuple(left_out), notes)
 
 
-def manifest_text(rows: Sequence[tuple[str, str, str]]) -> str:
-    """The text of a table of (path, label, split), which `list_manifest` reads back."""
+def table_text(rows: Sequence[tuple[str, str, str]]) -> str:
+    """The text of a table of (path, label, split), which `list_table` reads back."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -61,58 +61,58 @@ def manifest_text(rows: Sequence[tuple[str, str, str]]) -> str:
     return text.getvalue()
 
 
-def _read(manifest: Path) -> list[tuple[int, dict[str, str]]]:
+def _read(table: Path) -> list[tuple[int, dict[str, str]]]:
     """Every row with its line, as a table from column to cell."""
     try:
-        if manifest.stat().st_size > _MAX_BYTES:
-            raise DataError(f"{manifest}: a table may have 1 GiB; split the data set")
+        if table.stat().st_size > _MAX_BYTES:
+            raise DataError(f"{table}: a table may have 1 GiB; split the data set")
         # Spreadsheets put a mark before UTF-8; utf-8-sig takes it off again.
-        text = manifest.read_text("utf-8-sig")
+        text = table.read_text("utf-8-sig")
     except OSError as error:
-        raise DataError(f"{manifest}: cannot be read: {error.strerror}") from error
+        raise DataError(f"{table}: cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{manifest}: is not UTF-8 text ({error}); save it as UTF-8") from None
+        raise DataError(f"{table}: is not UTF-8 text ({error}); save it as UTF-8") from None
     header = text.partition("\n")[0]
     separator = max(",;\t", key=header.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
         lines = [(reader.line_num, cells) for cells in reader if any(c.strip() for c in cells)]
     except csv.Error as error:
-        raise DataError(f"{manifest}: line {reader.line_num}: {error}; mend the table") from None
+        raise DataError(f"{table}: line {reader.line_num}: {error}; mend the table") from None
     names = [cell.strip().lower() for cell in lines[0][1]] if lines else []
     if not {"path", "label"} <= set(names):
         raise DataError(
-            f"{manifest}: its first line must name the columns path and label, and may name "
+            f"{table}: its first line must name the columns path and label, and may name "
             f"split; it names {', '.join(names) or 'nothing'}"
         )
     rows = lines[1:]
     if not rows:
-        raise DataError(f"{manifest}: has no row below its first line; add one per picture")
+        raise DataError(f"{table}: has no row below its first line; add one per picture")
     return [(line, dict(zip(names, cells, strict=False))) for line, cells in rows]
 
 
-def _picture_file(manifest: Path, line: int, row: dict[str, str], root: Path) -> PictureFile:
+def _image_file(table: Path, line: int, row: dict[str, str], root: Path) -> ImageFile:
     cells = {name: row.get(name, "").strip() for name in _COLUMNS}
     for name in ("path", "label"):
         if not cells[name] or "\0" in cells[name]:
-            raise DataError(f"{manifest}: line {line} has no {name}; fill it in or take it out")
+            raise DataError(f"{table}: line {line} has no {name}; fill it in or take it out")
     split = split_named(cells["split"]) if cells["split"] else None
     if "split" in row and split is None:
         raise DataError(
-            f"{manifest}: line {line}: split must be train, validation or test, "
+            f"{table}: line {line}: split must be train, validation or test, "
             f"got {cells['split']!r}; or leave the column out, and splits are made"
         )
     label = unicodedata.normalize("NFC", cells["label"])
-    return PictureFile(root / Path(cells["path"]), label, split)
+    return ImageFile(root / Path(cells["path"]), label, split)
 
 
 def _require_same(
-    manifest: Path, line: int, file: PictureFile, first_line: int, first: PictureFile
+    table: Path, line: int, file: ImageFile, first_line: int, first: ImageFile
 ) -> None:
     if file != first:
         ours, theirs = (f"{f.class_name!r} in {f.split or 'no split'}" for f in (file, first))
         raise DataError(
-            f"{manifest}: line {line} gives {file.path} as {ours}, line {first_line} as {theirs}; "
+            f"{table}: line {line} gives {file.path} as {ours}, line {first_line} as {theirs}; "
             "a picture has one label and one split: keep one row"
         )
 

@@ -1,0 +1,28 @@
+# The public names, each listed here once: `__init__.py` reads this file, and so do type checkers.
+from tellapart.config.recipe import Recipe as Recipe, load_recipe as load_recipe
+from tellapart.data.image_set import DataSet as DataSet, ImageSet as ImageSet
+from tellapart.data.sets.sources import load_data_set as load_data_set
+from tellapart.errors import TellapartError as TellapartError
+from tellapart.evaluation.evaluation import Evaluation as Evaluation
+from tellapart.models.checkpoint import (
+    load_classifier as load_classifier,
+    save_classifier as save_classifier,
+)
+from tellapart.models.classifier import Classifier as Classifier
+from tellapart.runs.callbacks import Callbacks as Callbacks
+from tellapart.workflow.evaluate import (
+    EvaluationResult as EvaluationResult,
+    evaluate as evaluate,
+)
+from tellapart.workflow.finetune import compare as compare, finetune as finetune
+from tellapart.workflow.predict import Prediction as Prediction, predict as predict
+from tellapart.workflow.reproduce import reproduce as reproduce
+from tellapart.workflow.show import (
+    show_activation as show_activation,
+    show_convolution as show_convolution,
+    show_network as show_network,
+    show_pooling as show_pooling,
+)
+from tellapart.workflow.train import TrainingResult as TrainingResult, train as train
+
+__version__: str
