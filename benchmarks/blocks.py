@@ -26,6 +26,7 @@ from protocol import ROOT, describe_run, fill_block, read_results, spread, write
 from tellapart.errors import TellapartError
 from tellapart.models.cost import count_multiply_adds
 from tellapart.models.registry import build_network
+from tellapart.runs.session import Session
 from tellapart.runtime import choose_runtime
 from tellapart.workflow.train import train
 from tutorials import conditions
@@ -83,7 +84,7 @@ def train_once(
         ),
         seed=seed,
         out=out,
-        data_dir=arguments.data_dir,
+        session=Session(data_dir=arguments.data_dir),
     )
     return {key: value for key, value in result.to_json().items() if key != "run"}
 

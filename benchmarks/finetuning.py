@@ -30,6 +30,7 @@ from typing import Any
 import tellapart
 from protocol import ROOT, describe_run, fill_block, read_results, spread, write_results
 from tellapart.errors import TellapartError
+from tellapart.runs.session import Session
 from tellapart.runtime import choose_runtime
 from tellapart.workflow.finetune import compare
 
@@ -83,7 +84,7 @@ def measure(
                 transfer.source,
                 settings=[*_classes(transfer.source_classes), *transfer.source_settings, *epochs],
                 out=Path(folder, transfer.name),
-                data_dir=data_dir,
+                session=Session(data_dir=data_dir),
             )
             shots = [count for count in transfer.shots if not only_shots or count in only_shots]
             measured[transfer.name] = {
@@ -109,7 +110,7 @@ def _measure_shots(
                 shots=shots,
                 seed=seed,
                 out=out,
-                data_dir=data_dir,
+                session=Session(data_dir=data_dir),
             )
             for way in ways:
                 runs[way.name].append(_stripped(way.to_json()))

@@ -27,6 +27,7 @@ import torch
 from protocol import ROOT, describe_run, fill_block, read_results, write_results
 from tellapart.errors import TellapartError
 from tellapart.runs.folder import RunFolder
+from tellapart.runs.session import Session
 from tellapart.runtime import choose_runtime
 from tellapart.workflow.train import train
 from tutorials import conditions
@@ -69,7 +70,7 @@ def train_once(recipe: str, operations: str, arguments: argparse.Namespace) -> d
             settings=settings,
             seed=arguments.seed,
             out=Path(folder, "run"),
-            data_dir=arguments.data_dir,
+            session=Session(data_dir=arguments.data_dir),
         )
         rows = RunFolder(result.run).read_metrics()
     return {

@@ -58,6 +58,7 @@ from standings import CHINESE, ENGLISH, YARDSTICK, make_row, merge, table
 from tellapart.config import load_recipe, recipe_names
 from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import TellapartError
+from tellapart.runs.session import Session
 from tellapart.runtime import choose_runtime
 
 NAME = "leaderboard"
@@ -128,7 +129,7 @@ def run_recipe(recipe: str, seed: int, task: Task) -> dict[str, Any]:
             settings=task.settings,
             seed=seed,
             out=Path(folder, "run"),
-            data_dir=task.data_dir,
+            session=Session(data_dir=task.data_dir),
         )
     return {key: value for key, value in result.to_json().items() if key != "run"}
 

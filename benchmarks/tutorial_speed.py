@@ -31,6 +31,7 @@ import tellapart
 import tutorial_loop
 from protocol import ROOT, Spread, describe_run, fill_block, spread, write_results
 from tellapart.errors import TellapartError
+from tellapart.runs.session import Session
 from tellapart.runtime import choose_runtime
 
 RECIPE = "tutorial-dropout-sgd"
@@ -53,7 +54,7 @@ def run_tellapart(epochs: int, seed: int, data_dir: Path | None) -> dict[str, An
             settings=[f"epochs={num_epochs}"],
             seed=seed,
             out=Path(folder, data),
-            data_dir=data_dir,
+            session=Session(data_dir=data_dir),
         ).to_json()
 
     with tempfile.TemporaryDirectory() as folder:

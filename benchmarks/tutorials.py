@@ -19,6 +19,7 @@ from typing import Any
 
 from protocol import ROOT, describe_run, fill_block, read_results, spread, write_results
 from tellapart.errors import TellapartError
+from tellapart.runs.session import Session
 from tellapart.runtime import choose_runtime
 from tellapart.workflow.reproduce import CLAIMS, reproduce
 
@@ -31,7 +32,7 @@ def measure(num_seeds: int, data_dir: Path | None) -> dict[str, list[dict[str, A
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(num_seeds):
             out = Path(folder, f"seed-{seed}")
-            for claim, result in reproduce(seed=seed, out=out, data_dir=data_dir):
+            for claim, result in reproduce(seed=seed, out=out, session=Session(data_dir=data_dir)):
                 # The path of a run that is thrown away tells nobody anything.
                 measured = {key: value for key, value in result.to_json().items() if key != "run"}
                 runs[claim.recipe].append(measured)

@@ -17,6 +17,8 @@ from tellapart.data.sets.idx import write_idx
 from tellapart.data.sets.sources import load_data_set
 from tellapart.models.classifier import Classifier, measure_normalization
 from tellapart.models.registry import seeded_network
+from tellapart.models.spec import ClassifierSpec
+from tellapart.runs.session import Session
 from tellapart.runtime import Runtime
 from tellapart.training.trainer import Trainer
 from tellapart.workflow.train import TrainingResult, train
@@ -88,7 +90,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> TrainingResult:
     return train(
         settings=["epochs=1", "model.network=single-conv"],
         out=tmp_path_factory.mktemp("runs") / "sample",
-        threads=1,
+        session=Session(threads=1),
     )
 
 
@@ -116,11 +118,13 @@ def make_trainer(settings=(), *, train=None, validation=None, precision="fp32", 
     )
     classifier = Classifier(
         network,
-        network_name=recipe.model.network,
-        arguments=recipe.model.arguments,
-        class_names=NAMES,
-        image_shape=train.image_shape,
-        normalization=measure_normalization(train.images),
+        ClassifierSpec(
+            network=recipe.model.network,
+            arguments=recipe.model.arguments,
+            class_names=NAMES,
+            image_shape=train.image_shape,
+            normalization=measure_normalization(train.images),
+        ),
     )
     runtime = Runtime(torch.device("cpu"), precision)
     extra = {"teacher": teacher} if teacher is not None else {}

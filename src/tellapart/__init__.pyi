@@ -9,13 +9,19 @@ from tellapart.models.checkpoint import (
     save_classifier as save_classifier,
 )
 from tellapart.models.classifier import Classifier as Classifier
+from tellapart.models.reading import ReadImage as ReadImage, read_image as read_image
+from tellapart.models.spec import ClassifierSpec as ClassifierSpec, Normalization as Normalization
 from tellapart.runs.callbacks import Callbacks as Callbacks
+from tellapart.runs.session import Session as Session
+from tellapart.runs.trained_run import TrainedRun as TrainedRun, open_run as open_run
+from tellapart.workflow.check import CheckResult as CheckResult, check as check
 from tellapart.workflow.evaluate import (
     EvaluationResult as EvaluationResult,
     evaluate as evaluate,
 )
 from tellapart.workflow.finetune import compare as compare, finetune as finetune
 from tellapart.workflow.predict import Prediction as Prediction, predict as predict
+from tellapart.workflow.prepare import PreparationResult as PreparationResult, prepare as prepare
 from tellapart.workflow.reproduce import reproduce as reproduce
 from tellapart.workflow.show import (
     show_activation as show_activation,

@@ -132,17 +132,24 @@ def keep_freed_memory() -> None:
     library.mallopt(trim_threshold, 2**31 - 1)
 
 
-def set_threads(num_threads: int | None) -> None:
-    """How many threads an operation may use; ``None`` leaves torch's own choice.
+@contextlib.contextmanager
+def limited_threads(num_threads: int | None) -> Iterator[None]:
+    """Lets an operation use so many threads inside the block; ``None`` leaves torch's own choice.
 
     Raises:
         DeviceError: fewer than one.
     """
     if num_threads is None:
+        yield
         return
     if num_threads < 1:
         raise DeviceError(f"threads must be at least 1, got {num_threads}")
+    before = torch.get_num_threads()
     torch.set_num_threads(num_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tellapart.cli import run as run_command_line
+from tellapart.runs.session import Session
 from tellapart.workflow.train import train
 
 
@@ -73,6 +74,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     result = train(
         settings=["epochs=1", "model.network=single-conv"],
         out=tmp_path_factory.mktemp("runs") / "sample",
-        threads=1,
+        session=Session(threads=1),
     )
     return result.run

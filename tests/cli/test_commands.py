@@ -100,7 +100,7 @@ def test_dry_run_says_what_would_be_done_and_writes_nothing(tellapart):
 @pytest.mark.parametrize("setting", ["flip_vertical=0.1", "prediction.views=mirrored"])
 def test_dry_run_warns_as_training_does(tellapart, setting):
     outcome = tellapart("train", "--dry-run", "--set", setting, "--json")
-    assert outcome.err.startswith("warning: the recipe mirrors pictures")
+    assert outcome.err.startswith("warning: the recipe mirrors images")
     assert outcome.json["recipe"] == "small-data"
 
 
@@ -152,7 +152,7 @@ def test_evaluate_on_other_data(tellapart, trained, digits, tmp_path):
     digest = load_data_set(digits).fingerprint[:8]
     assert outcome.json["report"] == str(run / f"evaluations/digits-{digest}-train/report.html")
     assert outcome.err == (
-        "warning: 400 of these 400 pictures are in the train split of mnist-sample: "
+        "warning: 400 of these 400 images are in the train split of mnist-sample: "
         "the classifier has seen them, and the accuracy says little\n"
     )
     assert (run / "evaluation.json").read_bytes() == before
@@ -164,7 +164,7 @@ def test_evaluate_an_ensemble_on_nine_views(tellapart, trained, tmp_path):
     arguments = ("evaluate", "a", "b", "--tta", "--threads", "1")
     outcome = tellapart(*arguments)
     assert (outcome.code, outcome.err) == (0, "")
-    title = "mnist-sample, test split, ensemble of 2 runs, nine views of each picture"
+    title = "mnist-sample, test split, ensemble of 2 runs, nine views of each image"
     assert outcome.out.startswith(title)
     found = (
         r"report    (a/evaluations/mnist-sample-test-nine-views-ensemble-of-2-\w{8}/report\.html)"
@@ -230,7 +230,7 @@ def test_the_views_of_a_classifier_file_and_what_the_flags_make_of_them(
     tellapart, trained, pictures, flags, views
 ):
     classifier = load_classifier(trained / "model.safetensors")
-    classifier.views = "mirrored"
+    classifier = classifier.with_views("mirrored")
     save_classifier(Path("mirrored.safetensors"), classifier, {})
     Path("scans/dear.png").write_text("dear", "utf-8")
     outcome = tellapart("predict", "mirrored.safetensors", "scans", *flags, "--json")

@@ -25,9 +25,9 @@ def report(epoch=3, validation=None):
 
 def test_a_plain_line_for_every_epoch_and_none_in_between(capsys):
     with ConsoleCallbacks() as callbacks:
-        callbacks.step(3, 50, 100, 0.7)
-        callbacks.epoch(report(), 12)
-        callbacks.epoch(report(12, validation=0.25), 12)
+        callbacks.on_step(3, 50, 100, 0.7)
+        callbacks.on_epoch_end(report(), 12)
+        callbacks.on_epoch_end(report(12, validation=0.25), 12)
     out, err = capsys.readouterr()
     assert out == ""
     assert err.splitlines() == [
@@ -40,7 +40,7 @@ def test_a_plain_line_for_every_epoch_and_none_in_between(capsys):
 def test_a_plain_line_for_every_quarter_of_a_download(capsys):
     callbacks = ConsoleCallbacks()
     for done in range(101):
-        callbacks.download("mnist", done * 100_000, 10_000_000)
+        callbacks.on_download("mnist", done * 100_000, 10_000_000)
     assert capsys.readouterr().err.splitlines() == [
         f"fetching mnist: {done} of 10.0 MB" for done in ("2.5", "5.0", "7.5", "10.0")
     ]
@@ -60,7 +60,7 @@ def test_a_live_bar_on_a_terminal_that_is_gone_at_the_end(capsys, monkeypatch):
 
     def fail_in_the_middle():
         with ConsoleCallbacks() as callbacks:
-            callbacks.step(2, 30, 100, 0.7)
+            callbacks.on_step(2, 30, 100, 0.7)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

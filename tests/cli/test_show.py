@@ -8,8 +8,9 @@ import torch
 
 from tellapart.cli import run
 from tellapart.config import load_recipe
-from tellapart.models.classifier import Classifier, Normalization
+from tellapart.models.classifier import Classifier
 from tellapart.models.registry import seeded_network
+from tellapart.models.spec import ClassifierSpec, Normalization
 from tellapart.runs.folder import DataReference, create_run
 
 
@@ -27,11 +28,13 @@ def untrained():
     folder = create_run(Path("run"), load_recipe("small-data"), data, "2026-01-01T00:00:00")
     classifier = Classifier(
         seeded_network("small-residual", (1, 28, 28), 10, {}, 0),
-        network_name="small-residual",
-        arguments={},
-        class_names=tuple("0123456789"),
-        image_shape=(1, 28, 28),
-        normalization=Normalization((0.13,), (0.31,)),
+        ClassifierSpec(
+            network="small-residual",
+            arguments={},
+            class_names=tuple("0123456789"),
+            image_shape=(1, 28, 28),
+            normalization=Normalization((0.13,), (0.31,)),
+        ),
     )
     save_classifier(folder.classifier_file, classifier, {})
     return folder.path

@@ -90,6 +90,7 @@ def test_a_reproduction_without_a_test_split(capsys, tmp_path):
         views=1,
         validation_accuracy=None,
         test=None,
+        verdict=None,
         device="cpu",
         precision="fp32",
         weights_sha256="",

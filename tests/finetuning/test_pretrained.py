@@ -62,10 +62,10 @@ def timm(monkeypatch):
 
 def test_a_network_of_timm_becomes_a_source(timm):
     classifier = load_pretrained("tiny.v1")
-    assert classifier.network_name == "timm:tiny.v1"
+    assert classifier.spec.network == "timm:tiny.v1"
     assert classifier.image_shape == (3, 12, 12)
-    assert classifier.normalization.mean == (0.5, 0.4, 0.3)
-    assert classifier.normalization.std == (0.1, 0.2, 0.3)
+    assert classifier.spec.normalization.mean == (0.5, 0.4, 0.3)
+    assert classifier.spec.normalization.std == (0.1, 0.2, 0.3)
     assert torch.equal(
         classifier.network.backbone.stem.weight, timm.create_model("tiny.v1", True).stem.weight
     )

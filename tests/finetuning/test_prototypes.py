@@ -19,7 +19,7 @@ def classifier(make):
 @pytest.mark.parametrize("views", ["plain", "mirrored"])
 def test_features_are_what_the_output_layer_is_given(make, classifier, views):
     train = make.images(7, seed=3)
-    classifier.views = views
+    classifier = classifier.with_views(views)
     features = output_features(classifier, train.images, CPU)
     classifier.eval()
     with torch.no_grad():

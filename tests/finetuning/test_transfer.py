@@ -11,8 +11,8 @@ from tellapart.finetuning.transfer import (
     fit_positions,
     transfer_weights,
 )
-from tellapart.models.classifier import Normalization
 from tellapart.models.registry import seeded_network
+from tellapart.models.spec import Normalization
 
 GREY, COLOUR, LARGE = (1, 16, 16), (3, 16, 16), (1, 24, 20)
 

@@ -6,8 +6,9 @@ from torch import nn
 
 from tellapart.errors import ConfigError, RunError, ShapeError
 from tellapart.illustration.learned import LayerAtWork, layer_at_work, learned_scenes
-from tellapart.models.classifier import Classifier, Normalization
+from tellapart.models.classifier import Classifier
 from tellapart.models.registry import seeded_network
+from tellapart.models.spec import ClassifierSpec, Normalization
 
 PICTURE = torch.randint(
     256, (1, 28, 28), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
@@ -17,11 +18,13 @@ PICTURE = torch.randint(
 def classifier(network):
     return Classifier(
         seeded_network(network, (1, 28, 28), 10, {}, 0),
-        network_name=network,
-        arguments={},
-        class_names=tuple("0123456789"),
-        image_shape=(1, 28, 28),
-        normalization=Normalization((0.1307,), (0.3081,)),
+        ClassifierSpec(
+            network=network,
+            arguments={},
+            class_names=tuple("0123456789"),
+            image_shape=(1, 28, 28),
+            normalization=Normalization((0.1307,), (0.3081,)),
+        ),
     ).eval()
 
 
@@ -36,7 +39,7 @@ def classifier(network):
 )
 def test_a_scene_is_what_the_network_computes(network, layer, views):
     known = classifier(network)
-    known.views = views
+    known = known.with_views(views)
     given = []
     known.network.get_submodule(layer).register_forward_hook(lambda *a: given.append(a[2][0]))
     with torch.no_grad():

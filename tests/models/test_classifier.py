@@ -7,17 +7,20 @@ from torch import nn
 
 from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import ConfigError, ShapeError
-from tellapart.models.classifier import Classifier, Normalization, measure_normalization
+from tellapart.models.classifier import Classifier, measure_normalization
+from tellapart.models.spec import ClassifierSpec, Normalization
 
 
 def make(mean=(0.1, 0.5, 0.9), std=(0.2, 0.3, 0.4), channels=3, network=None):
     return Classifier(
         network or nn.Flatten(),
-        network_name="none",
-        arguments={"width": 2},
-        class_names=("a", "b"),
-        image_shape=(channels, 4, 5),
-        normalization=Normalization(mean, std),
+        ClassifierSpec(
+            network="none",
+            arguments={"width": 2},
+            class_names=("a", "b"),
+            image_shape=(channels, 4, 5),
+            normalization=Normalization(mean, std),
+        ),
     )
 
 
@@ -73,7 +76,7 @@ def test_the_answer_is_the_mean_over_the_views_by_hand():
         "shifted": dark,
         "mirrored-and-shifted": (17 * dark + bright) / 18,
     }.items():
-        classifier.views = views
+        classifier = classifier.with_views(views)
         assert classifier(image).softmax(1)[0, 0].item() == pytest.approx(mean), views
 
 
@@ -81,7 +84,7 @@ def test_training_sees_each_picture_once():
     classifier = make(mean=(0.0,), std=(1.0,), network=Corner())
     images = pictures(7, 3, 4, 5)
     expected = classifier.train()(images)
-    classifier.views = "mirrored-and-shifted"
+    classifier = classifier.with_views("mirrored-and-shifted")
     assert torch.equal(classifier(images), expected)
     assert classifier.with_network(classifier.network).views == "mirrored-and-shifted"
     assert not torch.equal(classifier.eval()(images), expected)
@@ -89,10 +92,8 @@ def test_training_sees_each_picture_once():
 
 
 def test_an_unknown_kind_of_views_is_no_silent_plain_one():
-    classifier = make(mean=(0.0,), std=(1.0,), network=Corner()).eval()
-    classifier.views = "two"
-    with pytest.raises(KeyError):
-        classifier(pictures(1, 3, 4, 5))
+    with pytest.raises(ConfigError, match="views must be one of plain"):
+        make(network=Corner()).with_views("two")
 
 
 @pytest.mark.parametrize(
@@ -137,14 +138,16 @@ def test_arguments_are_a_copy():
     arguments = {"width": 2}
     classifier = Classifier(
         nn.Flatten(),
-        network_name="none",
-        arguments=arguments,
-        class_names=("a", "b"),
-        image_shape=(1, 2, 2),
-        normalization=Normalization((0.0,), (1.0,)),
+        ClassifierSpec(
+            network="none",
+            arguments=arguments,
+            class_names=("a", "b"),
+            image_shape=(1, 2, 2),
+            normalization=Normalization((0.0,), (1.0,)),
+        ),
     )
     arguments["width"] = 3
-    assert classifier.arguments == {"width": 2}
+    assert classifier.spec.arguments == {"width": 2}
 
 
 def test_measured_normalisation_is_numpys():

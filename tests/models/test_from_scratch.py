@@ -16,11 +16,13 @@ from tellapart.errors import ConfigError
 from tellapart.finetuning.lora import add_lora, merge_lora
 from tellapart.models import blocks
 from tellapart.models.checkpoint import load_classifier, save_classifier
-from tellapart.models.classifier import Classifier, Normalization
+from tellapart.models.classifier import Classifier
 from tellapart.models.from_scratch import from_scratch
 from tellapart.models.registry import NETWORKS, build_network
+from tellapart.models.spec import ClassifierSpec, Normalization
 from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import RunFolder
+from tellapart.runs.session import Session
 from tellapart.workflow.evaluate import evaluate
 from tellapart.workflow.train import train
 
@@ -245,7 +247,7 @@ def trained(tmp_path, recipe, operations, **changes):
         recipe=recipe,
         settings=[f"{key}={value}" for key, value in {**settings, **changes}.items()],
         out=tmp_path / f"{recipe}-{operations}",
-        threads=1,
+        session=Session(threads=1),
     )
 
 
@@ -296,7 +298,7 @@ def test_a_run_from_scratch_is_saved_evaluated_and_loaded_as_any_other(tmp_path)
 
 
 class StopsAfterOneEpoch(Callbacks):
-    def epoch(self, *_):
+    def on_epoch_end(self, *_):
         raise KeyboardInterrupt
 
 
@@ -308,10 +310,9 @@ def test_a_run_from_scratch_is_resumed_bit_by_bit(tmp_path):
             recipe="tutorial-two-conv-5x5",
             settings=settings,
             out=tmp_path / "halves",
-            threads=1,
-            callbacks=StopsAfterOneEpoch(),
+            session=Session(threads=1, callbacks=StopsAfterOneEpoch()),
         )
-    halves = train(resume=tmp_path / "halves", threads=1)
+    halves = train(resume=tmp_path / "halves", session=Session(threads=1))
     assert halves.weights_sha256 == whole.weights_sha256
     assert losses(halves) == losses(whole)
 
@@ -320,11 +321,13 @@ def test_a_classifier_of_a_twin_is_saved_under_the_same_names(tmp_path):
     network, twin = network_and_twin("ghost", {"width": 4}, torch.float32)
     classifier = Classifier(
         twin,
-        network_name="ghost",
-        arguments={"width": 4},
-        class_names=tuple("0123456789"),
-        image_shape=DIGITS,
-        normalization=Normalization((0.1,), (0.3,)),
+        ClassifierSpec(
+            network="ghost",
+            arguments={"width": 4},
+            class_names=tuple("0123456789"),
+            image_shape=DIGITS,
+            normalization=Normalization((0.1,), (0.3,)),
+        ),
     )
     save_classifier(tmp_path / "model.safetensors", classifier, {})
     loaded = load_classifier(tmp_path / "model.safetensors")

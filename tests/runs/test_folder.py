@@ -14,7 +14,7 @@ from tellapart.runs.folder import (
     RunFolder,
     SourceReference,
     create_run,
-    open_run,
+    find_run,
     source_of,
 )
 
@@ -35,17 +35,16 @@ def refusal(action):
 def test_a_run_gives_back_its_recipe_and_its_data(tmp_path):
     recipe = load_recipe("tutorial-dropout-adam").with_settings(["seed=7"])
     data = DataReference("/数/pictures", "pictures", "cd" * 32, "/somewhere")
-    run = open_run(make(tmp_path / "run", recipe, data).path)
+    run = find_run(make(tmp_path / "run", recipe, data).path)
     assert run.read_recipe() == recipe
     assert run.read_data_reference() == data
     assert run.read_json(run.run_file)["created"] == CREATED
-    assert not run.is_complete
 
 
 def test_a_fine_tuned_run_gives_back_its_source(tmp_path):
     source = SourceReference("/runs/first", "ef" * 32)
     run = create_run(tmp_path / "run", load_recipe("finetune"), DATA, CREATED, source)
-    assert open_run(run.path).read_source() == source
+    assert find_run(run.path).read_source() == source
     assert run.read_data_reference() == DATA
 
 
@@ -58,15 +57,8 @@ def test_a_run_that_does_not_say_its_source_is_refused(tmp_path, content):
     )
 
 
-def test_a_run_is_complete_once_it_is_evaluated(tmp_path):
-    run = make(tmp_path / "run")
-    run.write_json(run.evaluation_file, {"accuracy": 0.5})
-    assert run.is_complete
-
-
 def test_looking_at_a_run_touches_no_disk(tmp_path):
     run = RunFolder(tmp_path / "no")
-    assert not run.is_complete
     assert run.read_metrics() == []
     assert not (tmp_path / "no").exists()
 
@@ -156,10 +148,10 @@ def test_a_name_too_long_for_the_file_system_is_said(tmp_path, monkeypatch):
 
 
 def test_what_is_no_run_is_refused(tmp_path):
-    assert refusal(lambda: open_run(tmp_path / "no")) == (
+    assert refusal(lambda: find_run(tmp_path / "no")) == (
         f"run {tmp_path / 'no'} does not exist; a run is the folder that training prints"
     )
-    assert refusal(lambda: open_run(tmp_path)) == (
+    assert refusal(lambda: find_run(tmp_path)) == (
         f"{tmp_path} is not a run: it has no run.json and recipe.toml; "
         "a run is the folder that `tellapart train` prints at its end"
     )
@@ -239,7 +231,6 @@ def test_json_holds_no_number_that_json_does_not_know(tmp_path):
     run = make(tmp_path / "run")
     with pytest.raises(ValueError, match="JSON compliant"):
         run.write_json(run.evaluation_file, {"loss": float("nan")})
-    assert not run.is_complete
 
 
 def test_a_source_is_a_catalogue_name_or_an_absolute_path(tmp_path, monkeypatch):

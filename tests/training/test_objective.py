@@ -9,7 +9,8 @@ from torch.nn.functional import cross_entropy
 
 from tellapart.config import DistillationRecipe
 from tellapart.errors import ConfigError
-from tellapart.models.classifier import Classifier, Normalization
+from tellapart.models.classifier import Classifier
+from tellapart.models.spec import ClassifierSpec, Normalization
 from tellapart.runtime import Runtime
 from tellapart.training.objective import Objective, require_fit_teacher
 
@@ -22,11 +23,13 @@ def make(names=("a", "b", "c"), shape=(1, 2, 2)):
     network = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), nn.Linear(pixels, len(names)))
     return Classifier(
         network,
-        network_name="none",
-        arguments={},
-        class_names=names,
-        image_shape=shape,
-        normalization=Normalization((0.0,), (1.0,)),
+        ClassifierSpec(
+            network="none",
+            arguments={},
+            class_names=names,
+            image_shape=shape,
+            normalization=Normalization((0.0,), (1.0,)),
+        ),
     )
 
 
@@ -101,7 +104,7 @@ def test_the_teacher_answers_once_whatever_its_views(batch):
     teacher = make()
     objective = Objective(0.0, DistillationRecipe(), teacher, FP32)
     plain = objective(logits, labels, images)
-    teacher.views = "mirrored-and-shifted"
+    teacher = teacher.with_views("mirrored-and-shifted")
     assert not torch.allclose(teacher(images), teacher.plain_logits(images))
     assert torch.equal(objective(logits, labels, images), plain)
 

@@ -32,11 +32,11 @@ class InterruptAfter(Callbacks):
     def __init__(self, epoch: int) -> None:
         self._epoch = epoch
 
-    def plan(self, plan: Any) -> None:  # noqa: ARG002
+    def on_plan(self, plan: Any) -> None:  # noqa: ARG002
         if self._epoch == 0:
             raise KeyboardInterrupt
 
-    def epoch(self, report: Any, num_epochs: int) -> None:  # noqa: ARG002
+    def on_epoch_end(self, report: Any, num_epochs: int) -> None:  # noqa: ARG002
         if report.epoch == self._epoch:
             raise KeyboardInterrupt
 

@@ -8,6 +8,7 @@ import os
 import signal
 import stat
 
+from tellapart.runs.session import Session
 from tellapart.workflow.train import train
 
 
@@ -31,4 +32,5 @@ def die_at(number: int) -> None:
 arguments = dict(globals()["ARGUMENTS"])
 if "die_at_sync" in arguments:
     die_at(arguments.pop("die_at_sync"))
-train(**arguments)
+session = Session(threads=arguments.pop("threads", None))
+train(**arguments, session=session)

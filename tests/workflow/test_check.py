@@ -12,10 +12,12 @@ from PIL import Image
 
 from tellapart.config import Recipe
 from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.quality.warnings import warnings_before_training
 from tellapart.errors import ConfigError, DataError, RunError
 from tellapart.runs.callbacks import Callbacks
-from tellapart.runs.planning import make_plan
-from tellapart.workflow.check import check, warn_of_faults
+from tellapart.runs.planning import TrainingRequest, make_plan
+from tellapart.runs.session import Session
+from tellapart.workflow.check import check
 from tellapart.workflow.prepare import prepare
 from tellapart.workflow.train import train
 
@@ -29,7 +31,7 @@ class Listener(Callbacks):
     def warn(self, text):
         self.warnings.append(text)
 
-    def decoding(self, done, total):
+    def on_decoding(self, done, total):
         self.decoded.append((done, total))
 
 
@@ -64,7 +66,7 @@ def leaky(tmp_path):
 def test_a_form_that_pictures_cannot_take_is_refused_as_by_training():
     for call in (check, prepare):
         with pytest.raises(
-            ConfigError, match=r"^mnist-sample holds pictures of 28x28 with 1 channel"
+            ConfigError, match=r"^mnist-sample holds images of 28x28 with 1 channel"
         ):
             call("mnist-sample", settings=["data.size=32"])
 
@@ -73,7 +75,7 @@ def test_a_form_that_pictures_cannot_take_is_refused_as_by_training():
 def test_pictures_are_divided_as_training_will_divide_them(pets, size):
     """By the shares of the recipe that training takes for pictures of this size."""
     settings = [f"data.size={size}"]
-    plan = make_plan(pets, settings=settings)
+    plan = make_plan(TrainingRequest(pets, settings=settings), Session())
     assert plan.recipe.name == ("photos" if size == 96 else "small-data")
     trained_on = {name: len(part) for name, part in plan.data_set.splits.items()}
     assert ("validation" in trained_on) == (size == 96)
@@ -87,7 +89,7 @@ def test_pictures_are_divided_as_the_recipe_that_is_named_divides_them(pets):
     """``photos`` holds out validation; ``small-data``, which suits so small pictures, does not."""
     for recipe, names in ((None, {"train", "test"}), ("photos", {"train", "validation", "test"})):
         asked = {"recipe": recipe, "settings": ["data.size=32"]}
-        plan = make_plan(pets, **asked)
+        plan = make_plan(TrainingRequest(pets, **asked), Session())
         assert set(plan.data_set.splits) == names
         assert check(pets, **asked).data_set.fingerprint == plan.data_set.fingerprint
         assert set(prepare(pets, **asked).num_images) == names
@@ -119,7 +121,7 @@ def test_a_page_is_an_html_file(pets, tmp_path):
 
 def test_preparing_decodes_once_and_says_where(pets):
     listener = Listener()
-    result = prepare(pets, settings=["data.size=24"], callbacks=listener)
+    result = prepare(pets, settings=["data.size=24"], session=Session(callbacks=listener))
     assert listener.decoded[-1] == (40, 40)
     assert result.image_shape == (3, 24, 24)
     assert sum(result.num_images.values()) == 40
@@ -127,21 +129,23 @@ def test_preparing_decodes_once_and_says_where(pets):
     assert result.cache.is_dir()
     json.dumps(result.to_json(), allow_nan=False)
     again = Listener()
-    prepare(pets, settings=["data.size=24"], callbacks=again)
+    prepare(pets, settings=["data.size=24"], session=Session(callbacks=again))
     assert again.decoded == []
 
 
 def test_training_warns_of_leaks_and_of_uneven_classes(leaky):
     listener = Listener()
-    make_plan(leaky, settings=QUICK, callbacks=listener)
+    make_plan(TrainingRequest(leaky, settings=QUICK), Session(callbacks=listener))
     assert listener.warnings == [
-        "2 of the 2 pictures of test are in train too: what is measured on them says little; "
+        "2 of the 2 images of test are in train too: what is measured on them says little; "
         "`tellapart data check` shows them",
-        "the largest class has 4.0 times the pictures of the smallest; "
+        "the largest class has 4.0 times the images of the smallest; "
         "training.class_weights=balanced or training.sampling=balanced makes up for it",
     ]
     quiet = Listener()
-    make_plan(leaky, settings=[*QUICK, "sampling=balanced"], callbacks=quiet)
+    make_plan(
+        TrainingRequest(leaky, settings=[*QUICK, "sampling=balanced"]), Session(callbacks=quiet)
+    )
     assert len(quiet.warnings) == 1
 
 
@@ -149,28 +153,25 @@ def test_pictures_in_memory_are_compared_byte_for_byte():
     images = torch.randint(0, 256, (6, 1, 4, 4), dtype=torch.uint8)
     part = ImageSet(images, torch.tensor([0, 1, 0, 1, 0, 1]), ("a", "b"))
     test = replace(part, images=torch.cat([images[:2], 255 - images[2:]]))
-    listener = Listener()
-    warn_of_faults(DataSet("mine", {"train": part, "test": test}, "0"), Recipe(), listener)
-    assert len(listener.warnings) == 1
-    assert listener.warnings[0].startswith("2 of the 6 pictures of test are in train too")
-    known = Listener()
-    warn_of_faults(DataSet("mnist", {"train": part, "test": test}, "0"), Recipe(), known)
-    assert known.warnings == []
+    mine = DataSet("mine", {"train": part, "test": test}, "0")
+    [warning] = warnings_before_training(mine, Recipe())
+    assert warning.startswith("2 of the 6 images of test are in train too")
+    assert not list(warnings_before_training(replace(mine, name="mnist"), Recipe()))
 
 
 @pytest.mark.parametrize(
     "settings", [["training.class_weights=balanced"], ["training.sampling=balanced"], ["fit=crop"]]
 )
 def test_a_folder_is_trained_on_and_its_run_says_which_pictures(pets, settings):
-    result = train(pets, settings=[*QUICK, *settings], out="run", threads=1)
+    result = train(pets, settings=[*QUICK, *settings], out="run", session=Session(threads=1))
     assert result.test is not None
     assert result.test.num_images == 8
-    rows = (result.run / "pictures.csv").read_text("utf-8").splitlines()
+    rows = (result.run / "images.csv").read_text("utf-8").splitlines()
     assert rows[0] == "path,label,split"
     assert len(rows) == 41
     # The table is data too: the same pictures in the same splits.
-    plan = make_plan(result.run / "pictures.csv", settings=QUICK)
-    ours = make_plan(pets, settings=QUICK)
+    plan = make_plan(TrainingRequest(result.run / "images.csv", settings=QUICK), Session())
+    ours = make_plan(TrainingRequest(pets, settings=QUICK), Session())
     assert plan.data_set.fingerprint == ours.data_set.fingerprint
 
 
@@ -191,10 +192,10 @@ def test_names_that_are_not_utf_8_are_said_and_keep_nothing_from_being_written(p
     assert finding.message == "1 left out: rename them"
     assert finding.paths == ((f"{pets}/cat/K\\xe4tzchen.png", "its name is not UTF-8; rename it"),)
     assert "K\\xe4tzchen.png" in Path("check.html").read_text("utf-8")
-    trained = train(pets, settings=QUICK, out="run", threads=1)
-    assert len((trained.run / "pictures.csv").read_text("utf-8").splitlines()) == 40
+    trained = train(pets, settings=QUICK, out="run", session=Session(threads=1))
+    assert len((trained.run / "images.csv").read_text("utf-8").splitlines()) == 40
     assert "left out, name not UTF-8: 1 (cat/K\\xe4tzchen.png)" in result.data_set.notes
-    plan = make_plan(trained.run / "pictures.csv", settings=QUICK)
+    plan = make_plan(TrainingRequest(trained.run / "images.csv", settings=QUICK), Session())
     assert sum(map(len, plan.data_set.splits.values())) == 39
 
 

@@ -12,6 +12,7 @@ from PIL import Image
 from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import ClassifierFileError, DataError, RunError
 from tellapart.models.checkpoint import load_classifier, load_tensors, save_tensors
+from tellapart.runs.session import Session
 from tellapart.workflow import predict as predicting
 from tellapart.workflow.predict import predict
 from tellapart.workflow.train import train
@@ -30,7 +31,7 @@ def test_a_picture_file_is_named_as_its_pixels_are(trained, test_split):
     indices = list(range(0, 1000, 50))
     for index in indices:
         digit(test_split, index).save(f"{index:03}.png")
-    predictions = predict(trained.run, ["."], threads=1)
+    predictions = predict(trained.run, ["."], session=Session(threads=1))
     assert [entry.path for entry in predictions] == [f"{index:03}.png" for index in indices]
     classifier = load_classifier(trained.run / "model.safetensors")
     with torch.inference_mode():
@@ -47,7 +48,7 @@ def test_nine_views_are_averaged(trained, test_split):
     indices = list(range(0, 1000, 50))
     for index in indices:
         digit(test_split, index).save(f"{index:03}.png")
-    predictions = predict(trained.run, ["."], as_is=True, tta=True, threads=1)
+    predictions = predict(trained.run, ["."], as_is=True, tta=True, session=Session(threads=1))
     padded = np.pad(test_split.images[indices].numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)), "edge")
     classifier = load_classifier(trained.run / "model.safetensors")
     with torch.inference_mode():
@@ -59,7 +60,7 @@ def test_nine_views_are_averaged(trained, test_split):
     for row, entry in zip(mean, predictions, strict=True):
         assert entry.label == str(int(row.argmax()))
         assert entry.probability == pytest.approx(float(row.max()), abs=1e-5)
-    plain = predict(trained.run, ["."], as_is=True, threads=1)
+    plain = predict(trained.run, ["."], as_is=True, session=Session(threads=1))
     assert [entry.probability for entry in plain] != [entry.probability for entry in predictions]
 
 
@@ -85,7 +86,7 @@ def test_any_size_and_mode(trained, test_split, name, size):
     else:
         image = image.convert(MODES[name])
     image.save(name)
-    [entry] = predict(trained.run, [name], threads=1)
+    [entry] = predict(trained.run, [name], session=Session(threads=1))
     assert entry.error is None
     assert entry.label in "0123456789"
     assert 0 <= entry.runner_up_probability <= entry.probability <= 1
@@ -96,7 +97,7 @@ def test_the_same_digit_in_every_mode_is_the_same_digit(trained, test_split):
     image.save("a.png")
     image.convert("RGB").save("b.png")
     Image.fromarray(np.asarray(image).astype(np.uint16) * 257).save("c.png")
-    first, *others = predict(trained.run, ["."], threads=1)
+    first, *others = predict(trained.run, ["."], session=Session(threads=1))
     assert len(others) == 2
     for entry in others:
         assert (entry.label, entry.probability) == (first.label, first.probability)
@@ -128,7 +129,9 @@ def test_files_folders_and_patterns_each_file_once(trained, test_split):
     for path in ("a/1.png", "a/b/2.PNG", "c.png", "a/.hidden.png", "a/notes.txt"):
         Path(path).parent.mkdir(exist_ok=True, parents=True)
         digit(test_split).convert("L").save(path, format="PNG")
-    predictions = predict(trained.run, ["c.png", "a", "*.png", "a/**/*.PNG"], threads=1)
+    predictions = predict(
+        trained.run, ["c.png", "a", "*.png", "a/**/*.PNG"], session=Session(threads=1)
+    )
     assert [entry.path for entry in predictions] == ["c.png", "a/1.png", "a/b/2.PNG"]
 
 
@@ -138,7 +141,7 @@ def test_an_unreadable_file_is_named_and_the_others_are_answered(trained, test_s
     Path("3.png").write_bytes(b"")
     Path("4.png").write_bytes(Path("1.png").read_bytes()[:60])
     digit(test_split).save("5.png")
-    predictions = predict(trained.run, ["."], threads=1)
+    predictions = predict(trained.run, ["."], session=Session(threads=1))
     assert [entry.path for entry in predictions] == [f"{number}.png" for number in range(1, 6)]
     assert [entry.error is None for entry in predictions] == [True, False, False, False, True]
     assert predictions[0].label == predictions[4].label
@@ -152,9 +155,9 @@ def test_many_files_are_taken_in_portions(trained, test_split, monkeypatch):
     for index in range(5):
         digit(test_split, index * 200).save(f"{index}.png")
     Path("2.png").write_bytes(b"")
-    whole = predict(trained.run, ["."], threads=1)
+    whole = predict(trained.run, ["."], session=Session(threads=1))
     monkeypatch.setattr(predicting, "_IMAGES_AT_A_TIME", 2)
-    in_portions = predict(trained.run, ["."], threads=1)
+    in_portions = predict(trained.run, ["."], session=Session(threads=1))
     assert [entry.label for entry in in_portions] == [entry.label for entry in whole]
     assert [entry.path for entry in in_portions] == [entry.path for entry in whole]
     assert in_portions[2].error
@@ -162,16 +165,16 @@ def test_many_files_are_taken_in_portions(trained, test_split, monkeypatch):
 
 def test_only_unreadable_files(trained):
     Path("1.png").write_bytes(b"")
-    [entry] = predict(trained.run, ["1.png"], threads=1)
+    [entry] = predict(trained.run, ["1.png"], session=Session(threads=1))
     assert entry.label is None
     assert entry.error
 
 
 def test_a_classifier_file_instead_of_a_run(trained, test_split):
     digit(test_split).save("1.png")
-    assert predict(trained.run / "model.safetensors", ["1.png"], threads=1) == predict(
-        trained.run, ["1.png"], threads=1
-    )
+    assert predict(
+        trained.run / "model.safetensors", ["1.png"], session=Session(threads=1)
+    ) == predict(trained.run, ["1.png"], session=Session(threads=1))
 
 
 def test_nothing_to_predict(trained):
@@ -195,8 +198,7 @@ def test_what_is_no_run(trained, digits, interrupt_after):
             digits,
             settings=["epochs=1", "model.network=single-conv"],
             out="run",
-            threads=1,
-            callbacks=interrupt_after(1),
+            session=Session(threads=1, callbacks=interrupt_after(1)),
         )
     with pytest.raises(RunError, match=r"is not finished: it has no .*--resume run`"):
         predict("run", ["."])
@@ -208,7 +210,10 @@ def forge(trained):
 
     def write(header=None, tensors=None):
         ours, top = load_tensors(trained.run / "model.safetensors")
-        save_tensors(Path("forged.safetensors"), {**ours, **(tensors or {})}, {**top, **header})
+        changes = dict(header or {})
+        if "format" not in changes:
+            changes = {"classifier": {**top["classifier"], **changes}}
+        save_tensors(Path("forged.safetensors"), {**ours, **(tensors or {})}, {**top, **changes})
         return Path("forged.safetensors")
 
     return write
@@ -219,17 +224,17 @@ def forge(trained):
     [
         ({"network": "resnet-9000"}, "unknown network 'resnet-9000'"),
         ({"network": "lenet"}, "its tensors are not those of the network its header names"),
-        ({"network": 7}, "header: network must be a name and arguments a table"),
+        ({"network": 7}, "network must be text"),
         ({"arguments": {"__class__": 1}}, "network 'single-conv' has no argument '__class__'"),
         ({"network": "small-residual", "arguments": {"width": 10**9}}, "from 1 to 4096"),
         ({"image_shape": [1, 28]}, "image_shape must be 3 positive sizes"),
-        ({"image_shape": [1, -28, 28]}, "image_shape must be 3 positive sizes"),
+        ({"image_shape": [1, -28, 28]}, "image_shape must be at least 1"),
         ({"image_shape": [1, 65536, 65536]}, "tensor 'output.weight' must be"),
-        ({"image_shape": [1, 10**12, 28]}, "image_shape must be 3 positive sizes"),
+        ({"image_shape": [1, 10**12, 28]}, "image_shape must be at most 65536"),
         ({"class_names": ["0"] * 10}, "class_names must be at least 2 different names"),
         ({"class_names": ["a", "b"]}, "must be .* got "),
-        ({"normalization": {"mean": [0.1], "std": [0]}}, "std above 0"),
-        ({"normalization": {"mean": [0.1, 0.2], "std": [1]}}, "one number per channel"),
+        ({"normalization": {"mean": [0.1], "std": [0]}}, "std must be greater than 0"),
+        ({"normalization": {"mean": [0.1, 0.2], "std": [1]}}, "one mean and one std per channel"),
         ({"normalization": None}, "normalization must be a table"),
         ({"format": 99}, "format 99 is not one this version reads"),
     ],

@@ -8,6 +8,7 @@ import pytest
 
 from tellapart.config import load_recipe, recipe_names
 from tellapart.errors import ConfigError
+from tellapart.runs.session import Session
 from tellapart.workflow.reproduce import CLAIMS, choose_claims, reproduce
 
 QUICK = ("epochs=1", "batch_size=100")
@@ -38,7 +39,9 @@ def test_only_the_tutorials():
 
 def test_a_run_for_each(digits):
     names = ["tutorial-single-conv-adam", "tutorial-two-conv-5x5"]
-    results = reproduce(names, data=digits, settings=QUICK, seed=5, out="all", threads=1)
+    results = reproduce(
+        names, data=digits, settings=QUICK, seed=5, out="all", session=Session(threads=1)
+    )
     assert [claim.recipe for claim, _ in results] == names
     for claim, result in results:
         assert result.run == Path("all") / claim.recipe
@@ -49,5 +52,7 @@ def test_a_run_for_each(digits):
 
 def test_runs_are_numbered_where_no_folder_is_named(digits):
     for number in (1, 2):
-        [(_, result)] = reproduce(["tutorial-lenet"], data=digits, settings=QUICK, threads=1)
+        [(_, result)] = reproduce(
+            ["tutorial-lenet"], data=digits, settings=QUICK, session=Session(threads=1)
+        )
         assert result.run == Path(f"runs/digits-tutorial-lenet-{number}")

@@ -13,10 +13,11 @@ import pytest
 import torch
 
 from tellapart.config import load_recipe
-from tellapart.errors import ClassifierFileError, ConfigError, DataError, RunError
+from tellapart.errors import ClassifierFileError, ConfigError, RunError
 from tellapart.models.checkpoint import load_tensors, save_tensors
 from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import RunFolder
+from tellapart.runs.session import Session
 from tellapart.workflow.train import train
 
 PLAIN = ("epochs=3", "batch_size=50", "model.network=single-conv")
@@ -67,7 +68,7 @@ RECIPES = {
 )
 def test_interrupted_after_any_epoch(digits, name, threads, interrupt_after, require_same_run):
     settings = RECIPES[name]
-    reference = train(digits, settings=settings, out="whole", threads=threads)
+    reference = train(digits, settings=settings, out="whole", session=Session(threads=threads))
     # Two threads on cores that others use wait for one another: one stop is enough there.
     for epoch in (0, 1, reference.num_epochs) if threads == 1 else (1,):
         with pytest.raises(KeyboardInterrupt):
@@ -75,16 +76,15 @@ def test_interrupted_after_any_epoch(digits, name, threads, interrupt_after, req
                 digits,
                 settings=settings,
                 out=f"stopped-{epoch}",
-                threads=threads,
-                callbacks=interrupt_after(epoch),
+                session=Session(threads=threads, callbacks=interrupt_after(epoch)),
             )
-        resumed = train(resume=f"stopped-{epoch}", threads=threads)
+        resumed = train(resume=f"stopped-{epoch}", session=Session(threads=threads))
         require_same_run(resumed, reference)
 
 
 def test_early_stopping_ends_on_the_best_epoch_and_not_on_the_last(digits):
     """Otherwise the test above would say nothing about the best weights."""
-    result = train(digits, settings=EARLY_STOPPING, out="whole", threads=1)
+    result = train(digits, settings=EARLY_STOPPING, out="whole", session=Session(threads=1))
     rows = RunFolder(result.run).read_metrics()
     losses = [row["validation_loss"] for row in rows]
     best = losses.index(min(losses))
@@ -94,25 +94,35 @@ def test_early_stopping_ends_on_the_best_epoch_and_not_on_the_last(digits):
 
 
 def test_interrupted_after_every_epoch(digits, interrupt_after, require_same_run):
-    reference = train(digits, settings=PLAIN, out="whole", threads=1)
+    reference = train(digits, settings=PLAIN, out="whole", session=Session(threads=1))
     with pytest.raises(KeyboardInterrupt):
-        train(digits, settings=PLAIN, out="stopped", threads=1, callbacks=interrupt_after(1))
+        train(
+            digits,
+            settings=PLAIN,
+            out="stopped",
+            session=Session(threads=1, callbacks=interrupt_after(1)),
+        )
     for epoch in (2, 3):
         with pytest.raises(KeyboardInterrupt):
-            train(resume="stopped", threads=1, callbacks=interrupt_after(epoch))
-    require_same_run(train(resume="stopped", threads=1), reference)
+            train(resume="stopped", session=Session(threads=1, callbacks=interrupt_after(epoch)))
+    require_same_run(train(resume="stopped", session=Session(threads=1)), reference)
 
 
 def test_an_interrupt_says_how_to_go_on(digits, interrupt_after):
     with pytest.raises(KeyboardInterrupt) as raised:
-        train(digits, settings=PLAIN, out="a run", threads=1, callbacks=interrupt_after(1))
+        train(
+            digits,
+            settings=PLAIN,
+            out="a run",
+            session=Session(threads=1, callbacks=interrupt_after(1)),
+        )
     assert raised.value.__notes__ == ["go on with `tellapart train --resume 'a run'`"]
 
 
 def test_an_interrupt_in_the_middle_of_a_write_waits_for_its_end(
     digits, monkeypatch, epochs_saved_in, require_same_run
 ):
-    reference = train(digits, settings=PLAIN, out="whole", threads=1)
+    reference = train(digits, settings=PLAIN, out="whole", session=Session(threads=1))
     sync = os.fsync
 
     def interrupt_state(descriptor):
@@ -123,16 +133,16 @@ def test_an_interrupt_in_the_middle_of_a_write_waits_for_its_end(
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", interrupt_state)
         with pytest.raises(KeyboardInterrupt):
-            train(digits, settings=PLAIN, out="stopped", threads=1)
+            train(digits, settings=PLAIN, out="stopped", session=Session(threads=1))
     assert epochs_saved_in(Path("stopped")) == 1
     assert len(RunFolder(Path("stopped")).read_metrics()) == 1
     assert not list(Path("stopped").glob(".*"))
-    require_same_run(train(resume="stopped", threads=1), reference)
+    require_same_run(train(resume="stopped", session=Session(threads=1)), reference)
 
 
 def test_killed_at_every_sync_to_the_disk(digits, workshop, require_same_run):
     """Each file is cut in half while it is written, and each write is cut off from the next."""
-    reference = train(digits, settings=PLAIN, out="whole", threads=1)
+    reference = train(digits, settings=PLAIN, out="whole", session=Session(threads=1))
     refused = 0
     for number in itertools.count(1):
         run = Path(f"killed-{number}")
@@ -146,7 +156,7 @@ def test_killed_at_every_sync_to_the_disk(digits, workshop, require_same_run):
             with pytest.raises(RunError, match=r"is not a run: it has no run\.json"):
                 train(resume=run)
             continue
-        require_same_run(train(resume=run, threads=1), reference)
+        require_same_run(train(resume=run, session=Session(threads=1)), reference)
     # Two files make a run, and two syncs each file; after them there is much more to be killed in.
     assert refused == 3
     assert number > 20
@@ -157,7 +167,7 @@ def test_killed_again_and_again_at_random_moments(
     digits, workshop, name, threads, require_same_run
 ):
     settings = RECIPES[name]
-    reference = train(digits, settings=settings, out="whole", threads=threads)
+    reference = train(digits, settings=settings, out="whole", session=Session(threads=threads))
     dice = random.Random(f"{name} {threads}")
     arguments = {"data": digits, "settings": settings, "out": "killed", "threads": threads}
     for _ in range(4):
@@ -171,18 +181,18 @@ def test_killed_again_and_again_at_random_moments(
             shutil.rmtree("killed", ignore_errors=True)
     if "resume" not in arguments:
         train(**arguments)
-    require_same_run(train(resume="killed", threads=threads), reference)
+    require_same_run(train(resume="killed", session=Session(threads=threads)), reference)
 
 
 def test_a_finished_run_is_repeated_and_not_trained_again(digits, monkeypatch):
-    first = train(digits, settings=PLAIN, out="whole", threads=1)
+    first = train(digits, settings=PLAIN, out="whole", session=Session(threads=1))
     files = {path.name: path.read_bytes() for path in Path("whole").iterdir()}
 
     def refuse(*_, **__):
         raise AssertionError("trained again")
 
     monkeypatch.setattr("tellapart.training.trainer.Trainer._train_epoch", refuse)
-    again = train(resume="whole", threads=1)
+    again = train(resume="whole", session=Session(threads=1))
     assert again.weights_sha256 == first.weights_sha256
     assert again.test == first.test
     assert again.train_seconds == first.train_seconds
@@ -194,12 +204,17 @@ def test_resumed_from_another_working_directory(
 ):
     make_digits(tmp_path / "here" / "digits")
     monkeypatch.chdir(tmp_path / "here")
-    reference = train("digits", settings=PLAIN, out="whole", threads=1)
+    reference = train("digits", settings=PLAIN, out="whole", session=Session(threads=1))
     with pytest.raises(KeyboardInterrupt):
-        train("digits", settings=PLAIN, out="stopped", threads=1, callbacks=interrupt_after(1))
+        train(
+            "digits",
+            settings=PLAIN,
+            out="stopped",
+            session=Session(threads=1, callbacks=interrupt_after(1)),
+        )
     (tmp_path / "there").mkdir()
     monkeypatch.chdir(tmp_path / "there")
-    resumed = train(resume="../here/stopped", threads=1)
+    resumed = train(resume="../here/stopped", session=Session(threads=1))
     monkeypatch.chdir(tmp_path / "here")
     require_same_run(resumed, reference)
 
@@ -207,7 +222,12 @@ def test_resumed_from_another_working_directory(
 @pytest.fixture
 def stopped(digits, interrupt_after):
     with pytest.raises(KeyboardInterrupt):
-        train(digits, settings=PLAIN, out="stopped", threads=1, callbacks=interrupt_after(1))
+        train(
+            digits,
+            settings=PLAIN,
+            out="stopped",
+            session=Session(threads=1, callbacks=interrupt_after(1)),
+        )
     return RunFolder(Path("stopped"))
 
 
@@ -226,13 +246,13 @@ def stopped(digits, interrupt_after):
 def test_refuses_to_go_on_differently(stopped, changed, message):
     before = stopped.state_file.read_bytes()
     with pytest.raises(RunError, match=message):
-        train(resume=stopped.path, threads=1, **changed)
+        train(resume=stopped.path, **changed, session=Session(threads=1))
     assert stopped.state_file.read_bytes() == before
     assert not Path("elsewhere").exists()
 
 
 def test_accepts_what_agrees(digits, stopped, require_same_run):
-    reference = train(digits, settings=PLAIN, out="whole", threads=1)
+    reference = train(digits, settings=PLAIN, out="whole", session=Session(threads=1))
     resumed = train(
         digits, recipe="small-data", settings=PLAIN, seed=0, out="stopped", resume="stopped"
     )
@@ -242,28 +262,38 @@ def test_accepts_what_agrees(digits, stopped, require_same_run):
 def test_refuses_data_that_changed(tmp_path, make_digits, interrupt_after):
     folder = make_digits(tmp_path / "mine")
     with pytest.raises(KeyboardInterrupt):
-        train(folder, settings=PLAIN, out="stopped", threads=1, callbacks=interrupt_after(1))
+        train(
+            folder,
+            settings=PLAIN,
+            out="stopped",
+            session=Session(threads=1, callbacks=interrupt_after(1)),
+        )
     make_digits(folder, first=1)
     with pytest.raises(RunError, match=r"has changed since it began: fingerprint .* -> .*; put"):
-        train(resume="stopped", threads=1)
+        train(resume="stopped", session=Session(threads=1))
     make_digits(folder)
-    assert train(resume="stopped", threads=1).num_epochs == 3
+    assert train(resume="stopped", session=Session(threads=1)).num_epochs == 3
 
 
 def test_refuses_data_that_is_gone(tmp_path, make_digits, interrupt_after):
     folder = make_digits(tmp_path / "mine")
     with pytest.raises(KeyboardInterrupt):
-        train(folder, settings=PLAIN, out="stopped", threads=1, callbacks=interrupt_after(1))
+        train(
+            folder,
+            settings=PLAIN,
+            out="stopped",
+            session=Session(threads=1, callbacks=interrupt_after(1)),
+        )
     shutil.rmtree(folder)
-    with pytest.raises(DataError, match=r"no data set is called .*mine"):
-        train(resume="stopped", threads=1)
+    with pytest.raises(RunError, match=r"is gone: there is no .*mine; if it was moved"):
+        train(resume="stopped", session=Session(threads=1))
 
 
 def test_an_edited_recipe_is_held_against_the_training_state(stopped):
     text = stopped.recipe_file.read_text("utf-8")
     stopped.recipe_file.write_text(text.replace("batch_size = 50", "batch_size = 40"), "utf-8")
     with pytest.raises(RunError, match=r"of its training state.*batch_size: 50 -> 40"):
-        train(resume="stopped", threads=1)
+        train(resume="stopped", session=Session(threads=1))
 
 
 @pytest.mark.parametrize("damage", ["cut", "garbage", "empty"])
@@ -272,7 +302,7 @@ def test_refuses_a_damaged_training_state(stopped, damage):
     damaged = {"cut": content[: len(content) // 2], "garbage": b"\x07" * 999, "empty": b""}
     stopped.state_file.write_bytes(damaged[damage])
     with pytest.raises(ClassifierFileError, match="is damaged, cut off, or no safetensors file"):
-        train(resume="stopped", threads=1)
+        train(resume="stopped", session=Session(threads=1))
 
 
 @pytest.mark.parametrize("key", ["recipe", "fingerprint", "threads", "precision"])
@@ -281,14 +311,14 @@ def test_refuses_a_training_state_that_lacks_something(stopped, key):
     del header[key]
     save_tensors(stopped.state_file, tensors, header)
     with pytest.raises(RunError, match="is not a training state; train a new run"):
-        train(resume="stopped", threads=1)
+        train(resume="stopped", session=Session(threads=1))
 
 
 def test_refuses_a_training_state_of_other_data(stopped):
     tensors, header = load_tensors(stopped.state_file)
     save_tensors(stopped.state_file, tensors, header | {"fingerprint": "0" * 64})
     with pytest.raises(RunError, match="belongs to other data; train a new run"):
-        train(resume="stopped", threads=1)
+        train(resume="stopped", session=Session(threads=1))
 
 
 def test_refuses_a_training_state_of_another_network(stopped):
@@ -296,7 +326,7 @@ def test_refuses_a_training_state_of_another_network(stopped):
     tensors["weights/conv1.weight"] = torch.zeros(3, 1, 3, 3)
     save_tensors(stopped.state_file, tensors, header)
     with pytest.raises(ConfigError, match="the training state does not fit this recipe"):
-        train(resume="stopped", threads=1)
+        train(resume="stopped", session=Session(threads=1))
 
 
 def test_warns_where_the_last_digits_will_differ(stopped):
@@ -312,7 +342,7 @@ def test_warns_where_the_last_digits_will_differ(stopped):
             self.notes.append(text)
 
     listener = Listener()
-    train(resume="stopped", threads=2, callbacks=listener)
+    train(resume="stopped", session=Session(threads=2, callbacks=listener))
     assert listener.notes == ["goes on after epoch 1 of 3"]
     [warning] = listener.warnings
     assert warning.startswith("the run began on 1 threads in ")

@@ -10,8 +10,9 @@ from PIL import Image
 
 from tellapart.errors import ConfigError, DataError, RunError, ShapeError
 from tellapart.models.checkpoint import save_classifier
-from tellapart.models.classifier import Classifier, Normalization
+from tellapart.models.classifier import Classifier
 from tellapart.models.registry import count_parameters, seeded_network
+from tellapart.models.spec import ClassifierSpec, Normalization
 from tellapart.workflow.predict import predict
 from tellapart.workflow.show import (
     show_activation,
@@ -44,11 +45,13 @@ def colour_classifier(tmp_path):
     """A classifier file of 20x30 colour pictures, with no run around it."""
     classifier = Classifier(
         seeded_network("single-conv", (3, 20, 30), 2, {}, 0),
-        network_name="single-conv",
-        arguments={},
-        class_names=("ant", "bee"),
-        image_shape=(3, 20, 30),
-        normalization=Normalization((0.5,), (0.5,)),
+        ClassifierSpec(
+            network="single-conv",
+            arguments={},
+            class_names=("ant", "bee"),
+            image_shape=(3, 20, 30),
+            normalization=Normalization((0.5,), (0.5,)),
+        ),
     )
     path = tmp_path / "ants.safetensors"
     save_classifier(path, classifier, {})
@@ -123,7 +126,7 @@ def test_a_learned_kernel_sees_the_run_s_own_picture(trained):
     assert len(content(page)["scenes"]) == 8
     caption = content(page)["fields"][0]["caption"]["en"]
     assert re.fullmatch(
-        "what comes to this layer: the first test picture of mnist-sample: .", caption
+        "what comes to this layer: the first test image of mnist-sample: .", caption
     )
     assert show_convolution(kernel=f"{trained.run}:conv1", digit=4, padding=1, stride=2)
 

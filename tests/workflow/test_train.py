@@ -19,8 +19,9 @@ from tellapart.errors import ConfigError, DataError, DeviceError, DivergedError,
 from tellapart.models.checkpoint import load_classifier, read_classifier, weights_sha256
 from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import RunFolder
-from tellapart.runs.planning import make_plan
-from tellapart.workflow.train import make_trainer, train
+from tellapart.runs.planning import TrainingRequest, make_plan
+from tellapart.runs.session import Session
+from tellapart.workflow.train import plan_training, train
 
 # Read here, because the tests themselves are kept from finding it.
 FULL_DATA = os.environ.get("TELLAPART_DATA")
@@ -44,7 +45,7 @@ def names_in(folder: str | Path = ".") -> set[str]:
 def test_a_run_holds_all_that_came_of_it(trained):
     run = RunFolder(trained.run)
     assert names_in(run.path) == FILES
-    assert run.is_complete
+    assert run.evaluation_file.exists()
     assert run.read_recipe().model.network == "single-conv"
     assert run.read_data_reference().source == "mnist-sample"
     assert [row["epoch"] for row in run.read_metrics()] == [1]
@@ -82,9 +83,9 @@ def test_the_result_as_json(trained):
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others(digits):
-    first = train(digits, settings=QUICK, seed=3, out="first", threads=1)
-    second = train(digits, settings=QUICK, seed=3, out="second", threads=1)
-    other = train(digits, settings=QUICK, seed=4, out="other", threads=1)
+    first = train(digits, settings=QUICK, seed=3, out="first", session=Session(threads=1))
+    second = train(digits, settings=QUICK, seed=3, out="second", session=Session(threads=1))
+    other = train(digits, settings=QUICK, seed=4, out="other", session=Session(threads=1))
     assert first.seed == 3
     assert first.weights_sha256 == second.weights_sha256 != other.weights_sha256
     assert first.test == second.test
@@ -94,12 +95,17 @@ def test_training_leaves_torchs_generator_alone(digits):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    train(digits, settings=["epochs=1", "model.network=dropout"], out="run", threads=1)
+    train(
+        digits,
+        settings=["epochs=1", "model.network=dropout"],
+        out="run",
+        session=Session(threads=1),
+    )
     assert torch.equal(torch.rand(3), expected)
 
 
 def test_two_runs_get_two_folders(digits):
-    runs = [train(digits, settings=QUICK, threads=1).run for _ in range(2)]
+    runs = [train(digits, settings=QUICK, session=Session(threads=1)).run for _ in range(2)]
     assert runs == [Path("runs/digits-small-data-1"), Path("runs/digits-small-data-2")]
 
 
@@ -107,59 +113,77 @@ def test_a_taken_folder_is_left_as_it_is(digits):
     Path("taken").mkdir()
     Path("taken/letter.txt").write_text("dear", "utf-8")
     with pytest.raises(RunError, match="taken is not empty and is left as it is; choose another"):
-        train(digits, settings=QUICK, out="taken", threads=1)
+        train(digits, settings=QUICK, out="taken", session=Session(threads=1))
     assert names_in("taken") == {"letter.txt"}
     assert Path("taken/letter.txt").read_text("utf-8") == "dear"
 
 
 def test_an_empty_folder_is_taken_and_missing_ones_are_made(digits):
     Path("empty").mkdir()
-    assert train(digits, settings=QUICK, out="empty", threads=1).run == Path("empty")
-    assert train(digits, settings=QUICK, out="a/b/c", threads=1).run == Path("a/b/c")
+    assert train(digits, settings=QUICK, out="empty", session=Session(threads=1)).run == Path(
+        "empty"
+    )
+    assert train(digits, settings=QUICK, out="a/b/c", session=Session(threads=1)).run == Path(
+        "a/b/c"
+    )
 
 
 @pytest.mark.parametrize("out", ["file", "file/below"])
 def test_a_file_where_the_folder_should_be(digits, out):
     Path("file").write_text("dear", "utf-8")
     with pytest.raises(RunError, match=f"cannot make the run folder {out}: .*; choose another"):
-        train(digits, settings=QUICK, out=out, threads=1)
+        train(digits, settings=QUICK, out=out, session=Session(threads=1))
     assert names_in() == {"file"}
 
 
 def test_no_place_for_runs(digits):
     Path("runs").write_text("dear", "utf-8")
     with pytest.raises(RunError, match=r"cannot make the .*folder runs"):
-        train(digits, settings=QUICK, threads=1)
+        train(digits, settings=QUICK, session=Session(threads=1))
     assert Path("runs").read_text("utf-8") == "dear"
 
 
 def test_validation_is_carved_from_train_and_reported(digits):
-    result = train(digits, settings=[*QUICK, "data.validation_fraction=0.25"], out="run", threads=1)
+    result = train(
+        digits,
+        settings=[*QUICK, "data.validation_fraction=0.25"],
+        out="run",
+        session=Session(threads=1),
+    )
     rows = RunFolder(result.run).read_metrics()
     assert rows[0]["validation_accuracy"] == result.validation_accuracy
-    plan = make_plan(digits, settings=[*QUICK, "data.validation_fraction=0.25"])
+    plan = make_plan(
+        TrainingRequest(digits, settings=[*QUICK, "data.validation_fraction=0.25"]), Session()
+    )
     assert len(plan.train) + len(plan.validation) == 400
     for kept, held_out in zip(
         plan.train.class_counts(), plan.validation.class_counts(), strict=True
     ):
         assert abs(held_out - (kept + held_out) / 4) <= 0.5
-    other = make_plan(digits, settings=[*QUICK, "data.validation_fraction=0.25"], seed=1)
+    other = make_plan(
+        TrainingRequest(digits, settings=[*QUICK, "data.validation_fraction=0.25"], seed=1),
+        Session(),
+    )
     assert not torch.equal(other.validation.images, plan.validation.images)
 
 
 def test_normalisation_is_measured_on_what_is_trained_on(digits):
-    whole = make_plan(digits, settings=QUICK).classifier.normalization
-    carved = make_plan(digits, settings=[*QUICK, "data.validation_fraction=0.5"])
-    assert carved.classifier.normalization != whole
+    whole = make_plan(
+        TrainingRequest(digits, settings=QUICK), Session()
+    ).classifier.spec.normalization
+    carved = make_plan(
+        TrainingRequest(digits, settings=[*QUICK, "data.validation_fraction=0.5"]), Session()
+    )
+    assert carved.classifier.spec.normalization != whole
     pixels = carved.train.images.double() / 255
-    assert carved.classifier.normalization.mean[0] == pytest.approx(float(pixels.mean()))
+    assert carved.classifier.spec.normalization.mean[0] == pytest.approx(float(pixels.mean()))
 
 
 def test_a_data_set_without_a_test_split_has_no_test_accuracy(tmp_path, make_digits):
     folder = make_digits(tmp_path / "digits")
     for file in folder.glob("t10k-*"):
         file.unlink()
-    result = train(folder, settings=QUICK, out="run", threads=1)
+    result = train(folder, settings=QUICK, out="run", session=Session(threads=1))
     assert (result.test, result.test_accuracy, result.test_accuracy_interval) == (None,) * 3
     content = result.to_json()
     assert content["test_accuracy"] is content["test_accuracy_interval"] is None
@@ -167,30 +191,34 @@ def test_a_data_set_without_a_test_split_has_no_test_accuracy(tmp_path, make_dig
 
 
 def test_the_data_decides_the_recipe():
-    plan = make_plan()
+    plan = make_plan(TrainingRequest(), Session())
     assert plan.data.name == "mnist-sample"
     assert plan.recipe == load_recipe("small-data")
     assert plan.reason == "4,000 training pictures are few: more, shorter epochs"
-    assert make_plan(recipe="tutorial-lenet").reason == ""
+    assert make_plan(TrainingRequest(recipe="tutorial-lenet"), Session()).reason == ""
 
 
 def test_a_recipe_may_be_a_name_a_file_or_an_object(digits):
     load = load_recipe("tutorial-lenet")
     Path("mine.toml").write_text(load.to_toml(), "utf-8")
     for given in ("tutorial-lenet", "mine.toml", Path("mine.toml"), load):
-        assert make_plan(digits, recipe=given).recipe == load
-    assert make_plan(digits, recipe=Recipe()).recipe == Recipe()
+        assert make_plan(TrainingRequest(digits, recipe=given), Session()).recipe == load
+    assert make_plan(TrainingRequest(digits, recipe=Recipe()), Session()).recipe == Recipe()
 
 
 def test_the_seed_given_wins_over_the_recipe_and_settings(digits):
-    assert make_plan(digits, settings=["seed=3"], seed=4).recipe.training.seed == 4
+    assert (
+        make_plan(
+            TrainingRequest(digits, settings=["seed=3"], seed=4), Session()
+        ).recipe.training.seed
+        == 4
+    )
     with pytest.raises(ConfigError, match=r"^seed must be at least 0, got -1$"):
-        make_plan(digits, seed=-1)
+        make_plan(TrainingRequest(digits, seed=-1), Session())
 
 
 def test_planning_writes_nothing(digits):
-    plan = make_plan(digits, settings=QUICK)
-    make_trainer(plan)
+    plan, _ = plan_training(TrainingRequest(digits, settings=QUICK), Session())
     assert plan.to_json()["num_images"] == {"train": 400, "test": 100}
     assert names_in() == set()
 
@@ -200,21 +228,26 @@ def test_the_watcher_is_told_in_order(digits):
         def __init__(self):
             self.lines = []
 
-        def plan(self, plan):
+        def on_plan(self, plan):
             self.lines.append(f"plan {plan.data.name}")
 
-        def step(self, epoch, done, total, mean_loss):
+        def on_step(self, epoch, done, total, mean_loss):
             assert mean_loss > 0
             self.lines.append(f"step {epoch} {done}/{total}")
 
-        def epoch(self, report, num_epochs):
+        def on_epoch_end(self, report, num_epochs):
             self.lines.append(f"epoch {report.epoch}/{num_epochs}")
 
         def __exit__(self, *error):
             self.lines.append("over")
 
     diary = Diary()
-    train(digits, settings=[*QUICK, "epochs=2"], out="run", threads=1, callbacks=diary)
+    train(
+        digits,
+        settings=[*QUICK, "epochs=2"],
+        out="run",
+        session=Session(threads=1, callbacks=diary),
+    )
     assert [re.sub(" .*/", " ", line) for line in diary.lines if "step" not in line] == [
         "plan digits",
         "epoch 2",
@@ -227,11 +260,11 @@ def test_the_watcher_is_told_in_order(digits):
 
 def test_a_watcher_that_fails_does_not_cost_the_epoch(digits, epochs_saved_in):
     class Clumsy(Callbacks):
-        def epoch(self, *_):
+        def on_epoch_end(self, *_):
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        train(digits, settings=QUICK, out="run", threads=1, callbacks=Clumsy())
+        train(digits, settings=QUICK, out="run", session=Session(threads=1, callbacks=Clumsy()))
     assert epochs_saved_in(Path("run")) == 1
 
 
@@ -257,9 +290,13 @@ def test_a_watcher_that_fails_does_not_cost_the_epoch(digits, epochs_saved_in):
             ConfigError,
             "batch_size 401 is larger than the train split (400 pictures)",
         ),
-        ({"device": "tpu"}, DeviceError, "unknown device 'tpu'; use auto, cpu"),
-        ({"threads": 0}, DeviceError, "threads must be at least 1, got 0"),
-        ({"data_dir": "gone", "data": "mnist"}, DataError, "the data folder gone does not exist"),
+        ({"session": Session(device="tpu")}, DeviceError, "unknown device 'tpu'; use auto, cpu"),
+        ({"session": Session(threads=0)}, DeviceError, "threads must be at least 1, got 0"),
+        (
+            {"session": Session(data_dir=Path("gone")), "data": "mnist"},
+            DataError,
+            "the data folder gone does not exist",
+        ),
     ],
 )
 def test_a_wrong_request_leaves_nothing_behind(digits, request_, error, message):
@@ -302,9 +339,9 @@ def test_pictures_too_small_for_the_network():
 def test_a_loss_that_explodes_is_an_error_and_the_run_has_no_classifier(digits):
     settings = ("epochs=1", "optimizer=sgd", "learning_rate=1e30", "schedule=constant")
     with pytest.raises(DivergedError, match=r"the loss is .* in epoch 1, batch .*; try --set"):
-        train(digits, settings=settings, out="run", threads=1)
+        train(digits, settings=settings, out="run", session=Session(threads=1))
     assert not Path("run/model.safetensors").exists()
-    assert not RunFolder(Path("run")).is_complete
+    assert not RunFolder(Path("run")).evaluation_file.exists()
 
 
 def refuse_to_sync(monkeypatch, name):
@@ -324,29 +361,34 @@ def test_a_full_disk_costs_at_most_the_file_being_written(
     digits, monkeypatch, interrupt_after, require_same_run, name
 ):
     settings = [*QUICK, "epochs=3"]
-    reference = train(digits, settings=settings, out="whole", threads=1)
+    reference = train(digits, settings=settings, out="whole", session=Session(threads=1))
     with pytest.raises(KeyboardInterrupt):
-        train(digits, settings=settings, out="run", threads=1, callbacks=interrupt_after(1))
+        train(
+            digits,
+            settings=settings,
+            out="run",
+            session=Session(threads=1, callbacks=interrupt_after(1)),
+        )
     old = {path.name: path.read_bytes() for path in Path("run").iterdir()}
     with monkeypatch.context() as patch:
         refuse_to_sync(patch, name)
         with pytest.raises(
             RunError, match=f"cannot write run/{name}: No space left on device; what stood there"
         ):
-            train(resume="run", threads=1)
+            train(resume="run", session=Session(threads=1))
     assert not list(Path("run").glob(".*"))
     if name in old:
         assert Path("run", name).read_bytes() == old[name]
     else:
         assert not Path("run", name).exists()
     assert not Path("run/evaluation.json").exists()
-    require_same_run(train(resume="run", threads=1), reference)
+    require_same_run(train(resume="run", session=Session(threads=1)), reference)
 
 
 @pytest.mark.skipif(not FULL_DATA, reason="needs the full MNIST; set TELLAPART_DATA")
 def test_the_data_is_found_again_in_the_same_data_dir():
     Path("archive").symlink_to(Path(FULL_DATA).resolve())
-    plan = make_plan("mnist", data_dir="archive", settings=QUICK)
+    plan = make_plan(TrainingRequest("mnist", settings=QUICK), Session(data_dir=Path("archive")))
     assert plan.data.data_dir == str(Path(FULL_DATA).resolve())
     assert plan.to_json()["num_images"] == {"train": 60000, "test": 10000}
     assert plan.recipe.name == "standard"
@@ -354,7 +396,7 @@ def test_the_data_is_found_again_in_the_same_data_dir():
 
 @pytest.mark.slow
 def test_the_default_recipe_on_the_default_data():
-    result = train(threads=1)
+    result = train(session=Session(threads=1))
     assert result.data == "mnist-sample"
     assert result.test_accuracy >= 0.97
     pictures = load_data_set("mnist-sample").split("test")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -12,18 +13,23 @@ from tellapart.cli.data import data_app
 from tellapart.cli.json_output import print_json
 from tellapart.cli.options import (
     DataDir,
-    Device,
     Json,
+    Machine,
     RecipeName,
     Seed,
     Settings,
     Shots,
-    Threads,
     Tta,
+    session_of,
 )
 from tellapart.cli.recipes import recipes_app
 from tellapart.cli.show import show_app
 from tellapart.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tellapart.runs.planning import TrainingRequest
+
+_MACHINE = Machine()
 
 app = App(
     name="tellapart",
@@ -52,8 +58,7 @@ def train(
     out: Path | None = None,
     resume: Path | None = None,
     data_dir: DataDir = None,
-    device: Device = "auto",
-    threads: Threads = None,
+    machine: Machine = _MACHINE,
     dry_run: bool = False,
     json: Json = False,
 ) -> int:
@@ -71,59 +76,44 @@ def train(
     dry_run
         Say what would be done, and stop.
     """
+    from tellapart.runs.folder import find_run
+    from tellapart.runs.planning import TrainingRequest
+
+    run = find_run(resume) if resume else None
+    request = TrainingRequest(data, recipe, settings, shots, seed, run)
+    return _train(request, out, machine, data_dir, dry_run=dry_run, json=json)
+
+
+def _train(
+    request: TrainingRequest,
+    out: Path | None,
+    machine: Machine,
+    data_dir: Path | None,
+    *,
+    dry_run: bool,
+    json: bool,
+) -> int:
+    """Trains as requested, or reports what would be done."""
     from tellapart.cli.progress import ConsoleCallbacks
-    from tellapart.cli.tables import counted, print_evaluation, print_plan
-    from tellapart.runs.planning import make_plan
-    from tellapart.workflow.train import make_trainer
-    from tellapart.workflow.train import train as run_training
+    from tellapart.cli.tables import print_plan, print_training
+    from tellapart.runtime import keep_freed_memory
+    from tellapart.workflow.train import plan_training, resumed_session, train_as_requested
 
-    if shots is not None:
-        settings = (*settings, f"data.shots={shots}")
-    if dry_run:
-        from tellapart.runs.folder import open_run
-        from tellapart.runtime import set_threads
-
-        set_threads(threads)
-        with ConsoleCallbacks() as callbacks:
-            plan = make_plan(
-                data,
-                recipe=recipe,
-                settings=settings,
-                seed=seed,
-                run=open_run(resume) if resume else None,
-                data_dir=data_dir,
-                device=device,
-                callbacks=callbacks,
-            )
-            make_trainer(plan)  # refuses what cannot be trained
-        if json:
-            print_json(plan.to_json())
-        else:
-            print_plan(plan)
-        return 0
+    keep_freed_memory()
     with ConsoleCallbacks() as callbacks:
-        result = run_training(
-            data,
-            recipe=recipe,
-            settings=settings,
-            seed=seed,
-            out=out,
-            resume=resume,
-            data_dir=data_dir,
-            device=device,
-            threads=threads,
-            callbacks=callbacks,
-        )
+        session = session_of(callbacks, machine, data_dir)
+        if dry_run:
+            session = resumed_session(session, request.resume)
+            with session.limited_threads():
+                plan, _ = plan_training(request, session)
+        else:
+            result = train_as_requested(request, out, session)
     if json:
-        print_json(result.to_json())
-        return 0
-    if result.test is None:
-        print(f"{result.data} has no test split, so there is no test accuracy")
+        print_json(plan.to_json() if dry_run else result.to_json())
+    elif dry_run:
+        print_plan(plan)
     else:
-        print_evaluation(result.test, result.title)
-        print(f"report    {result.run / 'report.html'}")
-    print(f"trained   {counted(result.num_epochs, 'epoch')} in {result.train_seconds:.1f} s")
-    print(f"run       {result.run}")
+        print_training(result)
     return 0
 
 
@@ -143,8 +133,7 @@ def finetune(
     seed: Seed = None,
     out: Path | None = None,
     data_dir: DataDir = None,
-    device: Device = "auto",
-    threads: Threads = None,
+    machine: Machine = _MACHINE,
     dry_run: bool = False,
     json: Json = False,
 ) -> int:
@@ -175,23 +164,14 @@ def finetune(
     dry_run
         Say what would be done, and stop.
     """
+    from tellapart.runs.planning import TrainingRequest
     from tellapart.workflow.finetune import compare as run_comparison
     from tellapart.workflow.finetune import finetuning_settings
 
     if not compare:
-        return train(
-            data,
-            recipe=recipe,
-            settings=finetuning_settings(source, settings, freezing, lora_rank, weights),
-            shots=shots,
-            seed=seed,
-            out=out,
-            data_dir=data_dir,
-            device=device,
-            threads=threads,
-            dry_run=dry_run,
-            json=json,
-        )
+        changes = finetuning_settings(source, settings, freezing, lora_rank, weights)
+        request = TrainingRequest(data, recipe, changes, shots, seed)
+        return _train(request, out, machine, data_dir, dry_run=dry_run, json=json)
     if freezing is not None or dry_run:
         raise ConfigError("--compare tries every way in turn; leave out --freezing and --dry-run")
     from tellapart.cli.progress import ConsoleCallbacks
@@ -208,10 +188,7 @@ def finetune(
             shots=shots,
             seed=seed,
             out=out,
-            data_dir=data_dir,
-            device=device,
-            threads=threads,
-            callbacks=callbacks,
+            session=session_of(callbacks, machine, data_dir),
         )
     if json:
         print_json({"data": data, "source": source, "ways": [way.to_json() for way in ways]})
@@ -229,8 +206,7 @@ def evaluate(
     tta: Tta = None,
     out: Path | None = None,
     data_dir: DataDir = None,
-    device: Device = "auto",
-    threads: Threads = None,
+    machine: Machine = _MACHINE,
     json: Json = False,
 ) -> int:
     """Evaluate a run: accuracy with its interval, confusions, ROC, calibration, and a page.
@@ -250,8 +226,8 @@ def evaluate(
         out.
     """
     from tellapart.cli.progress import ConsoleCallbacks
-    from tellapart.cli.tables import print_evaluation
-    from tellapart.runs.ensemble import split_arguments
+    from tellapart.cli.tables import print_evaluation, print_verdict
+    from tellapart.runs.ensembling import split_arguments
     from tellapart.workflow.evaluate import evaluate as run_evaluation
 
     runs, data = split_arguments([run, *more])
@@ -262,28 +238,29 @@ def evaluate(
             split=split,
             tta=tta,
             out=out,
-            data_dir=data_dir,
-            device=device,
-            threads=threads,
-            callbacks=callbacks,
+            session=session_of(callbacks, machine, data_dir),
         )
     if json:
         print_json(result.to_json())
+    else:
+        print_evaluation(result.evaluation, result.title)
+        if result.report:
+            print(f"report    {result.report}")
+        print_verdict(result.verdict)
+    if result.not_written is None:
         return 0
-    print_evaluation(result.evaluation, result.title)
-    print(f"report    {result.report}")
-    return 0
+    print(f"tellapart: {result.not_written}", file=sys.stderr)
+    return 2
 
 
 @app.command
 def predict(
     run: Path,
     /,
-    *pictures: str,
+    *images: str,
     as_is: bool = False,
     tta: Tta = None,
-    device: Device = "auto",
-    threads: Threads = None,
+    machine: Machine = _MACHINE,
     json: Json = False,
 ) -> int:
     """Name the class of picture files, of any size and mode.
@@ -292,17 +269,18 @@ def predict(
     ----------
     run
         The folder that `tellapart train` printed, or a classifier file.
-    pictures
+    images
         Files, folders and patterns such as 'scans/*.png'.
     as_is
         Do not put right a drawing that differs in ground, size or place from those trained on.
     """
+    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_predictions
     from tellapart.workflow.predict import predict as run_prediction
 
-    predictions = run_prediction(
-        run, pictures, as_is=as_is, tta=tta, device=device, threads=threads
-    )
+    with ConsoleCallbacks() as callbacks:
+        session = session_of(callbacks, machine)
+        predictions = run_prediction(run, images, as_is=as_is, tta=tta, session=session)
     if json:
         rows = [entry.to_json() for entry in predictions]
         print_json({"run": str(run), "predictions": rows})
@@ -320,8 +298,7 @@ def reproduce(
     seed: Annotated[int, Parameter(help="For every run.")] = 0,
     out: Path | None = None,
     data_dir: DataDir = None,
-    device: Device = "auto",
-    threads: Threads = None,
+    machine: Machine = _MACHINE,
     json: Json = False,
 ) -> int:
     """Train the seven networks of the tutorials as their articles say, and compare.
@@ -346,10 +323,7 @@ def reproduce(
             settings=settings,
             seed=seed,
             out=out,
-            data_dir=data_dir,
-            device=device,
-            threads=threads,
-            callbacks=callbacks,
+            session=session_of(callbacks, machine, data_dir),
         )
     if json:
         rows = [

@@ -7,7 +7,7 @@ from pathlib import Path
 from cyclopts import App
 
 from tellapart.cli.json_output import print_json
-from tellapart.cli.options import DataDir, Json, RecipeName, Settings
+from tellapart.cli.options import DataDir, Json, RecipeName, Settings, session_of
 
 data_app = App(name="data", help="Data sets: what there is, and fetching it.")
 
@@ -51,7 +51,7 @@ def fetch(name: str, /, *, data_dir: DataDir = None, json: Json = False) -> int:
         paths = fetch_files(
             name,
             data_dir=data_dir,
-            progress=lambda done, total: callbacks.download(name, done, total),
+            progress=lambda done, total: callbacks.on_download(name, done, total),
         )
     if json:
         print_json({"name": name, "files": [str(path) for path in paths]})
@@ -96,8 +96,7 @@ def check_data(
             recipe=recipe,
             settings=settings,
             page=page,
-            data_dir=data_dir,
-            callbacks=callbacks,
+            session=session_of(callbacks, data_dir=data_dir),
         )
     if json:
         print_json(result.to_json())
@@ -129,7 +128,10 @@ def prepare_data(
 
     with ConsoleCallbacks() as callbacks:
         result = run_preparation(
-            data, recipe=recipe, settings=settings, data_dir=data_dir, callbacks=callbacks
+            data,
+            recipe=recipe,
+            settings=settings,
+            session=session_of(callbacks, data_dir=data_dir),
         )
     if json:
         print_json(result.to_json())

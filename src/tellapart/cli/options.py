@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from tellapart.runs.callbacks import Callbacks
+    from tellapart.runs.session import Session
 
 RecipeName = Annotated[
     str | None,
@@ -33,12 +38,35 @@ Shots = Annotated[
 DataDir = Annotated[
     Path | None, Parameter(help="Look for a data set's files here first, in DATA_DIR/NAME.")
 ]
-Device = Annotated[
-    str, Parameter(help="auto, cpu, cuda, cuda:1 or mps; auto takes a GPU where there is one.")
-]
-Threads = Annotated[
-    int | None, Parameter(help="Threads for one operation; all cores, if left out.")
-]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Machine:
+    """Options of every command that computes: they end up in the command's `Session`."""
+
+    device: Annotated[
+        str, Parameter(help="auto, cpu, cuda, cuda:1 or mps; auto takes a GPU where there is one.")
+    ] = "auto"
+    threads: Annotated[
+        int | None,
+        Parameter(
+            help="Threads for one operation; all cores, or of a run that is resumed the number it"
+            " began with, if left out."
+        ),
+    ] = None
+
+
+def session_of(
+    callbacks: Callbacks, machine: Machine | None = None, data_dir: Path | None = None
+) -> Session:
+    """The session of a command, made once from what the person typed."""
+    from tellapart.runs.session import Session
+
+    machine = machine or Machine()
+    return Session(machine.device, machine.threads, data_dir, callbacks)
+
+
 Tta = Annotated[
     bool | None,
     Parameter(

@@ -13,7 +13,7 @@ from tellapart.runs.callbacks import Callbacks
 
 if TYPE_CHECKING:
     from tellapart.finetuning.transfer import TensorTransfer
-    from tellapart.runs.planning import Plan
+    from tellapart.runs.plan import Plan
     from tellapart.training.trainer import EpochReport
 
 _PLAIN_STEP = 0.25
@@ -29,7 +29,7 @@ class ConsoleCallbacks(Callbacks):
         self._plain_fraction = 0.0
         self._transfers_shown: tuple[TensorTransfer, ...] = ()
 
-    def download(self, name: str, done_bytes: int, total_bytes: int | None) -> None:
+    def on_download(self, name: str, done_bytes: int, total_bytes: int | None) -> None:
         """A bar, or a line for every quarter."""
         total = total_bytes or 0
         if self._console.is_terminal:
@@ -43,7 +43,7 @@ class ConsoleCallbacks(Callbacks):
             line = f"fetching {name}: {done_bytes / 1e6:.1f} of {total / 1e6:.1f} MB"
             self._console.print(line, markup=False, soft_wrap=True)
 
-    def decoding(self, done: int, total: int) -> None:
+    def on_decoding(self, done: int, total: int) -> None:
         """A bar, or a line for every quarter."""
         if self._console.is_terminal:
             self._bar("preparing pictures", done, total)
@@ -56,19 +56,19 @@ class ConsoleCallbacks(Callbacks):
             line = f"preparing pictures: {done:,} of {total:,}"
             self._console.print(line, markup=False, soft_wrap=True)
 
-    def plan(self, plan: Plan) -> None:
+    def on_plan(self, plan: Plan) -> None:
         """The summary before training; of a comparison's ways, the first says what is loaded."""
         self._stop()
         transfers = plan.start.transfers if plan.start else ()
         print_plan(plan, self._console, shows_transfers=transfers != self._transfers_shown)
         self._transfers_shown = transfers or self._transfers_shown
 
-    def step(self, epoch: int, done: int, total: int, mean_loss: float) -> None:
+    def on_step(self, epoch: int, done: int, total: int, mean_loss: float) -> None:
         """Moves the bar; plain output has a line per epoch only."""
         if self._console.is_terminal:
             self._bar(f"epoch {epoch}  loss {mean_loss:.4f}", done, total)
 
-    def epoch(self, report: EpochReport, num_epochs: int) -> None:
+    def on_epoch_end(self, report: EpochReport, num_epochs: int) -> None:
         """One line per epoch."""
         self._stop()
         width = len(str(num_epochs))

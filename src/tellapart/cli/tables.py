@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tellapart.data.sets.catalogue import CatalogueEntry
     from tellapart.evaluation import Evaluation
     from tellapart.finetuning.start import Start
-    from tellapart.runs.planning import Plan
+    from tellapart.runs.plan import Plan
     from tellapart.workflow.check import CheckResult
     from tellapart.workflow.finetune import ComparedWay
     from tellapart.workflow.predict import Prediction
@@ -46,8 +46,7 @@ def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: b
     train = plan.train
     channels, height, width = train.image_shape
     colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
-    splits = {"train": train, "validation": plan.validation, **_other_splits(plan)}
-    counts = " · ".join(f"{name} {len(part):,}" for name, part in splits.items() if part)
+    counts = " · ".join(f"{name} {len(part):,}" for name, part in plan.splits.items())
     lines = [
         ("data", f"{plan.data.name}: {counts}"),
         ("", f"{train.num_classes} classes, {_per_class(train)} each; {width}x{height} {colour}"),
@@ -100,11 +99,6 @@ def _transfer_table(start: Start) -> Table:
     for (layer, outcome, how), tensors in layers.items():
         table.add_row(Text(layer), Text(", ".join(tensors)), outcome + (f": {how}" if how else ""))
     return table
-
-
-def _other_splits(plan: Plan) -> dict[str, ImageSet]:
-    known = ("train", "validation")
-    return {name: part for name, part in plan.data_set.splits.items() if name not in known}
 
 
 def _per_class(train: ImageSet) -> str:
@@ -163,6 +157,24 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     calibration = _number(evaluation.expected_calibration_error)
     print(f"loss      {evaluation.loss:.4f}   calibration error {calibration}")
     print(f"mistakes  {wrong:,}" + (", most often " + ", ".join(pairs) if pairs else ""))
+
+
+def print_training(result: TrainingResult) -> None:
+    """What a training came to; the last line is the loudest where the classifier is of no use."""
+    if result.test is None:
+        print(f"{result.data} has no test split, so there is no test accuracy")
+    else:
+        print_evaluation(result.test, result.title)
+        print(f"report    {result.run / 'report.html'}")
+    print(f"trained   {counted(result.num_epochs, 'epoch')} in {result.train_seconds:.1f} s")
+    print(f"run       {result.run}")
+    print_verdict(result.verdict)
+
+
+def print_verdict(verdict: str | None) -> None:
+    """That a classifier is of no use, where it is."""
+    if verdict:
+        _stdout().print(Text(f"\nWARNING: {verdict}", style="bold red"), soft_wrap=True)
 
 
 def print_predictions(predictions: Sequence[Prediction]) -> None:

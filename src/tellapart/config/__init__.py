@@ -5,7 +5,7 @@ and ``tellapart recipes show`` are all fed from it. A recipe that breaks a rule 
 """
 
 from tellapart.config.fields import Scalar
-from tellapart.config.keys import all_keys
+from tellapart.config.keys import Settings, all_keys, typed_settings
 from tellapart.config.recipe import (
     Recipe,
     load_recipe,
@@ -43,6 +43,7 @@ __all__ = [
     "Recipe",
     "Scalar",
     "ScheduleRecipe",
+    "Settings",
     "TrainingRecipe",
     "Views",
     "all_keys",
@@ -52,4 +53,5 @@ __all__ = [
     "recipe_from_toml",
     "recipe_names",
     "recipe_text",
+    "typed_settings",
 ]

@@ -10,11 +10,12 @@ import operator
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import field
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tellapart.errors import ConfigError
 
 Scalar = bool | int | float | str
+DataclassT = TypeVar("DataclassT")
 
 
 def setting(
@@ -29,7 +30,7 @@ def setting(
     """A field of a section.
 
     Args:
-        default: taken where a recipe says nothing.
+        default: taken where nothing is given; `dataclasses.MISSING` where something must be.
         help: what the field means, as ``recipes show`` prints it.
         minimum: the smallest number allowed; ``above`` is not allowed itself.
         above: see ``minimum``.
@@ -38,6 +39,8 @@ def setting(
     """
     limits = {"minimum": minimum, "above": above, "maximum": maximum, "below": below}
     metadata = {"help": help, "limits": {k: v for k, v in limits.items() if v is not None}}
+    if default is dataclasses.MISSING:
+        return field(metadata=metadata)
     if isinstance(default, dict):
         return field(default_factory=lambda: dict(default), metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -91,8 +94,17 @@ def typed(key: str, value: Any, hint: Any) -> Any:
         return tuple(typed(key, entry, get_args(hint)[0]) for entry in value)
     if is_table(hint) and isinstance(value, Mapping):
         return {str(name): typed(f"{key}.{name}", entry, Scalar) for name, entry in value.items()}
-    if origin in (Union, types.UnionType) and type(value) in get_args(hint):
-        return value
+    if origin in (Union, types.UnionType):
+        kinds = get_args(hint)
+        if type(value) in kinds:
+            return value
+        if types.NoneType in kinds and len(kinds) == 2:
+            return typed(key, value, next(kind for kind in kinds if kind is not types.NoneType))
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if isinstance(value, hint):
+            return value
+        if isinstance(value, Mapping):
+            return from_table(hint, value, key)
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     with contextlib.suppress(OverflowError):  # a whole number of more than 308 digits
         if hint is float and is_number:
@@ -112,6 +124,36 @@ def typed(key: str, value: Any, hint: Any) -> Any:
     }
     kind = wanted.get(hint, "a list of numbers" if origin is tuple else "a table of plain values")
     raise ConfigError(f"{key} must be {kind}, got {value!r}")
+
+
+def from_table(kind: type[DataclassT], table: Mapping[str, Any], key: str = "") -> DataclassT:
+    """A dataclass from a table of its fields, tables for dataclasses inside it.
+
+    Args:
+        kind: the dataclass.
+        table: values by field; what is left out has the field's default.
+        key: what the table is called, for the message of an error.
+
+    Raises:
+        ConfigError: an unknown field, one without a default left out, or a value of another type.
+    """
+    hints = get_type_hints(kind)
+    entries = {entry.name: entry for entry in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    dot = f"{key}." if key else ""
+    for name in table:
+        if name not in entries:
+            raise ConfigError(f"unknown key {dot + str(name)!r}{nearest(str(name), list(entries))}")
+    missing = [
+        name
+        for name, entry in entries.items()
+        if name not in table
+        and entry.default is dataclasses.MISSING
+        and entry.default_factory is dataclasses.MISSING
+    ]
+    if missing:
+        raise ConfigError(f"{key or kind.__name__} lacks {', '.join(missing)}")
+    values = {name: typed(f"{dot}{name}", value, hints[name]) for name, value in table.items()}
+    return kind(**values)
 
 
 def is_table(hint: Any) -> bool:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import PurePath
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from tellapart.config.fields import Scalar, is_table
 from tellapart.config.sections import SECTION_TYPES, SECTIONS
 from tellapart.errors import ConfigError
+
+Settings = Mapping[str, Any] | Sequence[str]
+"""Changes to a recipe: values by key, or texts ``KEY=VALUE``."""
 
 
 @cache
@@ -67,6 +71,38 @@ def suggest_key(key: str) -> str:
     return f"; did you mean {short.get(found[0], found[0])!r}?"
 
 
+def typed_settings(settings: Settings) -> dict[str, Any]:
+    """Settings as values by their full keys; what was given as text ``KEY=VALUE`` is parsed.
+
+    Values that are given as they are stay as they are: nothing is turned into text to be parsed
+    again. Of a key that is given twice the last value counts.
+
+    Raises:
+        ConfigError: an unknown or ambiguous key, or a text without ``=``.
+    """
+    given = settings.items() if isinstance(settings, Mapping) else map(_pair, settings)
+    values = {}
+    for key, value in given:
+        section, name, argument = locate(key.strip())
+        full = f"{section}.{name}" + (f".{argument}" if argument else "")
+        if isinstance(value, _Text):
+            text, hint = str(value), hints_of(section)[name]
+            value = parse_scalar(text) if argument else parse(full, text, hint)
+        values[full] = str(value) if isinstance(value, PurePath) else value
+    return values
+
+
+class _Text(str):
+    """A value as a person typed it, to be parsed."""
+
+
+def _pair(setting: str) -> tuple[str, _Text]:
+    key, equals, text = setting.partition("=")
+    if not equals:
+        raise ConfigError(f"--set takes KEY=VALUE, got {setting!r}; e.g. epochs=5")
+    return key, _Text(text.strip())
+
+
 def parse_scalar(text: str) -> Scalar:
     """A value as TOML reads it, or the text itself."""
     try:
@@ -84,7 +120,7 @@ def parse(key: str, text: str, hint: Any) -> Any:
         parts = [part.strip() for part in text.strip("[]()").split(",") if part.strip()]
         return tuple(parse(key, part, get_args(hint)[0]) for part in parts)
     if hint is str or get_origin(hint) is Literal:
-        return text.strip("\"'")
+        return _unquoted(text)
     value = parse_scalar(text)
     # `1e-3` is a number in TOML, `.5` and `5.` are not, and people type them.
     if hint is float and isinstance(value, str):
@@ -93,3 +129,9 @@ def parse(key: str, text: str, hint: Any) -> Any:
         except ValueError:
             return value
     return value
+
+
+def _unquoted(text: str) -> str:
+    """The text without a pair of quotes around it; a quote at one end alone belongs to the text."""
+    is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return str(text[1:-1] if is_quoted else text)

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -14,12 +14,12 @@ from typing import Any
 
 from tellapart.config.fields import Scalar, nearest, typed
 from tellapart.config.keys import (
+    Settings,
     all_keys,
     hints_of,
     locate,
-    parse,
-    parse_scalar,
     suggest_key,
+    typed_settings,
 )
 from tellapart.config.sections import (
     SECTION_TYPES,
@@ -89,28 +89,32 @@ class Recipe:
                 lines.append(f"{entry.name} = {_toml(value)}")
         return "\n".join(lines) + "\n"
 
-    def with_settings(self, settings: Sequence[str]) -> Recipe:
-        """The recipe with ``KEY=VALUE`` settings applied, all at once.
+    def with_settings(self, settings: Settings) -> Recipe:
+        """The recipe with settings applied, all at once.
 
         A key is ``section.field``, or the field alone where only one section has it, or a section
         alone for its ``name`` (``optimizer=sgd``, ``schedule=cosine``). Another network begins with
         its own arguments' defaults: those of the recipe were meant for the one it replaces.
 
+        Args:
+            settings: values by key, as they are; or texts ``KEY=VALUE``, as a person types them.
+
         Raises:
             ConfigError: an unknown or ambiguous key, or a value of the wrong type or range.
+
+        >>> Recipe().with_settings({"training.epochs": 3}).training.epochs
+        3
+        >>> Recipe().with_settings(["epochs=3", "optimizer=sgd"]).optimizer.name
+        'sgd'
         """
         tables = self.to_mapping()
         arguments: dict[str, Scalar] = {}
-        for setting in settings:
-            key, equals, text = setting.partition("=")
-            if not equals:
-                raise ConfigError(f"--set takes KEY=VALUE, got {setting!r}; e.g. epochs=5")
-            section, name, argument = locate(key.strip())
-            hint = hints_of(section)[name]
+        for key, value in typed_settings(settings).items():
+            section, name, argument = locate(key)
             if argument:
-                arguments[argument] = parse_scalar(text.strip())
+                arguments[argument] = value
             else:
-                tables[section][name] = parse(f"{section}.{name}", text.strip(), hint)
+                tables[section][name] = value
         if tables["model"]["network"] == self.model.network:
             arguments = {**self.model.arguments, **arguments}
         tables["model"]["arguments"] = arguments

@@ -61,6 +61,36 @@ def _of_classes(part: ImageSet, kept: tuple[str, ...]) -> ImageSet:
     return ImageSet(part.images[wanted], labels[wanted], kept)
 
 
+def match_classes(image_set: ImageSet, class_names: Sequence[str], name: str) -> ImageSet:
+    """The same images with labels that number the classes as ``class_names`` does.
+
+    Classes are matched by their names, whatever their order; some may have no image here.
+
+    Args:
+        image_set: the images.
+        class_names: the classes that a classifier knows, in its order.
+        name: of the data set, for the message of an error.
+
+    Raises:
+        DataError: images of a class that is not among ``class_names``.
+    """
+    wanted = tuple(class_names)
+    if image_set.class_names == wanted:
+        return image_set
+    counts = zip(image_set.class_names, image_set.class_counts(), strict=True)
+    unknown = [repr(known) for known, count in counts if count and known not in wanted]
+    if unknown:
+        known_words = ", ".join(map(repr, wanted[:5])) + (", ..." if len(wanted) > 5 else "")
+        more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""
+        raise DataError(
+            f"{name} has images of {', '.join(unknown[:5])}{more}, which the classifier does not "
+            f"know; it knows {known_words}: leave them out, or fine-tune the classifier to them"
+        )
+    numbers = [wanted.index(known) if known in wanted else 0 for known in image_set.class_names]
+    labels = torch.tensor(numbers, device=image_set.labels.device)[image_set.labels]
+    return replace(image_set, labels=labels, class_names=wanted)
+
+
 def few_shots(train: ImageSet, shots: int, seed: int) -> ImageSet:
     """``shots`` pictures of each class, drawn at random, in the order of ``train``.
 

@@ -17,7 +17,8 @@ from torch import nn
 
 from tellapart.errors import ClassifierFileError, ConfigError
 from tellapart.models.blocks import features_shape, named
-from tellapart.models.classifier import Classifier, Normalization
+from tellapart.models.classifier import Classifier
+from tellapart.models.spec import ClassifierSpec, Normalization
 
 PREFIX = "timm:"
 
@@ -64,13 +65,14 @@ def load_pretrained(name: str, weights_file: Path | None = None) -> Classifier:
     network = _with_output(backbone, shape, 2)
     return Classifier(
         network,
-        network_name=f"{PREFIX}{name}",
-        arguments={},
-        class_names=("0", "1"),
-        image_shape=shape,
-        normalization=Normalization(
-            tuple(map(float, settings.get("mean", (0.5,)))),
-            tuple(map(float, settings.get("std", (0.5,)))),
+        ClassifierSpec(
+            network=f"{PREFIX}{name}",
+            class_names=("0", "1"),
+            image_shape=shape,
+            normalization=Normalization(
+                tuple(map(float, settings.get("mean", (0.5,)))),
+                tuple(map(float, settings.get("std", (0.5,)))),
+            ),
         ),
     )
 

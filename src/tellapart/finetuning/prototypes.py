@@ -63,8 +63,7 @@ def output_features(
 
     For the picture as it is, whatever other views the classifier answers by.
     """
-    plain = classifier.with_network(classifier.network)
-    plain.views = "plain"
+    plain = classifier.with_views("plain")
     seen: list[torch.Tensor] = []
     layer = output_layer(classifier.network)
     hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float().cpu()))

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
-from tellapart.config import FinetuningRecipe, ModelRecipe, Recipe
+from tellapart.config import ModelRecipe, Recipe
 from tellapart.data.image_set import ImageSet
-from tellapart.errors import ConfigError, RunError
+from tellapart.errors import ConfigError
 from tellapart.finetuning.freezing import FineTuning
-from tellapart.finetuning.pretrained import PREFIX, load_pretrained
 from tellapart.finetuning.prototypes import set_prototypes
 from tellapart.finetuning.transfer import (
     ImageNetwork,
@@ -19,11 +17,17 @@ from tellapart.finetuning.transfer import (
     fit_normalization,
     transfer_weights,
 )
-from tellapart.models.checkpoint import read_classifier, save_classifier, weights_sha256
-from tellapart.models.classifier import Classifier, Normalization
-from tellapart.runs.folder import RunFolder, SourceReference, source_of
+from tellapart.models.classifier import Classifier
+from tellapart.models.spec import Normalization
 from tellapart.runtime import Runtime, place
-from tellapart.workflow.predict import open_classifier
+
+
+@dataclass(frozen=True)
+class SourceReference:
+    """What a run was fine-tuned from: a path or ``timm:NAME``, and the digest of its weights."""
+
+    source: str
+    weights_sha256: str
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Source:
 
     def normalization(self, channels: int) -> Normalization:
         """The source's, for pictures of ``channels``."""
-        return fit_normalization(self.classifier.normalization, channels)
+        return fit_normalization(self.classifier.spec.normalization, channels)
 
 
 @dataclass(frozen=True)
@@ -65,36 +69,6 @@ class Start:
         }
 
 
-def find_source(recipe: Recipe, run: RunFolder | None) -> Source | None:
-    """The classifier that a recipe starts from; None where it starts from zero.
-
-    Args:
-        recipe: its ``finetuning`` says where to look.
-        run: one to go on with; it has kept what it began with, so its source may be gone.
-
-    Raises:
-        ConfigError: settings of fine-tuning without a source, or a source that is none.
-        RunError: a run that is not finished, or a source that has changed since the run began.
-        ClassifierFileError: a file that is no classifier.
-    """
-    tuning = recipe.finetuning
-    if not tuning.source:
-        _require_nothing_to_tune(recipe)
-        return None
-    if run is not None and run.start_file.exists():
-        return Source(run.read_source(), read_classifier(run.start_file)[0], is_start=True)
-    classifier = _open(tuning)
-    reference = SourceReference(
-        _absolute(tuning.source), weights_sha256(classifier.network.state_dict())
-    )
-    if run is not None and run.read_source().weights_sha256 != reference.weights_sha256:
-        raise RunError(
-            f"the source {tuning.source} has changed since run {run.path} began with it; "
-            "put the old one back, or train a new run"
-        )
-    return Source(reference, classifier)
-
-
 def with_source(recipe: Recipe, source: Source) -> Recipe:
     """The recipe with the source's network, and the source's place as it can be found anywhere.
 
@@ -102,14 +76,14 @@ def with_source(recipe: Recipe, source: Source) -> Recipe:
         ConfigError: a recipe that asks for another network.
     """
     classifier, model = source.classifier, recipe.model
-    if model.network not in (classifier.network_name, ModelRecipe().network):
+    if model.network not in (classifier.spec.network, ModelRecipe().network):
         raise ConfigError(
-            f"fine-tuning keeps the network of its source, {classifier.network_name!r}, and the "
+            f"fine-tuning keeps the network of its source, {classifier.spec.network!r}, and the "
             f"recipe asks for {model.network!r}; leave out model.network"
         )
     return replace(
         recipe,
-        model=replace(model, network=classifier.network_name, arguments=classifier.arguments),
+        model=replace(model, network=classifier.spec.network, arguments=classifier.spec.arguments),
         finetuning=replace(recipe.finetuning, source=source.reference.source),
     )
 
@@ -150,39 +124,3 @@ def start_from(
         tuning.freezing,
         plan.fraction_trained,
     )
-
-
-def save_start(run: RunFolder, start: Start) -> None:
-    """Keeps what fine-tuning begins with in the run, so that resuming needs no source.
-
-    Raises:
-        RunError: where the file cannot be written.
-    """
-    save_classifier(run.start_file, start.classifier, {"finetuned_from": asdict(start.reference)})
-
-
-def _open(tuning: FinetuningRecipe) -> Classifier:
-    if tuning.source.startswith(PREFIX):
-        weights = Path(tuning.weights_file) if tuning.weights_file else None
-        return load_pretrained(tuning.source.removeprefix(PREFIX), weights)
-    path = Path(tuning.source).expanduser()
-    if not path.exists():
-        raise ConfigError(
-            f"the source {tuning.source!r} is no run, no classifier file and no timm:NAME; "
-            "a run is the folder that `tellapart train` prints"
-        )
-    return open_classifier(path)
-
-
-def _absolute(source: str) -> str:
-    return source if source.startswith(PREFIX) else source_of(Path(source))
-
-
-def _require_nothing_to_tune(recipe: Recipe) -> None:
-    tuned = recipe.finetuning != FinetuningRecipe()
-    if tuned or recipe.data.normalization == "source":
-        what = "[finetuning]" if tuned else "data.normalization=source"
-        raise ConfigError(
-            f"the recipe's {what} needs a source to start from; "
-            "use `tellapart finetune SOURCE DATA`, or set finetuning.source"
-        )

@@ -12,7 +12,7 @@ from torch.nn.functional import interpolate
 from tellapart.errors import ConfigError
 from tellapart.finetuning.stages import output_layer
 from tellapart.models.blocks import ImageShape, features_shape
-from tellapart.models.classifier import Normalization
+from tellapart.models.spec import Normalization
 
 
 @dataclass(frozen=True)

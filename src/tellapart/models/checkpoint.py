@@ -1,40 +1,32 @@
 """The classifier file and the training state, both safetensors: loading runs no code from a file.
 
 A classifier file holds the network's tensors and, in its header, one JSON text under the key
-``tellapart``: format, network and arguments, class names, picture shape, normalisation, how picture
-files are made to fit, the views that it answers by, and what is known of the training (recipe, data
-fingerprint, version). A training state holds tensors under ``weights/``, ``best/`` and
-``optimizer/``, and the rest as JSON in the same place.
+``tellapart``: the format's number, the classifier's specification (`tellapart.models.spec`), and
+what is known of the training (recipe, data fingerprint, version). A state holds tensors under
+``weights/``, ``best/`` and ``optimizer/``, and the rest as JSON in the same place.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
-from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any
 
 import safetensors
 import safetensors.torch
 import torch
 from torch import nn
 
-from tellapart.config import Views
-from tellapart.data.images.drawing import DrawingStyle
 from tellapart.errors import ClassifierFileError, ConfigError, TellapartError
 from tellapart.files import write_whole
-from tellapart.models.classifier import Classifier, Normalization
+from tellapart.models.classifier import Classifier
 from tellapart.models.registry import build_network
+from tellapart.models.spec import ClassifierSpec
 
-_FORMAT = 1
+_FORMAT = 2
 _KEY = "tellapart"
-_LONGEST_SIDE = 65_536
-_MOST_CLASSES = 1_000_000
-# A drawing's longer side may be that many times the shorter side of its frame.
-_LARGEST_FRACTION = 65_536.0
 
 
 def weights_sha256(weights: Mapping[str, torch.Tensor]) -> str:
@@ -108,19 +100,7 @@ def save_classifier(path: Path, classifier: Classifier, training: Mapping[str, A
     """
     header = {
         "format": _FORMAT,
-        "network": classifier.network_name,
-        "arguments": classifier.arguments,
-        "class_names": list(classifier.class_names),
-        "image_shape": list(classifier.image_shape),
-        "normalization": {
-            "mean": list(classifier.normalization.mean),
-            "std": list(classifier.normalization.std),
-        },
-        "preparation": {
-            "fit": classifier.fit,
-            "style": asdict(classifier.style) if classifier.style else None,
-        },
-        "prediction": {"views": classifier.views},
+        "classifier": classifier.spec.to_json(),
         "training": dict(training),
     }
     save_tensors(path, classifier.network.state_dict(), header)
@@ -165,87 +145,19 @@ def _empty_classifier(header: Mapping[str, Any]) -> Classifier:
             f"classifier file format {header.get('format')!r} is not one this version reads "
             f"(it reads {_FORMAT}); a newer tellapart may"
         )
-    class_names = _entries(header, "class_names", str)
-    if not 2 <= len(class_names) <= _MOST_CLASSES or len(set(class_names)) != len(class_names):
-        raise ClassifierFileError("header: class_names must be at least 2 different names")
-    if any("\ud800" <= letter <= "\udfff" for name in class_names for letter in name):
-        raise ClassifierFileError("header: class_names must be text, not half a character")
-    sizes = _entries(header, "image_shape", int)
-    if len(sizes) != 3 or not all(1 <= size <= _LONGEST_SIDE for size in sizes):
-        raise ClassifierFileError(f"header: image_shape must be 3 positive sizes, got {sizes}")
-    arguments = header.get("arguments")
-    if not isinstance(arguments, dict) or not isinstance(header.get("network"), str):
-        raise ClassifierFileError("header: network must be a name and arguments a table")
-    shape = (sizes[0], sizes[1], sizes[2])
-    with torch.device("meta"):
-        network = build_network(header["network"], shape, len(class_names), arguments)
-    return Classifier(
-        network,
-        network_name=header["network"],
-        arguments=arguments,
-        class_names=tuple(class_names),
-        image_shape=shape,
-        normalization=_normalization(header),
-        **_preparation(header),
-        views=_views(header),
-    )
-
-
-def _preparation(header: Mapping[str, Any]) -> dict[str, Any]:
-    """How picture files are made to fit; files of before there was a choice say nothing."""
-    table = header.get("preparation", {"fit": "pad", "style": None})
-    if not isinstance(table, dict) or table.get("fit") not in ("pad", "crop"):
-        raise ClassifierFileError("header: preparation must be a table whose fit is pad or crop")
-    style = table.get("style")
-    if style is None:
-        return {"fit": table["fit"]}
-    names = [entry.name for entry in fields(DrawingStyle)]
-    if not isinstance(style, dict) or sorted(style) != sorted(names):
-        raise ClassifierFileError(f"header: style must be a table of {', '.join(names)}")
-    fractions = [style[name] for name in names if name != "background"]
-    if style["background"] not in ("dark", "light") or not all(
-        isinstance(fraction, float) and 0 <= fraction <= _LARGEST_FRACTION for fraction in fractions
-    ):
-        raise ClassifierFileError("header: style must have a background and shares of the frame")
-    return {"fit": table["fit"], "style": DrawingStyle(**style)}
-
-
-def _views(header: Mapping[str, Any]) -> Views:
-    """Over what the classifier averages; files of before there was a choice say nothing."""
-    table = header.get("prediction", {"views": "plain"})
-    views = table.get("views") if isinstance(table, dict) else None
-    if views not in get_args(Views):
-        raise ClassifierFileError(
-            f"header: prediction must be a table whose views are {', '.join(get_args(Views))}"
-        )
-    return cast(Views, views)
-
-
-def _normalization(header: Mapping[str, Any]) -> Normalization:
-    table = header.get("normalization")
-    if not isinstance(table, dict):
-        raise ClassifierFileError("header: normalization must be a table")
-    mean = _entries(table, "mean", (int, float))
-    std = _entries(table, "std", (int, float))
-    if len(mean) != len(std) or not mean:
-        raise ClassifierFileError("header: mean and std must have one number per channel")
-    # JSON knows whole numbers of any length; a comparison bears them, math.isfinite does not.
-    if not all(abs(x) < math.inf for x in mean) or not all(0 < x < math.inf for x in std):
-        raise ClassifierFileError("header: mean must be finite and std above 0")
+    content = header.get("classifier")
+    if not isinstance(content, dict):
+        raise ClassifierFileError("header: classifier must be a table")
     try:
-        return Normalization(tuple(map(float, mean)), tuple(map(float, std)))
-    except OverflowError:
-        raise ClassifierFileError("header: mean and std must fit a float") from None
-
-
-def _entries(table: Mapping[str, Any], key: str, kind: Any) -> list[Any]:
-    """The list under ``key``, every entry of it of ``kind``."""
-    value = table.get(key)
-    if not isinstance(value, list) or not all(
-        isinstance(item, kind) and not isinstance(item, bool) for item in value
-    ):
-        raise ClassifierFileError(f"header: {key} is missing or of the wrong type")
-    return value
+        spec = ClassifierSpec.from_json(content)
+    except ConfigError as error:
+        raise ClassifierFileError(f"header: {error}") from None
+    channels, height, width = spec.image_shape
+    with torch.device("meta"):
+        network = build_network(
+            spec.network, (channels, height, width), len(spec.class_names), spec.arguments
+        )
+    return Classifier(network, spec)
 
 
 def _check_tensors(path: Path, network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:

@@ -2,84 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import dataclasses
 
 import torch
 from torch import nn
 
-from tellapart.config import Scalar, Views
-from tellapart.data.images.drawing import DrawingStyle
-from tellapart.data.preparation import Fit
+from tellapart.config import Views
 from tellapart.errors import ConfigError, ShapeError
 from tellapart.models.blocks import ImageShape
 from tellapart.models.ensemble import log_mean_probability
+from tellapart.models.spec import ClassifierSpec, Normalization
 from tellapart.models.views import views_of
 
 _MOST_VALUES_COUNTED = 2**27
 _IMAGES_AT_A_TIME = 10_000
 
 
-@dataclass(frozen=True)
-class Normalization:
-    """``(pixel / 255 - mean) / std``, per channel; mean and std of pixels in 0..1."""
-
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
 class Classifier(nn.Module):
-    """A network that takes uint8 pictures and gives logits, and knows its classes.
+    """A network that takes uint8 images and gives logits, and knows its classes.
 
     Args:
-        network: float pictures (batch, channels, height, width) to logits (batch, classes).
-        network_name: its name in the zoo, and
-        arguments: the arguments it was built with: what a file needs to build it again.
-        class_names: one per logit.
-        image_shape: channels, height and width of the pictures it was trained on.
-        normalization: one mean and std for all channels, or one per channel.
-        fit: how picture files of another aspect were made to fit, and are to be.
-        style: how its pictures are drawn, where they are drawings on a plain ground.
-        views: of a picture, over which its class probabilities are averaged; while training it sees
-            each picture once. May be set anew at any time.
+        network: float images (batch, channels, height, width) to logits (batch, classes).
+        spec: everything else: classes, shape of the images, normalisation, views, ...
 
     Raises:
-        ConfigError: where the normalisation has neither one number nor one per channel, or
-            numbers that float32 cannot hold.
+        ConfigError: a normalisation that float32 cannot hold.
     """
 
     scale: torch.Tensor
     shift: torch.Tensor
 
-    def __init__(
-        self,
-        network: nn.Module,
-        *,
-        network_name: str,
-        arguments: Mapping[str, Scalar],
-        class_names: tuple[str, ...],
-        image_shape: ImageShape,
-        normalization: Normalization,
-        fit: Fit = "pad",
-        style: DrawingStyle | None = None,
-        views: Views = "plain",
-    ) -> None:
+    def __init__(self, network: nn.Module, spec: ClassifierSpec) -> None:
         super().__init__()
-        channels = image_shape[0]
-        if len(normalization.mean) not in (1, channels):
-            raise ConfigError(
-                f"normalization must have one mean and std for all channels, or one for each "
-                f"of the {channels}; got {len(normalization.mean)}"
-            )
         self.network = network
-        self.network_name = network_name
-        self.arguments = dict(arguments)
-        self.class_names = class_names
-        self.image_shape = image_shape
-        self.normalization = normalization
-        self.fit = fit
-        self.style = style
-        self.views = views
+        self.spec = spec
+        normalization = spec.normalization
         mean = torch.tensor(normalization.mean, dtype=torch.float64).view(1, -1, 1, 1)
         std = torch.tensor(normalization.std, dtype=torch.float64).view(1, -1, 1, 1)
         # One multiplication and one addition per pixel instead of three operations. They follow
@@ -92,25 +49,36 @@ class Classifier(nn.Module):
                 f"std {normalization.std}; give those of pixels in 0..1"
             )
 
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes' names, one per logit."""
+        return self.spec.class_names
+
+    @property
+    def image_shape(self) -> ImageShape:
+        """Channels, height and width of the images that it was trained on."""
+        channels, height, width = self.spec.image_shape
+        return channels, height, width
+
+    @property
+    def views(self) -> Views:
+        """The views of an image over which class probabilities are averaged."""
+        return self.spec.views
+
     def with_network(self, network: nn.Module) -> Classifier:
         """The same preprocessing and names around another network; nothing is copied."""
-        return Classifier(
-            network,
-            network_name=self.network_name,
-            arguments=self.arguments,
-            class_names=self.class_names,
-            image_shape=self.image_shape,
-            normalization=self.normalization,
-            fit=self.fit,
-            style=self.style,
-            views=self.views,
-        ).to(self.scale.device)
+        return Classifier(network, self.spec).to(self.scale.device)
+
+    def with_views(self, views: Views) -> Classifier:
+        """The same network, answering by other views of each image; nothing is copied."""
+        spec = dataclasses.replace(self.spec, views=views)
+        return Classifier(self.network, spec).to(self.scale.device).train(self.training)
 
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 (batch, channels, height, width) to float32 of the same shape, channels last.
 
         Raises:
-            ShapeError: where pictures are not uint8 or have other channels than the network.
+            ShapeError: images that are not uint8, or have other channels than the network.
         """
         channels = self.image_shape[0]
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != channels:
@@ -123,14 +91,17 @@ class Classifier(nn.Module):
         return torch.addcmul(self.shift, floats, self.scale)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 pictures (batch, channels, height, width) to logits (batch, classes)."""
+        """uint8 images (batch, channels, height, width) to logits (batch, classes).
+
+        In training mode each image is seen once, as it is, whatever the views.
+        """
         if self.training or self.views == "plain":
             return self.plain_logits(images)
         seen = views_of(images, self.views)
         return log_mean_probability(self.plain_logits(view) for view in seen)
 
     def plain_logits(self, images: torch.Tensor) -> torch.Tensor:
-        """As `forward`, for the pictures as they are, whatever the classifier's views."""
+        """As `forward`, for the images as they are, whatever the classifier's views."""
         logits: torch.Tensor = self.network(self.normalize(images))
         return logits
 

@@ -45,3 +45,24 @@ class Ensemble(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 pictures (batch, channels, height, width) to logits (batch, classes)."""
         return log_mean_probability(classifier(images) for classifier in self.classifiers)
+
+
+class Reordered(nn.Module):
+    """A classifier whose logits come in another order of the classes.
+
+    Args:
+        classifier: maps images to logits (batch, classes).
+        order: for each place in the new order, the class's place in the old one.
+    """
+
+    order: torch.Tensor
+
+    def __init__(self, classifier: nn.Module, order: Sequence[int]) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.register_buffer("order", torch.tensor(order), persistent=False)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """uint8 images (batch, channels, height, width) to logits (batch, classes)."""
+        logits: torch.Tensor = self.classifier(images)[:, self.order]
+        return logits

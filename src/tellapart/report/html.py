@@ -25,6 +25,7 @@ def render_report(
     *,
     title: str,
     evaluation: Evaluation,
+    verdict: str | None = None,
     roc: Sequence[RocCurve | None] = (),
     mistakes: Sequence[tuple[Mistake, Tensor]] = (),
     history: Sequence[learning.HistoryRow] = (),
@@ -37,6 +38,7 @@ def render_report(
     Args:
         title: what was evaluated.
         evaluation: of the predictions.
+        verdict: what is wrong with the classifier as a whole; None where it is of use.
         roc: a curve per class, as `tellapart.evaluation.roc_curves` gives them.
         mistakes: each with its picture, uint8 (channels, height, width), the surest first.
         history: a row per epoch with ``epoch`` and any of ``train_loss``, ``train_accuracy``,
@@ -51,6 +53,7 @@ def render_report(
     """
     sections = [
         _headline(title, evaluation),
+        *_verdict(verdict),
         _learning(history),
         _confusions(evaluation),
         element("div", _roc(roc, evaluation), _reliability(evaluation), class_="columns"),
@@ -106,6 +109,12 @@ def _headline(title: str, evaluation: Evaluation) -> Markup:
         element("div", accuracy, verdict, class_="headline"),
         element("dl", *(_tile(*tile) for tile in tiles), class_="tiles"),
     )
+
+
+def _verdict(verdict: str | None) -> list[Markup]:
+    if verdict is None:
+        return []
+    return [element("p", element("strong", "Warning: "), verdict, class_="alarm", role="alert")]
 
 
 def _tile(name: str, value: str, meaning: str) -> Markup:

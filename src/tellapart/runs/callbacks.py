@@ -1,40 +1,45 @@
-"""Whoever wants to see a workflow at work: a progress bar, a notebook, nobody."""
+"""Whoever follows a command at work: a progress bar, a notebook, nobody."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tellapart.runs.planning import Plan
+    from tellapart.runs.plan import Plan
     from tellapart.training.trainer import EpochReport
 
 
 class Callbacks:
-    """Is told what happens; does nothing. Override what you want to see."""
+    """Is called at named moments, and does nothing; override what you want to follow.
 
-    def download(self, name: str, done_bytes: int, total_bytes: int | None) -> None:
+    >>> class Losses(Callbacks):
+    ...     def on_epoch_end(self, report, num_epochs):
+    ...         print(report.epoch, report.train_loss)
+    """
+
+    def on_download(self, name: str, done_bytes: int, total_bytes: int | None) -> None:
         """A file of a data set is being fetched."""
 
-    def decoding(self, done: int, total: int) -> None:
-        """``done`` of ``total`` picture files have been decoded."""
+    def on_decoding(self, done: int, total: int) -> None:
+        """``done`` of ``total`` image files have been decoded."""
 
-    def plan(self, plan: Plan) -> None:
-        """Data, recipe and network are known and agree; nothing is written yet."""
+    def on_plan(self, plan: Plan) -> None:
+        """Data, recipe and network are known and agree; training begins."""
 
-    def step(self, epoch: int, done: int, total: int, mean_loss: float) -> None:
-        """``done`` of the epoch's ``total`` pictures have been learned from."""
+    def on_step(self, epoch: int, done: int, total: int, mean_loss: float) -> None:
+        """``done`` of the epoch's ``total`` images have been trained on."""
 
-    def epoch(self, report: EpochReport, num_epochs: int) -> None:
+    def on_epoch_end(self, report: EpochReport, num_epochs: int) -> None:
         """An epoch is over and saved."""
 
     def note(self, text: str) -> None:
         """Something worth a line."""
 
     def warn(self, text: str) -> None:
-        """Something that may make a number mean less than it seems to."""
+        """Something that may make a figure mean less than it seems to."""
 
     def __enter__(self) -> Callbacks:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """The workflow is over, well or not."""
+        """The command is over, well or not."""

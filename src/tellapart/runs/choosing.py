@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from tellapart.config import Recipe, load_recipe
+from tellapart.config import Recipe, Settings, load_recipe
 from tellapart.data.sets.source import OpenedSource
 
 # Below this many training pictures an epoch is short and more of them are worth having.
@@ -17,15 +16,14 @@ _LARGEST_SMALL_SIDE = 48
 
 
 def choose_recipe(
-    recipe: str | Path | Recipe | None, opened: OpenedSource, settings: Sequence[str]
+    recipe: str | Path | Recipe | None, opened: OpenedSource, settings: Settings
 ) -> tuple[Recipe, str]:
     """The recipe that was asked for, or one that suits the data, settings applied; and the reason.
 
     Args:
         recipe: a name, a ``.toml`` file, or a recipe; None chooses one.
         opened: the data set, nothing of it decoded yet.
-        settings: ``KEY=VALUE`` changes; shots, classes, a source and another form have a say in the
-            choice.
+        settings: changes; shots, classes, a source and another form have a say in the choice.
 
     Returns:
         The recipe, and why it was chosen; no reason where it was asked for.
@@ -40,7 +38,7 @@ def choose_recipe(
     return named.with_settings(settings), reason
 
 
-def _suggest(opened: OpenedSource, settings: Sequence[str]) -> tuple[str, str]:
+def _suggest(opened: OpenedSource, settings: Settings) -> tuple[str, str]:
     asked = load_recipe("small-data").with_settings(settings)
     counts = [opened.train_counts.get(name, 0) for name in asked.data.classes]
     counts = counts or list(opened.train_counts.values())

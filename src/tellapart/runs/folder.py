@@ -17,6 +17,7 @@ from tellapart.config import Recipe, recipe_from_toml
 from tellapart.data.sets.catalogue import CATALOGUE
 from tellapart.errors import RunError
 from tellapart.files import expand_home, make_folder, write_whole
+from tellapart.finetuning.start import SourceReference
 
 _FORMAT = 1
 
@@ -29,14 +30,6 @@ class DataReference:
     name: str
     fingerprint: str
     data_dir: str | None = None
-
-
-@dataclass(frozen=True)
-class SourceReference:
-    """What a run was fine-tuned from: a path or ``timm:NAME``, and the digest of its weights."""
-
-    source: str
-    weights_sha256: str
 
 
 def source_of(data: str | Path) -> str:
@@ -86,7 +79,7 @@ class RunFolder:
     @property
     def images_file(self) -> Path:
         """The picture files with their classes and splits; a table that can be trained on."""
-        return self.path / "pictures.csv"
+        return self.path / "images.csv"
 
     @property
     def classifier_file(self) -> Path:
@@ -102,11 +95,6 @@ class RunFolder:
     def report_file(self) -> Path:
         """The page to look at."""
         return self.path / "report.html"
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether the run was trained and evaluated to the end."""
-        return self.evaluation_file.exists()
 
     def write_json(self, file: Path, content: Mapping[str, Any]) -> None:
         """Writes one of the run's JSON files, whole or not at all."""
@@ -144,6 +132,20 @@ class RunFolder:
             raise RunError(f"{self.recipe_file} cannot be read: {error}") from None
         return recipe_from_toml(text, origin=str(self.recipe_file))
 
+    def read_machine(self) -> dict[str, Any]:
+        """Threads and precision with which the run began; empty where nothing was begun yet."""
+        try:
+            found = self.read_json(self.environment_file)
+        except RunError:
+            return {}
+        threads, precision = found.get("threads"), found.get("precision")
+        machine: dict[str, Any] = {}
+        if isinstance(threads, int) and threads >= 1:
+            machine["threads"] = threads
+        if precision in ("fp32", "bf16"):
+            machine["precision"] = precision
+        return machine
+
     def read_data_reference(self) -> DataReference:
         """Which data this run is trained on.
 
@@ -173,6 +175,11 @@ class RunFolder:
             raise RunError(
                 f"{self.run_file} does not say what the run was fine-tuned from"
             ) from None
+
+    def move_data(self, data: DataReference) -> None:
+        """Writes down where the data of the run lies now, if that is elsewhere than before."""
+        if data != self.read_data_reference():
+            self.write_json(self.run_file, self.read_json(self.run_file) | {"data": asdict(data)})
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes ``metrics.csv`` anew; an empty cell is a value that was not measured."""
@@ -286,8 +293,8 @@ def _next_folder(stem: str) -> Path:
             return path
 
 
-def open_run(path: Path) -> RunFolder:
-    """An existing run.
+def find_run(path: Path) -> RunFolder:
+    """An existing run, finished or not.
 
     Raises:
         RunError: a folder that is no run.
@@ -297,9 +304,60 @@ def open_run(path: Path) -> RunFolder:
         raise RunError(f"run {path} does not exist; a run is the folder that training prints")
     if not path.is_dir():
         raise RunError(f"{path} is a file; a run is the folder that training prints")
-    if not run.run_file.exists() or not run.recipe_file.exists():
+    if not is_run(path):
         raise RunError(
             f"{path} is not a run: it has no {run.run_file.name} and {run.recipe_file.name}; "
             "a run is the folder that `tellapart train` prints at its end"
         )
     return run
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is that of a run, finished or not."""
+    run = RunFolder(path)
+    return run.run_file.is_file() and run.recipe_file.is_file()
+
+
+def find_classifier_file(path: Path) -> Path:
+    """The classifier file of a run that was trained to its end, or the classifier file itself.
+
+    Raises:
+        RunError: a folder that is no run, or a run that is not finished.
+    """
+    if path.is_file():
+        return path
+    run = find_run(path)
+    if not run.classifier_file.exists():
+        raise RunError(
+            f"run {path} is not finished: it has no {run.classifier_file.name}; "
+            f"go on with `tellapart train --resume {path}`"
+        )
+    return run.classifier_file
+
+
+def require_place_for_run(path: Path | None) -> None:
+    """Refuses, before any work is done, a place where no run can be written.
+
+    Args:
+        path: the folder that is asked for; None is a new one in ``runs/``.
+
+    Raises:
+        RunError: a folder that holds something already, or one that cannot be written to.
+    """
+    place = path or Path("runs")
+    try:
+        if path and path.is_dir() and any(path.iterdir()):
+            raise RunError(
+                f"{path} is not empty and is left as it is; choose another --out, "
+                f"or continue a run in it with --resume {path}"
+            )
+        nearest = next(folder for folder in (place, *place.absolute().parents) if folder.exists())
+        if not nearest.is_dir():
+            raise NotADirectoryError(20, f"{nearest} is a file")
+        if not os.access(nearest, os.W_OK | os.X_OK):
+            raise PermissionError(13, f"no permission to write in {nearest.absolute()}")
+    except OSError as error:
+        raise RunError(
+            f"cannot make the run folder {place}: {error.strerror or error}; "
+            "choose another with --out"
+        ) from None

@@ -1,177 +1,195 @@
-"""What a training run is going to do, settled before anything is written."""
+"""Settling what a training run is going to do: data, recipe, network, and what it starts from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tellapart.config import Recipe, load_recipe, recipe_difference
+from tellapart.config import Recipe, Settings, load_recipe, recipe_difference, typed_settings
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.drawing import measure_style
-from tellapart.data.preparation import Fit
+from tellapart.data.quality.warnings import warnings_before_training
 from tellapart.data.selection import select_classes
 from tellapart.data.sets.catalogue import CATALOGUE
 from tellapart.data.sets.source import OpenedSource
 from tellapart.errors import DataError, RunError
-from tellapart.finetuning.start import Source, Start, find_source, start_from, with_source
-from tellapart.models.classifier import Classifier, Normalization, measure_normalization
+from tellapart.finetuning.start import Source, start_from, with_source
+from tellapart.models.checkpoint import load_classifier
+from tellapart.models.classifier import Classifier, measure_normalization
 from tellapart.models.from_scratch import from_scratch
 from tellapart.models.registry import count_parameters, seeded_network
-from tellapart.models.views import mirrors, num_views
-from tellapart.runs.callbacks import Callbacks
+from tellapart.models.spec import ClassifierSpec, Normalization
+from tellapart.models.views import mirrors
 from tellapart.runs.choosing import choose_recipe
-from tellapart.runs.folder import DataReference, RunFolder, source_of
+from tellapart.runs.data import load_opened, open_data
+from tellapart.runs.folder import (
+    DataReference,
+    RunFolder,
+    find_classifier_file,
+    source_of,
+)
+from tellapart.runs.plan import Plan
+from tellapart.runs.session import Session
+from tellapart.runs.source import find_source
 from tellapart.runs.splits import training_splits
-from tellapart.runtime import Runtime, choose_runtime, derived_seed
-from tellapart.workflow.check import warn_of_faults
-from tellapart.workflow.predict import open_classifier
-from tellapart.workflow.prepare import open_watched, preparation_of, require_asked_form
+from tellapart.runtime import choose_runtime, derived_seed
 
 DEFAULT_DATA = "mnist-sample"
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What a training run is going to do, settled before anything is written.
+class TrainingRequest:
+    """What somebody asks of a training run.
 
-    ``reason`` says why this recipe, where nobody asked for one; ``start`` what the classifier's
-    weights come from, where it is fine-tuned; ``num_parameters`` counts the network's weights.
+    Args:
+        data: a catalogue name, a folder, a table or an archive; None is ``mnist-sample``.
+        recipe: a name, a ``.toml`` file or a recipe; None chooses one for the data.
+        settings: changes to the recipe, see `Recipe.with_settings`.
+        shots: so many training images a class; None takes what the recipe has.
+        seed: instead of the recipe's.
+        resume: a run to go on with; data, recipe, seed, threads and precision come from it.
     """
 
-    data: DataReference
-    data_set: DataSet
-    train: ImageSet
-    validation: ImageSet | None
-    recipe: Recipe
-    reason: str
-    classifier: Classifier
-    teacher: Classifier | None
-    start: Start | None
-    runtime: Runtime
-    num_parameters: int
+    data: str | Path | None = None
+    recipe: str | Path | Recipe | None = None
+    settings: Settings = field(default_factory=dict)
+    shots: int | None = None
+    seed: int | None = None
+    resume: RunFolder | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """What ``--dry-run --json`` prints."""
-        splits = {"train": self.train, "validation": self.validation, **_rest(self.data_set)}
-        return {
-            "data": self.data.name,
-            "recipe": self.recipe.name,
-            "seed": self.recipe.training.seed,
-            "network": self.recipe.model.network,
-            "num_parameters": self.num_parameters,
-            "num_epochs": self.recipe.training.epochs,
-            "views": num_views(self.classifier.views),
-            "class_names": list(self.data_set.class_names),
-            "image_shape": list(self.train.image_shape),
-            "num_images": {name: len(part) for name, part in splits.items() if part is not None},
-            "device": str(self.runtime.device),
-            "precision": self.runtime.precision,
-            **(self.start.to_json() if self.start else {}),
-        }
+    @property
+    def changes(self) -> Mapping[str, Any]:
+        """All changes to the recipe as values by key.
+
+        Raises:
+            ConfigError: an unknown key.
+        """
+        changes = typed_settings(self.settings)
+        if self.shots is not None:
+            changes["data.shots"] = self.shots
+        return changes
 
 
-def _rest(data_set: DataSet) -> dict[str, ImageSet]:
-    return {
-        name: part for name, part in data_set.splits.items() if name not in ("train", "validation")
-    }
-
-
-def make_plan(
-    data: str | Path | None = None,
-    *,
-    recipe: str | Path | Recipe | None = None,
-    settings: Sequence[str] = (),
-    seed: int | None = None,
-    run: RunFolder | None = None,
-    data_dir: str | Path | None = None,
-    device: str = "auto",
-    callbacks: Callbacks | None = None,
-) -> Plan:
+def make_plan(request: TrainingRequest, session: Session) -> Plan:
     """Loads the data, settles the recipe and builds the network; writes nothing.
 
-    Takes what :func:`train` takes; ``run`` is the one to go on with.
-
     Raises:
-        TellapartError: as :func:`train`.
+        TellapartError: any of its kinds, where the request or its input is wrong.
     """
+    run = request.resume
     known = run.read_data_reference() if run else None
-    source = source_of(data) if data is not None else known.source if known else DEFAULT_DATA
-    if known and source != known.source:
-        raise RunError(
-            f"run {run.path if run else ''} is trained on {known.source!r}, not on {source!r}; "
-            "leave out DATA, or train a new run"
-        )
-    folder = data_dir or (known.data_dir if known else None)
-    callbacks = callbacks or Callbacks()
-    opened = open_watched(source, callbacks, data_dir=folder)
-    settled, reason = _settle_recipe(recipe, opened, run, settings, seed)
-    beginning = find_source(settled, run)
+    source = _source(request, known)
+    found = session.data_dir or (Path(known.data_dir) if known and known.data_dir else None)
+    session = replace(session, data_dir=found)
+    opened = open_data(source, session)
+    recipe, reason = _settle_recipe(request, opened)
+    beginning = find_source(recipe, run)
     if beginning:
-        settled = with_source(settled, beginning)
-    data_set = opened.load(preparation_of(settled.data), callbacks.decoding)
-    require_asked_form(data_set, settled.data)
-    if run and known and data_set.fingerprint != known.fingerprint:
-        raise RunError(
-            f"the data of run {run.path} has changed since it began: fingerprint "
-            f"{known.fingerprint[:12]} -> {data_set.fingerprint[:12]}; "
-            "put the old pictures back, or train a new run"
-        )
-    data_set = select_classes(data_set, settled.data.classes)
-    if len(data_set.class_names) < 2:
-        raise DataError(
-            f"{data_set.name} has one class, {data_set.class_names[0]!r}; "
-            "a classifier tells at least 2 apart: add pictures of another class"
-        )
-    _warn_of_flips(settled, data_set, callbacks)
-    warn_of_faults(data_set, settled, callbacks)
-    training, validation = training_splits(data_set, settled)
+        recipe = with_source(recipe, beginning)
+    data_set = load_opened(opened, recipe.data, session)
+    if run and known:
+        _require_same_data(run, known, data_set, source)
+    data_set = select_classes(data_set, recipe.data.classes)
+    _require_two_classes(data_set)
+    _warn_of_flips(recipe, data_set, session)
+    for warning in warnings_before_training(data_set, recipe):
+        session.callbacks.warn(warning)
+    train, validation = training_splits(data_set, recipe)
     if reason:
-        settled = _with_batches_that_fit(settled, len(training))
-    runtime = choose_runtime(device, settled.training.precision)
-    classifier = build_classifier(settled, training, beginning, fit=data_set.fit)
+        recipe = _with_batches_that_fit(recipe, len(train))
+    began = run.read_machine() if run else {}
+    runtime = choose_runtime(session.device, str(began.get("precision", recipe.training.precision)))
+    classifier = build_classifier(recipe, train, beginning, data_set)
     return Plan(
         data=DataReference(
             source,
             data_set.name,
             data_set.fingerprint,
-            str(Path(folder).resolve()) if folder else None,
+            str(found.resolve()) if found else None,
         ),
         data_set=data_set,
-        train=training,
+        train=train,
         validation=validation,
-        recipe=settled,
+        recipe=recipe,
         reason=reason,
         classifier=classifier,
-        teacher=_teacher(settled),
-        start=start_from(beginning, classifier, training, settled, runtime) if beginning else None,
+        teacher=_teacher(recipe),
+        start=start_from(beginning, classifier, train, recipe, runtime) if beginning else None,
         runtime=runtime,
         num_parameters=count_parameters(classifier),
     )
 
 
+def _source(request: TrainingRequest, known: DataReference | None) -> str:
+    """Where the data is to be read: as it is asked for, or where the run found it."""
+    if request.data is not None:
+        source = source_of(request.data)
+        if known and source != known.source and {source, known.source} & CATALOGUE.keys():
+            raise RunError(_trained_on_other_data(request.resume, known, source))
+        return source
+    if known is None:
+        return DEFAULT_DATA
+    if known.source not in CATALOGUE and not Path(known.source).exists():
+        path = request.resume.path if request.resume else ""
+        raise RunError(
+            f"the data of run {path} is gone: there is no {known.source}; if it was moved, give "
+            f"its new place, e.g. `tellapart train NEW-PLACE --resume {path}`"
+        )
+    return known.source
+
+
+def _require_same_data(
+    run: RunFolder, known: DataReference, data_set: DataSet, source: str
+) -> None:
+    if data_set.fingerprint == known.fingerprint:
+        return
+    if source != known.source:
+        raise RunError(_trained_on_other_data(run, known, source))
+    raise RunError(
+        f"the data of run {run.path} has changed since it began: fingerprint "
+        f"{known.fingerprint[:12]} -> {data_set.fingerprint[:12]}; "
+        "put the old images back, or train a new run"
+    )
+
+
+def _trained_on_other_data(run: RunFolder | None, known: DataReference, source: str) -> str:
+    return (
+        f"run {run.path if run else ''} is trained on {known.source!r}, not on {source!r}, which "
+        "holds other data; leave out DATA, or train a new run"
+    )
+
+
+def _require_two_classes(data_set: DataSet) -> None:
+    if len(data_set.class_names) < 2:
+        raise DataError(
+            f"{data_set.name} has one class, {data_set.class_names[0]!r}; "
+            "a classifier tells at least 2 apart: add images of another class"
+        )
+
+
 def build_classifier(
-    recipe: Recipe, train_set: ImageSet, source: Source | None = None, *, fit: Fit = "pad"
+    recipe: Recipe, train_set: ImageSet, source: Source | None, data_set: DataSet
 ) -> Classifier:
-    """The untrained classifier of a recipe: weights from its seed, normalisation as it says.
+    """The untrained classifier of a recipe: weights from its seed, normalisation as it asks.
 
     Args:
         recipe: names the network and the normalisation.
         train_set: what it is built for, and what its normalisation is measured on.
         source: whose normalisation ``source`` means; its weights are not loaded.
-        fit: how picture files were made to fit.
+        data_set: how its image files were read is how others will be.
 
     Raises:
-        ConfigError: a network or normalisation that does not fit the pictures.
+        ConfigError: a network or normalisation that does not fit the images.
     """
     data, model = recipe.data, recipe.model
+    shape = train_set.image_shape
     normalizations = {
         "measured": lambda: measure_normalization(train_set.images),
         "given": lambda: Normalization(data.mean, data.std),
         "none": lambda: Normalization((0.0,), (1.0,)),
     }
-    shape = train_set.image_shape
     if source is not None:
         normalizations["source"] = lambda: source.normalization(shape[0])
     network = seeded_network(
@@ -181,32 +199,29 @@ def build_classifier(
         model.arguments,
         derived_seed(recipe.training.seed, "weights"),
     )
-    return Classifier(
-        from_scratch(network) if model.operations == "from_scratch" else network,
-        network_name=model.network,
+    spec = ClassifierSpec(
+        network=model.network,
         arguments=model.arguments,
         class_names=train_set.class_names,
         image_shape=shape,
         normalization=normalizations[data.normalization](),
-        fit=fit,
+        fit=data_set.fit,
         style=measure_style(train_set.images),
         views=recipe.prediction.views,
     )
+    return Classifier(
+        from_scratch(network) if model.operations == "from_scratch" else network, spec
+    )
 
 
-def _settle_recipe(
-    recipe: str | Path | Recipe | None,
-    opened: OpenedSource,
-    run: RunFolder | None,
-    settings: Sequence[str],
-    seed: int | None,
-) -> tuple[Recipe, str]:
-    """The recipe with settings and seed applied, and why it was chosen if nobody named it."""
+def _settle_recipe(request: TrainingRequest, opened: OpenedSource) -> tuple[Recipe, str]:
+    """The recipe with all changes applied, and why it was chosen if nobody named it."""
+    run, recipe = request.resume, request.recipe
     if recipe is None and run is not None:
         recipe = run.read_recipe()
-    chosen, reason = choose_recipe(recipe, opened, settings)
-    if seed is not None:
-        chosen = replace(chosen, training=replace(chosen.training, seed=seed))
+    chosen, reason = choose_recipe(recipe, opened, request.changes)
+    if request.seed is not None:
+        chosen = replace(chosen, training=replace(chosen.training, seed=request.seed))
     if run is not None:
         require_same_recipe(run.path, "recipe.toml", run.read_recipe(), chosen)
     return chosen, reason
@@ -234,7 +249,7 @@ def require_same_recipe(run: Path, name: str, ours: Recipe, asked: Recipe) -> No
 
 
 def _with_batches_that_fit(recipe: Recipe, num_train: int) -> Recipe:
-    """The recipe with no larger batches than there are pictures, where it was chosen by itself.
+    """The recipe with no larger batches than there are images, where it was chosen by itself.
 
     A size that somebody asked for stays, to be refused.
     """
@@ -246,14 +261,14 @@ def _with_batches_that_fit(recipe: Recipe, num_train: int) -> Recipe:
 
 def _teacher(recipe: Recipe) -> Classifier | None:
     teacher = recipe.distillation.teacher
-    return open_classifier(Path(teacher)) if teacher else None
+    return load_classifier(find_classifier_file(Path(teacher))) if teacher else None
 
 
-def _warn_of_flips(recipe: Recipe, data_set: DataSet, callbacks: Callbacks) -> None:
+def _warn_of_flips(recipe: Recipe, data_set: DataSet, session: Session) -> None:
     """A mirrored cat is a cat; a mirrored 2 is no digit at all."""
     if (recipe.augmentation.flips or mirrors(recipe.prediction.views)) and _shows_signs(data_set):
-        callbacks.warn(
-            f"the recipe mirrors pictures, and the classes of {data_set.name} look like digits or "
+        session.callbacks.warn(
+            f"the recipe mirrors images, and the classes of {data_set.name} look like digits or "
             "letters, which mirrored mean something else or nothing; "
             "set augmentation.flip_horizontal=0, augmentation.flip_vertical=0 and "
             "prediction.views=plain"
@@ -261,6 +276,6 @@ def _warn_of_flips(recipe: Recipe, data_set: DataSet, callbacks: Callbacks) -> N
 
 
 def _shows_signs(data_set: DataSet) -> bool:
-    """Whether the pictures are of digits or letters, as the catalogue or their names say."""
+    """Whether the images are of digits or letters, as the catalogue or their names say."""
     entry = CATALOGUE.get(data_set.name)
     return entry.shows_signs if entry else all(len(name) == 1 for name in data_set.class_names)

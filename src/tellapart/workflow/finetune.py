@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tellapart.config import FinetuningRecipe, Recipe, load_recipe
+from tellapart.config import FinetuningRecipe, Recipe, Settings, load_recipe, typed_settings
 from tellapart.finetuning.lora import largest_rank
 from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.choosing import suggest_recipe
-from tellapart.runs.planning import Plan, make_plan
-from tellapart.workflow.train import TrainingResult, train
+from tellapart.runs.plan import Plan
+from tellapart.runs.planning import TrainingRequest, make_plan
+from tellapart.runs.session import Session
+from tellapart.workflow.train import TrainingResult, train, train_as_requested
 
 # Of the change that LoRA makes in a comparison, where the layers are large enough for it.
 _USUAL_RANK = 4
@@ -23,74 +24,61 @@ def finetune(
     data: str | Path,
     *,
     recipe: str | Path | Recipe | None = None,
-    settings: Sequence[str] = (),
+    settings: Settings = (),
     freezing: int | str | None = None,
     lora_rank: int | None = None,
     weights: str | Path | None = None,
     shots: int | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
-    data_dir: str | Path | None = None,
-    device: str = "auto",
-    threads: int | None = None,
-    callbacks: Callbacks | None = None,
+    session: Session | None = None,
 ) -> TrainingResult:
     """Trains a classifier of ``data`` that begins as a trained network instead of from zero.
 
-    All weights but the output layer's come from the source; channels and size of the pictures may
+    All weights but the output layer's come from the source; channels and size of the images may
     differ. The run is one like any other: it is resumed with ``train(resume=RUN)``.
 
     Args:
         source: a run, a classifier file, or ``timm:NAME``.
-        data: a catalogue name or a folder.
-        recipe: a name, a ``.toml`` file or a :class:`~tellapart.config.Recipe`; None is
-            ``finetune``, or ``finetune-few`` for few pictures.
-        settings: ``KEY=VALUE`` changes to the recipe.
+        data: a catalogue name, a folder, a table or an archive.
+        recipe: a name, a ``.toml`` file or a :class:`~tellapart.Recipe`; None is ``finetune``, or
+            ``finetune-few`` for few images.
+        settings: changes to the recipe: values by key, or texts ``KEY=VALUE``.
         freezing: instead of the recipe's: ``head``, ``all``, ``gradual`` or a number of stages.
         lora_rank: trains changes of this rank instead of the weights.
         weights: a file with the weights of a ``timm:`` source; None fetches the published ones.
-        shots: so many training pictures a class; None takes all.
+        shots: so many training images a class; None takes all.
         seed: instead of the recipe's.
         out: the run folder, new or empty; None chooses ``runs/DATA-RECIPE-N``.
-        data_dir: where the catalogue's files are looked for first.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        threads: how many the processor may use for one operation; None is torch's choice.
-        callbacks: is told of progress.
+        session: machine, data folder and callbacks; None is the default `Session`.
 
     Raises:
         TellapartError: any of its kinds, where the request or its input is wrong.
-        KeyboardInterrupt: after what was being written is whole; its note says how to go on.
+        KeyboardInterrupt: after what was being written is whole; its note tells how to go on.
     """
-    return train(
-        data,
-        recipe=recipe,
-        settings=finetuning_settings(source, settings, freezing, lora_rank, weights),
-        shots=shots,
-        seed=seed,
-        out=out,
-        data_dir=data_dir,
-        device=device,
-        threads=threads,
-        callbacks=callbacks,
-    )
+    changes = finetuning_settings(source, settings, freezing, lora_rank, weights)
+    request = TrainingRequest(data, recipe, changes, shots, seed)
+    return train_as_requested(request, Path(out) if out else None, session or Session())
 
 
 def finetuning_settings(
     source: str | Path,
-    settings: Sequence[str] = (),
+    settings: Settings = (),
     freezing: int | str | None = None,
     lora_rank: int | None = None,
     weights: str | Path | None = None,
-) -> tuple[str, ...]:
+) -> dict[str, Any]:
     """What :func:`finetune` takes beyond :func:`train`, as settings of the recipe."""
+    if isinstance(freezing, str) and freezing.isdecimal():
+        freezing = int(freezing)
     options = {
-        "source": source,
+        "source": str(source),
         "freezing": freezing,
         "lora_rank": lora_rank,
-        "weights_file": weights,
+        "weights_file": str(weights) if weights is not None else None,
     }
-    given = (f"finetuning.{key}={value}" for key, value in options.items() if value is not None)
-    return (*settings, *given)
+    given = {f"finetuning.{key}": value for key, value in options.items() if value is not None}
+    return {**typed_settings(settings), **given}
 
 
 @dataclass(frozen=True)
@@ -119,20 +107,17 @@ def compare(
     data: str | Path,
     *,
     recipe: str | Path | Recipe | None = None,
-    settings: Sequence[str] = (),
+    settings: Settings = (),
     lora_rank: int | None = None,
     weights: str | Path | None = None,
     shots: int | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
-    data_dir: str | Path | None = None,
-    device: str = "auto",
-    threads: int | None = None,
-    callbacks: Callbacks | None = None,
+    session: Session | None = None,
 ) -> list[ComparedWay]:
     """Trains from zero, the head only, gradually, everything and with LoRA, under one budget.
 
-    Pictures, epochs, batches and seed are the same for all. From zero the optimiser, its schedule,
+    Images, epochs, batches and seed are the same for all. From zero the optimizer, its schedule,
     the averaging and the normalisation are those of the recipe for training from zero, since a rate
     that is gentle to a trained network is too small for a random one.
 
@@ -145,26 +130,16 @@ def compare(
         TellapartError: as :func:`finetune`; before anything is trained, but for a loss that is not
             finite.
     """
-    shot_settings = () if shots is None else (f"data.shots={shots}",)
-    asked = (*finetuning_settings(source, settings, weights=weights), *shot_settings)
-    plan = make_plan(
-        data, recipe=recipe, settings=asked, seed=seed, data_dir=data_dir, device=device
-    )
-    ways = compared_recipes(plan, lora_rank)
+    session = session or Session()
+    changes = finetuning_settings(source, settings, weights=weights)
+    quiet = replace(session, callbacks=Callbacks())
+    plan = make_plan(TrainingRequest(data, recipe, changes, shots, seed), quiet)
     return [
         ComparedWay(
             name,
-            train(
-                data,
-                recipe=way,
-                out=Path(out) / name if out else None,
-                data_dir=data_dir,
-                device=device,
-                threads=threads,
-                callbacks=callbacks,
-            ),
+            train(data, recipe=way, out=Path(out) / name if out else None, session=session),
         )
-        for name, way in ways.items()
+        for name, way in compared_recipes(plan, lora_rank).items()
     ]
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tellapart.config import recipe_names
+from tellapart.config import Settings, recipe_names
 from tellapart.errors import ConfigError
-from tellapart.runs.callbacks import Callbacks
+from tellapart.runs.session import Session
 from tellapart.workflow.train import TrainingResult, train
 
 
@@ -40,26 +40,20 @@ def reproduce(
     recipes: Sequence[str] = (),
     *,
     data: str | Path = "mnist",
-    settings: Sequence[str] = (),
+    settings: Settings = (),
     seed: int = 0,
     out: str | Path | None = None,
-    data_dir: str | Path | None = None,
-    device: str = "auto",
-    threads: int | None = None,
-    callbacks: Callbacks | None = None,
+    session: Session | None = None,
 ) -> list[tuple[Claim, TrainingResult]]:
     """Trains the tutorials' networks one after the other, each into a run of its own.
 
     Args:
         recipes: which; none is all seven.
         data: what on; the articles' is ``mnist``.
-        settings: ``KEY=VALUE`` changes to every recipe.
+        settings: changes to every recipe.
         seed: for every run.
         out: the folder for the runs, ``OUT/RECIPE``; None chooses ``runs/DATA-RECIPE-N``.
-        data_dir: where the catalogue's files are looked for first.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        threads: how many the processor may use for one operation; None is torch's choice.
-        callbacks: is told of progress.
+        session: machine, data folder and callbacks; None is the default `Session`.
 
     Raises:
         TellapartError: any of its kinds, where the request or its input is wrong.
@@ -73,10 +67,7 @@ def reproduce(
                 settings=settings,
                 seed=seed,
                 out=Path(out) / claim.recipe if out else None,
-                data_dir=data_dir,
-                device=device,
-                threads=threads,
-                callbacks=callbacks,
+                session=session,
             ),
         )
         for claim in choose_claims(recipes)

@@ -28,7 +28,7 @@ from tellapart.illustration.scenes import (
     max_pooling_scene,
 )
 from tellapart.illustration.texts import Bilingual, bilingual
-from tellapart.workflow.predict import open_classifier
+from tellapart.runs.trained_run import open_run
 from tellapart.workflow.shown_images import grey_field, image_for
 
 _POOLINGS = ("max", "average", "tutorial-max", "tutorial-average")
@@ -207,14 +207,15 @@ def show_network(
             f"no page is written as text, so --out {out} has no meaning; leave it out"
         )
     page = _page_path(out, "network") if write_page else None
-    classifier = open_classifier(Path(run))
-    picture, caption = image_for(classifier, Path(run), image, digit)
+    opened = open_run(run)
+    classifier = opened.classifier
+    picture, caption = image_for(opened, image, digit)
     seen = torch.zeros(classifier.image_shape, dtype=torch.uint8) if picture is None else picture
     with torch.inference_mode():
         normalized = classifier.normalize(seen[None])[0]
     layers = trace_network(classifier.network, normalized)
     if page is not None:
-        title = f"{classifier.network_name} · {Path(run).resolve().name}"
+        title = f"{classifier.spec.network} · {Path(run).resolve().name}"
         write_whole(page, render_network(title, layers, classifier.class_names, picture, caption))
     probabilities = None
     if picture is not None:
@@ -255,11 +256,11 @@ def _convolutions(
     """The scenes to choose from, and which of them was asked for."""
     if ":" in kernel and kernel not in KERNELS:
         run, layer, number = _layer_address(kernel)
-        classifier = open_classifier(Path(run))
-        picture, caption = image_for(classifier, Path(run), image, digit)
+        opened = open_run(run)
+        picture, caption = image_for(opened, image, digit)
         if picture is None or caption is None:
             raise ConfigError(f"no picture is known for {run}; give one with --image")
-        work = layer_at_work(classifier, picture, layer, run)
+        work = layer_at_work(opened.classifier, picture, layer, run)
         scenes = learned_scenes(work, number, stride=stride, padding=padding, dilation=dilation)
         return [_captioned(scene, caption) for scene in scenes], 0
     chosen = kernel_named(kernel)

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from PIL import Image
 from torch import Tensor
 
 from tellapart.data.images.decoding import FORMATS, quiet_pillow
-from tellapart.data.images.drawing import read_drawing
-from tellapart.data.images.files import read_image
-from tellapart.data.preparation import Frame
+from tellapart.data.images.files import read_image as read_framed
 from tellapart.data.sets.sources import load_data_set
-from tellapart.errors import ConfigError, ShapeError, TellapartError
+from tellapart.errors import ConfigError, DataError, RunError
 from tellapart.files import expand_home
 from tellapart.illustration.learned import LARGEST_SIDE
 from tellapart.illustration.scenes import Field
 from tellapart.illustration.texts import Bilingual, bilingual
 from tellapart.models.classifier import Classifier
-from tellapart.runs.folder import open_run
+from tellapart.models.reading import read_image
+from tellapart.runs.trained_run import TrainedRun
 
 _DIGIT_SHAPE = (1, 28, 28)
 _USUAL_DIGIT = 3
@@ -40,7 +40,7 @@ def grey_field(image: str | Path | None, digit: int | None) -> Field:
     size = _size_in_file(path)
     scale = min(1.0, LARGEST_SIDE / max(size))
     height, width = (max(1, round(side * scale)) for side in size)
-    picture = read_image(path, channels=1, height=height, width=width)
+    picture = read_framed(path, channels=1, height=height, width=width)
     caption = bilingual(f"{path.name}, {width}x{height}, grey levels 0 to 255", "")
     caption["zh"] = f"{path.name}，{width}x{height}，灰度 0 到 255"
     if scale < 1:
@@ -80,60 +80,53 @@ def _bundled_digit(digit: int | None) -> tuple[Tensor, Bilingual]:
 
 
 def image_for(
-    classifier: Classifier, run: Path, image: str | Path | None, digit: int | None
+    run: TrainedRun, image: str | Path | None, digit: int | None
 ) -> tuple[Tensor | None, Bilingual | None]:
     """uint8 (channels, height, width) as the classifier takes it, and where it comes from.
 
-    Without ``image`` and ``digit`` it is a picture of the run's own data, else a bundled digit
+    Without ``image`` and ``digit`` it is an image of the run's own data, else a bundled digit
     where one fits, else None.
 
     Raises:
-        DataError: where the file is no picture that can be read.
+        DataError: where the file is no image that can be read.
         ConfigError: where both are given, or the digit does not fit the classifier.
     """
     _refuse_both(image, digit)
     if image is not None:
-        return _from_file(classifier, expand_home(image))
-    is_like_a_digit = classifier.image_shape == _DIGIT_SHAPE
+        return _from_file(run.classifier, expand_home(image))
+    is_like_a_digit = run.classifier.image_shape == _DIGIT_SHAPE
     if digit is not None and not is_like_a_digit:
         raise ConfigError(
             f"a bundled digit is (channels, height, width) {_DIGIT_SHAPE}, the classifier takes "
-            f"{classifier.image_shape}; give a picture with --image"
+            f"{run.classifier.image_shape}; give an image with --image"
         )
-    if digit is None and run.is_dir():
+    if digit is None and run.path.is_dir():
         try:
-            return _own_image(classifier, run)
-        except TellapartError:
-            pass  # the run's data is not here any more: any picture that fits will do
+            return _own_image(run)
+        except (DataError, RunError):
+            pass  # the run's data is not here any more: any image that fits will do
     return _bundled_digit(digit) if is_like_a_digit else (None, None)
 
 
 def _from_file(classifier: Classifier, path: Path) -> tuple[Tensor, Bilingual]:
-    """A picture file as ``predict`` reads it, so that both say the same of it."""
-    channels, height, width = classifier.image_shape
+    """An image file as ``predict`` reads it, so that both answer alike."""
+    _, height, width = classifier.image_shape
     fitted = f"{width}x{height}"
     caption = bilingual(f"{path.name}, made to fit {fitted}", f"{path.name}，调整为 {fitted}")
-    if classifier.style is None:
-        picture = read_image(
-            path, channels=channels, height=height, width=width, fit=classifier.fit
-        )
-        return picture, caption
-    picture, changes = read_drawing(path, Frame(channels, height, width), classifier.style)
-    if changes:
-        caption["en"] += f"; as those trained on: {', '.join(changes)}"
-        caption["zh"] += "；" + "、".join(_CHANGES.get(change, change) for change in changes)
-    return picture, caption
+    read = read_image(path, classifier.spec)
+    if read.changes:
+        caption["en"] += f"; as those trained on: {', '.join(read.changes)}"
+        caption["zh"] += "；" + "、".join(_CHANGES.get(change, change) for change in read.changes)
+    return torch.from_numpy(read.pixels), caption
 
 
-def _own_image(classifier: Classifier, run: Path) -> tuple[Tensor, Bilingual]:
-    """A picture of the run's own data, of its test split where there is one."""
-    known = open_run(run).read_data_reference()
-    place = Path(known.data_dir) if known.data_dir else None
-    data = load_data_set(known.source, data_dir=place, allow_download=False)
-    pictures = data.split("test" if "test" in data.splits else "train")
-    if pictures.image_shape != classifier.image_shape:
-        raise ShapeError(f"pictures of {known.name} are {pictures.image_shape} now")
-    name = pictures.class_names[int(pictures.labels[0])]
-    return pictures.images[0], bilingual(
-        f"the first test picture of {known.name}: {name}", f"{known.name} 的第一张测试图片：{name}"
+def _own_image(run: TrainedRun) -> tuple[Tensor, Bilingual]:
+    """The first image of the run's test split; of its train split where it has no other."""
+    splits = run.splits
+    split = "test" if "test" in splits else "train"
+    images = splits[split]
+    name, data = images.class_names[int(images.labels[0])], run.data.name
+    split_words = {"test": "测试", "train": "训练"}[split]
+    return images.images[0], bilingual(
+        f"the first {split} image of {data}: {name}", f"{data} 的第一张{split_words}图片：{name}"
     )

@@ -5,29 +5,34 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tellapart.config import Recipe, recipe_from_mapping
+from tellapart.config import Recipe, Settings, recipe_from_mapping
 from tellapart.data.image_set import DataSet
 from tellapart.data.sets.table import table_text
 from tellapart.errors import RunError
 from tellapart.evaluation import Evaluation
+from tellapart.evaluation.assessment import Assessment, assess
 from tellapart.files import uninterrupted, write_whole
-from tellapart.finetuning.start import Start, save_start
+from tellapart.finetuning.start import Start
 from tellapart.models.checkpoint import load_tensors, save_classifier, save_tensors, weights_sha256
-from tellapart.models.views import num_views
+from tellapart.models.views import num_views, views_in_words
 from tellapart.runs.callbacks import Callbacks
-from tellapart.runs.folder import RunFolder, create_run, open_run
-from tellapart.runs.planning import Plan, make_plan, require_same_recipe
-from tellapart.runtime import describe_environment, keep_freed_memory, set_threads
+from tellapart.runs.evaluations import evaluation_title
+from tellapart.runs.folder import RunFolder, create_run, find_run, require_place_for_run
+from tellapart.runs.plan import Plan
+from tellapart.runs.planning import TrainingRequest, make_plan, require_same_recipe
+from tellapart.runs.session import Session
+from tellapart.runs.source import save_start
+from tellapart.runtime import describe_environment
 from tellapart.training.trainer import Trainer
-from tellapart.workflow.evaluate import evaluate_and_report, evaluation_title
+from tellapart.workflow.evaluation_page import about_runs, write_evaluation
 
 
 @dataclass(frozen=True)
@@ -35,8 +40,9 @@ class TrainingResult:
     """What a run came to.
 
     ``train_seconds`` is the training loop alone; ``total_seconds`` everything from the call to
-    ``train`` on. ``views`` is how many views of a picture the classifier answers by. ``test`` is
-    None where the data set has no test split, ``start`` where training began from zero.
+    ``train`` on. ``views`` is how many views of an image the classifier answers by. ``test`` is
+    None where the data set has no test split, ``start`` where training began from zero. ``verdict``
+    tells what is wrong with a classifier that is of no use; None for one that is.
     """
 
     run: Path
@@ -50,6 +56,7 @@ class TrainingResult:
     views: int
     validation_accuracy: float | None
     test: Evaluation | None
+    verdict: str | None
     device: str
     precision: str
     weights_sha256: str
@@ -62,7 +69,7 @@ class TrainingResult:
 
     @property
     def test_accuracy(self) -> float | None:
-        """Share of the test split that was named rightly."""
+        """Fraction of the test split that was classified correctly."""
         return self.test.accuracy if self.test else None
 
     @property
@@ -92,70 +99,70 @@ def train(
     data: str | Path | None = None,
     *,
     recipe: str | Path | Recipe | None = None,
-    settings: Sequence[str] = (),
+    settings: Settings = (),
     shots: int | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
     resume: str | Path | None = None,
-    data_dir: str | Path | None = None,
-    device: str = "auto",
-    threads: int | None = None,
-    callbacks: Callbacks | None = None,
+    session: Session | None = None,
 ) -> TrainingResult:
     """Trains a classifier, evaluates it once on the test split, and leaves a run folder.
 
     Args:
-        data: a catalogue name or a folder; None is ``mnist-sample``.
-        recipe: a name, a ``.toml`` file or a :class:`~tellapart.config.Recipe`; None chooses one
-            for the data's size.
-        settings: ``KEY=VALUE`` changes to the recipe.
-        shots: so many training pictures a class; None takes what the recipe says.
+        data: a catalogue name, a folder, a table or an archive; None is ``mnist-sample``.
+        recipe: a name, a ``.toml`` file or a :class:`~tellapart.Recipe`; None chooses one that
+            suits the data.
+        settings: changes to the recipe: values by key, or texts ``KEY=VALUE``.
+        shots: so many training images a class; None takes what the recipe has.
         seed: instead of the recipe's.
         out: the run folder, new or empty; None chooses ``runs/DATA-RECIPE-N``.
-        resume: a run to go on with; data, recipe and seed come from it, and if given must agree.
-        data_dir: where the catalogue's files are looked for first.
-        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
-        threads: how many the processor may use for one operation; None is torch's choice.
-        callbacks: is told of progress.
+        resume: a run to go on with; data, recipe, seed, threads and precision come from it, and
+            if given must agree.
+        session: machine, data folder and callbacks; None is the default `Session`.
 
     Raises:
         TellapartError: any of its kinds, where the request or its input is wrong.
-        KeyboardInterrupt: after what was being written is whole; its note says how to go on.
+        KeyboardInterrupt: after what was being written is whole; its note tells how to go on.
+
+    >>> import tellapart
+    >>> result = tellapart.train(settings={"epochs": 1, "model.network": "single-conv"})
+    >>> result.data, result.num_epochs
+    ('mnist-sample', 1)
+    """
+    run = find_run(Path(resume)) if resume else None
+    request = TrainingRequest(data, recipe, settings, shots, seed, run)
+    return train_as_requested(request, Path(out) if out else None, session or Session())
+
+
+def train_as_requested(
+    request: TrainingRequest, out: Path | None, session: Session
+) -> TrainingResult:
+    """As :func:`train`, for a request that is made already.
+
+    Raises:
+        TellapartError, KeyboardInterrupt: as :func:`train`.
     """
     started = time.perf_counter()
-    callbacks = callbacks or Callbacks()
-    set_threads(threads)
-    keep_freed_memory()
-    run = open_run(Path(resume)) if resume else None
-    if shots is not None:
-        settings = (*settings, f"data.shots={shots}")
-    plan = make_plan(
-        data,
-        recipe=recipe,
-        settings=settings,
-        seed=seed,
-        run=run,
-        data_dir=data_dir,
-        device=device,
-        callbacks=callbacks,
-    )
-    trainer = make_trainer(plan)
+    run = request.resume
     if run is None:
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        reference = plan.start.reference if plan.start else None
-        run = create_run(Path(out) if out else None, plan.recipe, plan.data, now, reference)
-        if plan.data_set.files:
-            _record_images(run, plan.data_set)
-    elif out is not None and Path(out).resolve() != run.path.resolve():
+        require_place_for_run(out)
+    elif out is not None and out.resolve() != run.path.resolve():
         raise RunError(f"--resume goes on in {run.path} itself; leave out --out {out}")
-    if plan.start and not run.start_file.exists():
-        save_start(run, plan.start)
-    callbacks.plan(plan)
-    with callbacks, _resumable(run):
-        _restore(trainer, run, plan, callbacks)
-        run.write_json(run.environment_file, describe_environment(plan.runtime))
-        _train_to_the_end(trainer, run, plan, callbacks)
-        test = _finish(run, plan)
+    session, callbacks = resumed_session(session, run), session.callbacks
+    with session.limited_threads():
+        plan, trainer = plan_training(request, session)
+        if run is None:
+            run = _begin(plan, out)
+        else:
+            run.move_data(plan.data)
+        if plan.start and not run.start_file.exists():
+            save_start(run, plan.start)
+        callbacks.on_plan(plan)
+        with callbacks, _resumable(run):
+            _restore(trainer, run, plan, callbacks)
+            run.write_json(run.environment_file, describe_environment(plan.runtime))
+            _train_to_the_end(trainer, run, plan, callbacks)
+            assessment = _finish(run, plan)
     history = trainer.history
     return TrainingResult(
         run=run.path,
@@ -168,7 +175,8 @@ def train(
         total_seconds=time.perf_counter() - started,
         views=num_views(plan.classifier.views),
         validation_accuracy=_validation_accuracy(trainer),
-        test=test,
+        test=assessment.evaluation if "test" in plan.splits else None,
+        verdict=assessment.verdict,
         device=str(plan.runtime.device),
         precision=plan.runtime.precision,
         weights_sha256=weights_sha256(plan.classifier.network.state_dict()),
@@ -176,15 +184,33 @@ def train(
     )
 
 
-def make_trainer(plan: Plan) -> Trainer:
-    """The trainer of a plan; writes nothing.
+def resumed_session(session: Session, run: RunFolder | None) -> Session:
+    """The session with the threads that a run began with, unless others are asked for."""
+    if run is None or session.threads is not None:
+        return session
+    return replace(session, threads=run.read_machine().get("threads"))
+
+
+def plan_training(request: TrainingRequest, session: Session) -> tuple[Plan, Trainer]:
+    """The plan of a training and the trainer that would follow it; writes nothing.
 
     Raises:
-        ConfigError: a batch larger than the train split, or a teacher of other classes.
+        TellapartError: any of its kinds, where the request or its input is wrong.
     """
-    return Trainer(
+    plan = make_plan(request, session)
+    trainer = Trainer(
         plan.classifier, plan.train, plan.validation, plan.recipe, plan.runtime, plan.teacher
     )
+    return plan, trainer
+
+
+def _begin(plan: Plan, out: Path | None) -> RunFolder:
+    """A new run folder, with what decides the run written down."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    run = create_run(out, plan.recipe, plan.data, now, plan.start.reference if plan.start else None)
+    if plan.data_set.files:
+        _record_images(run, plan.data_set)
+    return run
 
 
 def _record_images(run: RunFolder, data_set: DataSet) -> None:
@@ -248,7 +274,7 @@ def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: C
     """Trains the epochs that are left; after each, the run can be resumed from there."""
 
     def on_step(done: int, total: int, mean_loss: float) -> None:
-        callbacks.step(len(trainer.history) + 1, done, total, mean_loss)
+        callbacks.on_step(len(trainer.history) + 1, done, total, mean_loss)
 
     for report in trainer.epochs(on_step):
         tensors, header = trainer.state()
@@ -262,36 +288,40 @@ def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: C
         with uninterrupted():
             save_tensors(run.state_file, tensors, header)
             run.write_metrics([asdict(row) for row in trainer.history])
-        callbacks.epoch(report, plan.recipe.training.epochs)
+        callbacks.on_epoch_end(report, plan.recipe.training.epochs)
 
 
-def _finish(run: RunFolder, plan: Plan) -> Evaluation | None:
-    """Saves the classifier and reads the test split, for the first and only time."""
-    if "test" not in plan.data_set.splits:
-        _save(run, plan, {})
-        return None
-    return evaluate_and_report(
-        plan.classifier,
-        plan.data_set.split("test"),
-        run=run,
-        data=plan.data.name,
-        split="test",
-        views=(num_views(plan.classifier.views),),
-        runtime=plan.runtime,
-        folder=run.path,
-        before_writing=lambda made: _save(run, plan, made.to_json()),
-    )
+def _finish(run: RunFolder, plan: Plan) -> Assessment:
+    """Evaluates the classifier, saves it, and writes what was found, in this order.
+
+    The test split is read here, for the first and only time. Without one no figure is written: what
+    the classifier makes of the images it was chosen by, or trained on, only shows whether it is
+    of any use at all.
+    """
+    splits, device = plan.splits, plan.runtime.device
+    if "test" in splits:
+        assessment = assess(plan.classifier, splits["test"], device)
+        _save(run, plan, assessment.evaluation)
+        views = (num_views(plan.classifier.views),)
+        title = evaluation_title(plan.data.name, "test", views)
+        about = about_runs(title, [run], plan.runtime, views_in_words(views))
+        write_evaluation(run.path, assessment, about)
+        return assessment
+    assessment = assess(plan.classifier, splits.get("validation", plan.train), device)
+    _save(run, plan, None)
+    return assessment
 
 
-def _save(run: RunFolder, plan: Plan, evaluation: dict[str, Any]) -> None:
+def _save(run: RunFolder, plan: Plan, test: Evaluation | None) -> None:
     scores = ("num_images", "accuracy", "accuracy_interval", "loss", "macro_f1")
+    figures = test.to_json() if test else {}
     training = {
         "recipe": plan.recipe.to_mapping(),
         "data": plan.data.name,
         "fingerprint": plan.data.fingerprint,
         "data_licence": plan.data_set.licence,
         **({"finetuned_from": asdict(plan.start.reference)} if plan.start else {}),
-        "test": {name: evaluation[name] for name in scores if name in evaluation},
+        "test": {name: figures[name] for name in scores if name in figures},
         "environment": describe_environment(plan.runtime),
     }
     with uninterrupted():

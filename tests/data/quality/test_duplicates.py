@@ -46,7 +46,7 @@ def test_equal_and_nearly_equal_pictures_across_splits_are_leaks():
     exact = findings["exact duplicates across splits"]
     assert exact.severity == "leak"
     assert exact.message == (
-        "1 of the 4 pictures of test are in train too, byte for byte: take them out of one"
+        "1 of the 4 images of test are in train too, byte for byte: take them out of one"
     )
     assert places(exact) == [[("train", 2), ("test", 1)]]
     near = findings["near duplicates across splits"]

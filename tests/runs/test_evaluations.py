@@ -11,6 +11,7 @@ import pytest
 from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import RunError
 from tellapart.runs.folder import RunFolder
+from tellapart.runs.session import Session
 from tellapart.workflow.evaluate import evaluate
 from tellapart.workflow.train import train
 
@@ -24,7 +25,7 @@ def run(trained, tmp_path):
 def test_two_folders_of_one_name_are_kept_apart(run, make_digits, tmp_path):
     for place, first in (("here", 0), ("there", 5)):
         make_digits(tmp_path / place / "digits", first=first)
-        evaluate(run.path, tmp_path / place / "digits", threads=1)
+        evaluate(run.path, tmp_path / place / "digits", session=Session(threads=1))
     digests = [
         load_data_set(tmp_path / place / "digits").fingerprint[:8] for place in ("here", "there")
     ]
@@ -34,13 +35,13 @@ def test_two_folders_of_one_name_are_kept_apart(run, make_digits, tmp_path):
 
 
 def test_a_name_of_the_catalogue_needs_no_digest(run):
-    result = evaluate(run.path, split="train", threads=1)
+    result = evaluate(run.path, split="train", session=Session(threads=1))
     assert result.report.parent == run.path / "evaluations" / "mnist-sample-train"
 
 
 def test_nine_views_leave_the_plain_evaluation_alone(run):
     before = run.evaluation_file.read_bytes(), run.report_file.read_bytes()
-    result = evaluate(run.path, tta=True, threads=1)
+    result = evaluate(run.path, tta=True, session=Session(threads=1))
     assert (run.evaluation_file.read_bytes(), run.report_file.read_bytes()) == before
     assert result.report.parent == run.path / "evaluations" / "mnist-sample-test-nine-views"
     written = json.loads((result.report.parent / "evaluation.json").read_text("utf-8"))
@@ -49,18 +50,18 @@ def test_nine_views_leave_the_plain_evaluation_alone(run):
 
 def test_a_recipe_that_asks_for_views_has_them_in_the_run_itself(tmp_path):
     settings = ["epochs=1", "model.network=single-conv", "prediction.views=mirrored"]
-    trained = train(settings=settings, out=tmp_path / "run", threads=1)
+    trained = train(settings=settings, out=tmp_path / "run", session=Session(threads=1))
     run = RunFolder(trained.run)
     before = run.evaluation_file.read_bytes()
-    title = "mnist-sample, test split, two views of each picture"
+    title = "mnist-sample, test split, two views of each image"
     assert f"<h1>{title}</h1>" in run.report_file.read_text("utf-8")
-    again = evaluate(run.path, threads=1)
+    again = evaluate(run.path, session=Session(threads=1))
     assert (again.evaluation, again.report, again.views) == (trained.test, run.report_file, (2,))
     assert again.title == trained.title == title
     assert trained.to_json()["views"] == 2
     names = {}
     for tta in (True, False):
-        result = evaluate(run.path, tta=tta, threads=1)
+        result = evaluate(run.path, tta=tta, session=Session(threads=1))
         assert result.evaluation.loss != trained.test.loss
         names[result.views] = result.report.parent.name
     assert names == {(18,): "mnist-sample-test-eighteen-views", (1,): "mnist-sample-test"}
@@ -70,11 +71,11 @@ def test_a_recipe_that_asks_for_views_has_them_in_the_run_itself(tmp_path):
 def test_a_folder_that_was_asked_for(run, tmp_path):
     before = {path.name: path.read_bytes() for path in run.path.iterdir()}
     folder = tmp_path / "pages" / "mine"
-    result = evaluate(run.path, out=folder, threads=1)
+    result = evaluate(run.path, out=folder, session=Session(threads=1))
     assert result.report == folder / "report.html"
     assert {path.name for path in folder.iterdir()} == {"evaluation.json", "report.html"}
     assert (folder / "evaluation.json").read_bytes() == before["evaluation.json"]
-    again = evaluate(run.path, tta=True, out=str(folder), threads=1)
+    again = evaluate(run.path, tta=True, out=str(folder), session=Session(threads=1))
     assert again.report == folder / "report.html"
     assert {path.name: path.read_bytes() for path in run.path.iterdir()} == before
 
@@ -86,7 +87,7 @@ def test_a_folder_with_something_else_in_it(run):
         "empty folder, or to that of an earlier one; choose another --out"
     )
     with pytest.raises(RunError, match=f"^{re.escape(message)}$"):
-        evaluate(run.path, out=run.path, threads=1)
+        evaluate(run.path, out=run.path, session=Session(threads=1))
     assert {path.name: path.read_bytes() for path in run.path.iterdir()} == before
 
 
@@ -94,5 +95,5 @@ def test_a_file_where_the_folder_should_be(run, tmp_path):
     (tmp_path / "letter").write_text("dear", "utf-8")
     message = r"cannot write an evaluation to .*letter: Not a directory; choose another --out$"
     with pytest.raises(RunError, match=message):
-        evaluate(run.path, out=tmp_path / "letter", threads=1)
+        evaluate(run.path, out=tmp_path / "letter", session=Session(threads=1))
     assert (tmp_path / "letter").read_text("utf-8") == "dear"

@@ -14,8 +14,9 @@ from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import RunError
 from tellapart.models.checkpoint import load_classifier, load_tensors, save_tensors
 from tellapart.runs.callbacks import Callbacks
-from tellapart.runs.ensemble import split_arguments
+from tellapart.runs.ensembling import split_arguments
 from tellapart.runs.folder import RunFolder
+from tellapart.runs.session import Session
 from tellapart.workflow.evaluate import evaluate
 from tellapart.workflow.train import train
 
@@ -35,7 +36,7 @@ def second(tmp_path_factory):
     """Another run on mnist-sample: another seed, so other weights."""
     out = tmp_path_factory.mktemp("runs") / "second"
     settings = ["epochs=1", "model.network=single-conv"]
-    return train(settings=settings, seed=1, out=out, threads=1)
+    return train(settings=settings, seed=1, out=out, session=Session(threads=1))
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def runs(trained, second, tmp_path):
 def test_a_run_averaged_with_itself_is_the_run(trained, runs):
     run = runs[0]
     before = run.evaluation_file.read_bytes(), run.report_file.read_bytes()
-    result = evaluate([run.path, str(run.path)], threads=1)
+    result = evaluate([run.path, str(run.path)], session=Session(threads=1))
     assert result.evaluation.confusion_matrix == trained.test.confusion_matrix
     assert result.evaluation.loss == pytest.approx(trained.test.loss)
     assert result.evaluation.macro_auc == pytest.approx(trained.test.macro_auc)
@@ -59,7 +60,7 @@ def test_a_run_averaged_with_itself_is_the_run(trained, runs):
 
 
 def test_a_list_of_one_run_is_that_run(trained, runs):
-    result = evaluate([runs[0].path], threads=1)
+    result = evaluate([runs[0].path], session=Session(threads=1))
     assert result.evaluation == trained.test
     assert result.report == runs[0].report_file
     assert not (runs[0].path / "evaluations").exists()
@@ -75,7 +76,7 @@ def test_the_mean_of_probabilities_by_hand(runs, tta):
     with torch.inference_mode():
         answers = [each(view).double().softmax(1) for each in classifiers for view in views]
     mean = torch.stack(answers).mean(0)
-    result = evaluate([run.path for run in runs], tta=tta, threads=1)
+    result = evaluate([run.path for run in runs], tta=tta, session=Session(threads=1))
     assert result.evaluation.num_correct == int((mean.argmax(1) == pictures.labels).sum())
     loss = -mean[torch.arange(1000), pictures.labels].log().mean()
     assert result.evaluation.loss == pytest.approx(float(loss), rel=1e-5)
@@ -84,27 +85,36 @@ def test_the_mean_of_probabilities_by_hand(runs, tta):
 
 def test_figures_and_page_have_a_folder_of_their_own(runs):
     a, b = (run.path for run in runs)
-    result = evaluate([a, b], threads=1)
+    result = evaluate([a, b], session=Session(threads=1))
     folder = result.report.parent
     assert folder.parent == a / "evaluations"
     assert re.fullmatch(r"mnist-sample-test-ensemble-of-2-[0-9a-f]{8}", folder.name)
     assert {path.name for path in folder.iterdir()} == {"evaluation.json", "report.html"}
-    assert evaluate([b, a], threads=1).report.parent == b / "evaluations" / folder.name
-    assert evaluate([a, a], threads=1).report.parent.name != folder.name
+    assert (
+        evaluate([b, a], session=Session(threads=1)).report.parent
+        == b / "evaluations" / folder.name
+    )
+    assert evaluate([a, a], session=Session(threads=1)).report.parent.name != folder.name
     assert not (a / "evaluations" / "mnist-sample-test").exists()
 
 
 def test_runs_that_answer_by_different_views_are_kept_apart_and_said(runs):
     a, b = (run.path for run in runs)
     tensors, header = load_tensors(runs[1].classifier_file)
-    save_tensors(runs[1].classifier_file, tensors, {**header, "prediction": {"views": "shifted"}})
+    save_tensors(
+        runs[1].classifier_file,
+        tensors,
+        {**header, "classifier": {**header["classifier"], "views": "shifted"}},
+    )
     found = {
         result.title.removeprefix("mnist-sample, test split, "): result
-        for result in (evaluate([a, b], tta=tta, threads=1) for tta in (None, True, False))
+        for result in (
+            evaluate([a, b], tta=tta, session=Session(threads=1)) for tta in (None, True, False)
+        )
     }
     assert {title: result.views for title, result in found.items()} == {
-        "ensemble of 2 runs, one to nine views of each picture": (1, 9),
-        "ensemble of 2 runs, nine views of each picture": (9, 9),
+        "ensemble of 2 runs, one to nine views of each image": (1, 9),
+        "ensemble of 2 runs, nine views of each image": (9, 9),
         "ensemble of 2 runs": (1, 1),
     }
     assert len({result.report.parent for result in found.values()}) == 3
@@ -115,8 +125,8 @@ def test_runs_that_answer_by_different_views_are_kept_apart_and_said(runs):
 
 def test_page_and_title_say_what_was_averaged(runs):
     a, b = (run.path for run in runs)
-    result = evaluate([a, b], tta=True, threads=1)
-    title = "mnist-sample, test split, ensemble of 2 runs, nine views of each picture"
+    result = evaluate([a, b], tta=True, session=Session(threads=1))
+    title = "mnist-sample, test split, ensemble of 2 runs, nine views of each image"
     assert result.title == title
     assert "-nine-views-ensemble-of-2-" in result.report.parent.name
     page = result.report.read_text("utf-8")
@@ -134,37 +144,40 @@ def test_page_and_title_say_what_was_averaged(runs):
 def forge(run: RunFolder, **header) -> None:
     """Writes other things into the header of a run's classifier."""
     tensors, known = load_tensors(run.classifier_file)
-    num_classes = len(header.get("class_names", known["class_names"]))
+    spec = {**known["classifier"], **header}
+    num_classes = len(spec["class_names"])
     for name in ("output.weight", "output.bias"):
         tensors[name] = tensors[name][:num_classes].contiguous()
-    save_tensors(run.classifier_file, tensors, {**known, **header})
+    save_tensors(run.classifier_file, tensors, {**known, "classifier": spec})
 
 
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        (
-            {"class_names": list("0123456788")[:9]},
-            "do not know the same classes in the same order: 10 against 9; average runs that were",
-        ),
-        (
-            {"class_names": list("0213456789")},
-            "do not know the same classes in the same order: class 1 is '1' against '2'; average",
-        ),
-        (
-            {"preparation": {"fit": "crop", "style": None}},
-            "want pictures prepared differently: (channels, height, width) (1, 28, 28), fit pad, "
-            "against (1, 28, 28), fit crop; evaluate each by itself",
-        ),
+        ({"class_names": list("012345678")}, "only one of them knows '9'"),
+        ({"fit": "crop"}, "fit pad, against (1, 28, 28), fit crop; evaluate each by itself"),
     ],
 )
 def test_runs_that_do_not_fit_one_another(runs, header, message):
     a, b = runs
     forge(b, **header)
     with pytest.raises(RunError) as caught:
-        evaluate([a.path, b.path], threads=1)
-    assert str(caught.value).startswith(f"runs {a.path} and {b.path} {message}")
+        evaluate([a.path, b.path], session=Session(threads=1))
+    assert str(caught.value).startswith(f"runs {a.path} and {b.path} ")
+    assert message in str(caught.value)
     assert not (a.path / "evaluations").exists()
+
+
+def test_classes_in_another_order_are_matched_by_name(runs):
+    a, b = runs
+    plain = evaluate([a.path, b.path], session=Session(threads=1)).evaluation
+    order = [1, 0, *range(2, 10)]
+    tensors, known = load_tensors(b.classifier_file)
+    for name in ("output.weight", "output.bias"):
+        tensors[name] = tensors[name][order].contiguous()
+    spec = {**known["classifier"], "class_names": [str(label) for label in order]}
+    save_tensors(b.classifier_file, tensors, {**known, "classifier": spec})
+    assert evaluate([a.path, b.path], session=Session(threads=1)).evaluation == plain
 
 
 def test_no_run_at_all():
@@ -184,36 +197,43 @@ def test_one_of_them_is_no_run_or_not_finished(runs):
 def test_validation_pictures_of_one_that_another_was_trained_on(digits):
     settings = [*QUICK, "validation_fraction=0.25"]
     for name, seed, extra in (("a", 0, ()), ("b", 1, ()), ("c", 0, ("learning_rate=0.001",))):
-        train(digits, settings=[*settings, *extra], seed=seed, out=name, threads=1)
-    train(digits, settings=QUICK, seed=0, out="d", threads=1)
-    both, one = (evaluate(runs, split="validation", threads=1) for runs in (["a", "c"], "a"))
+        train(digits, settings=[*settings, *extra], seed=seed, out=name, session=Session(threads=1))
+    train(digits, settings=QUICK, seed=0, out="d", session=Session(threads=1))
+    both, one = (
+        evaluate(runs, split="validation", session=Session(threads=1)) for runs in (["a", "c"], "a")
+    )
     assert both.evaluation.num_images == one.evaluation.num_images < 400
     for other in ("b", "d"):
         with pytest.raises(RunError) as caught:
-            evaluate(["a", other], split="validation", threads=1)
+            evaluate(["a", other], split="validation", session=Session(threads=1))
         assert str(caught.value) == (
             f"runs a and {other} have not the same validation split (another seed, share or data "
             "cuts another), so one was trained on what the other chose by; evaluate them on "
             "--split test"
         )
-        assert evaluate(["a", other], threads=1).evaluation.num_images == 100
+        assert evaluate(["a", other], session=Session(threads=1)).evaluation.num_images == 100
 
 
 def test_validation_of_runs_on_different_data(digits, make_digits, tmp_path):
     settings = [*QUICK, "validation_fraction=0.25"]
-    train(digits, settings=settings, out="a", threads=1)
-    train(make_digits(tmp_path / "other", first=3), settings=settings, out="b", threads=1)
+    train(digits, settings=settings, out="a", session=Session(threads=1))
+    train(
+        make_digits(tmp_path / "other", first=3),
+        settings=settings,
+        out="b",
+        session=Session(threads=1),
+    )
     with pytest.raises(RunError, match="runs a and b have not the same validation split"):
-        evaluate(["a", "b"], split="validation", threads=1)
+        evaluate(["a", "b"], split="validation", session=Session(threads=1))
 
 
 def test_a_run_on_other_data_that_has_seen_the_pictures(second, make_digits, tmp_path):
     folder = make_digits(tmp_path / "other", test_of="train")
-    train(folder, settings=QUICK, out="first", threads=1)
+    train(folder, settings=QUICK, out="first", session=Session(threads=1))
     doubts = Doubts()
-    evaluate(["first", second.run], threads=1, callbacks=doubts)
+    evaluate(["first", second.run], session=Session(threads=1, callbacks=doubts))
     assert doubts.printed == [
-        f"100 of these 100 pictures are in the train split of mnist-sample: run {second.run} has "
+        f"100 of these 100 images are in the train split of mnist-sample: run {second.run} has "
         "seen them, and the accuracy says little"
     ]
 
@@ -222,25 +242,25 @@ def test_runs_trained_on_the_same_pictures_are_named_together(runs, make_digits,
     a, b = (run.path for run in runs)
     folder = make_digits(tmp_path / "other", test_of="train")
     doubts = Doubts()
-    evaluate([a, b], folder, threads=1, callbacks=doubts)
+    evaluate([a, b], folder, session=Session(threads=1, callbacks=doubts))
     assert doubts.printed == [
-        f"100 of these 100 pictures are in the train split of mnist-sample: runs {a}, {b} have "
+        f"100 of these 100 images are in the train split of mnist-sample: runs {a}, {b} have "
         "seen them, and the accuracy says little"
     ]
     doubts = Doubts()
-    evaluate([a, b], threads=1, callbacks=doubts)
+    evaluate([a, b], session=Session(threads=1, callbacks=doubts))
     assert doubts.printed == []
 
 
 def test_other_data_of_one_run_that_is_gone(trained, make_digits, tmp_path):
-    train(make_digits(tmp_path / "own"), settings=QUICK, out="b", threads=1)
+    train(make_digits(tmp_path / "own"), settings=QUICK, out="b", session=Session(threads=1))
     run = shutil.copytree(trained.run, "a")
     shutil.rmtree("own")
     doubts = Doubts()
-    evaluate([run, "b"], threads=1, callbacks=doubts)
+    evaluate([run, "b"], session=Session(threads=1, callbacks=doubts))
     assert doubts.printed == [
-        "the data of run b (own) is not to be found, so nobody can say whether some of these "
-        "pictures were trained on"
+        "the data of run b (own) is not found, so nobody can tell whether some of these "
+        "images were trained on"
     ]
 
 
@@ -251,12 +271,12 @@ def test_arrays_whose_test_split_was_cut_by_another_seed(tmp_path):
     np.savez(tmp_path / "digits.npz", **arrays)
     for name, seed in (("a", 0), ("b", 1)):
         settings = [*QUICK, f"data.split_seed={seed}"]
-        train(tmp_path / "digits.npz", settings=settings, out=name, threads=1)
+        train(tmp_path / "digits.npz", settings=settings, out=name, session=Session(threads=1))
     doubts = Doubts()
-    evaluate(["a", "b"], threads=1, callbacks=doubts)
+    evaluate(["a", "b"], session=Session(threads=1, callbacks=doubts))
     [printed] = doubts.printed
     found = re.match(
-        r"(\d+) of these 200 pictures are in the train split of digits: run b has", printed
+        r"(\d+) of these 200 images are in the train split of digits: run b has", printed
     )
     assert 120 < int(found[1]) < 190
 

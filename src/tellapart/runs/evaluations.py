@@ -1,4 +1,4 @@
-"""Where page and figures of an evaluation go, so that none is written over another."""
+"""What an evaluation is called and where it goes, so that none is written over another."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from tellapart.data.image_set import DataSet
 from tellapart.data.sets.catalogue import CATALOGUE
 from tellapart.errors import RunError
 from tellapart.models.views import views_in_words
-from tellapart.runs.ensemble import Member, ensemble_digest
+from tellapart.runs.ensembling import ensemble_digest
 from tellapart.runs.folder import RunFolder
+from tellapart.runs.trained_run import TrainedRun
 
 
 def evaluation_name(
-    data_set: DataSet, source: str, split: str, views: Sequence[int], members: Sequence[Member]
+    data_set: DataSet, source: str, split: str, views: Sequence[int], runs: Sequence[TrainedRun]
 ) -> str:
     """``DATA-SPLIT[-nine-views][-ensemble-of-N-DIGEST]``, the name of a folder.
 
@@ -26,15 +27,31 @@ def evaluation_name(
         source: its place, as a run writes it down.
         split: of it.
         views: of each run, how many views of a picture it answers by.
-        members: the runs.
+        runs: that answer together.
     """
     digits = () if source in CATALOGUE else (data_set.fingerprint[:8],)
     parts = [data_set.name, *digits, split]
     if max(views) > 1:
         parts.append(f"{views_in_words(views)} views".replace(" ", "-"))
-    if len(members) > 1:
-        parts.append(f"ensemble-of-{len(members)}-{ensemble_digest(members)}")
+    if len(runs) > 1:
+        parts.append(f"ensemble-of-{len(runs)}-{ensemble_digest(runs)}")
     return "-".join(parts)
+
+
+def evaluation_title(data: str, split: str, views: Sequence[int]) -> str:
+    """``mnist, test split, ensemble of 3 runs, nine views of each image``.
+
+    Args:
+        data: the data set's name.
+        split: of it.
+        views: of each run, how many views of an image it answers by.
+    """
+    parts = [data, f"{split} split"]
+    if len(views) > 1:
+        parts.append(f"ensemble of {len(views)} runs")
+    if max(views) > 1:
+        parts.append(f"{views_in_words(views)} views of each image")
+    return ", ".join(parts)
 
 
 def require_place_for_evaluation(folder: Path) -> None:

@@ -1,0 +1,66 @@
+"""An evaluation with all that a page about it shows, from one pass over the images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tellapart.data.image_set import ImageSet
+from tellapart.evaluation.evaluation import (
+    Evaluation,
+    Mistake,
+    evaluate_logits,
+    most_confident_mistakes,
+    predict_logits,
+    roc_curves,
+)
+from tellapart.evaluation.metrics import RocCurve
+from tellapart.evaluation.verdict import verdict
+
+_NUM_MISTAKES_SHOWN = 24
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """What a classifier is worth on one image set.
+
+    Args:
+        evaluation: the figures.
+        roc: a curve per class, None where a class has none.
+        mistakes: the most confident ones, each with its image, uint8 (channels, height, width).
+    """
+
+    evaluation: Evaluation
+    roc: tuple[RocCurve | None, ...]
+    mistakes: tuple[tuple[Mistake, Tensor], ...]
+
+    @property
+    def verdict(self) -> str | None:
+        """What is wrong with the classifier as a whole; None where it is of use."""
+        return verdict(self.evaluation)
+
+
+def assess(classifier: nn.Module, image_set: ImageSet, device: torch.device) -> Assessment:
+    """Evaluates a classifier, in the precision of its weights, on an image set.
+
+    Args:
+        classifier: uint8 images (batch, channels, height, width) to logits (batch, classes); on
+            ``device``.
+        image_set: the images and their labels.
+        device: where the classifier is.
+
+    Raises:
+        ShapeError: images of another shape than the classifier takes.
+        DataError: an image set without images.
+        DivergedError: logits that are not finite.
+    """
+    logits = predict_logits(classifier, image_set.images, device=device)
+    labels = image_set.labels
+    mistakes = most_confident_mistakes(logits, labels, _NUM_MISTAKES_SHOWN)
+    return Assessment(
+        evaluate_logits(logits, labels, image_set.class_names),
+        roc_curves(logits, labels),
+        tuple((mistake, image_set.images[mistake.index]) for mistake in mistakes),
+    )

@@ -1,0 +1,62 @@
+"""Whether a classifier is of any use: the one thing that must never be overlooked."""
+
+from __future__ import annotations
+
+import math
+
+from tellapart.evaluation.evaluation import Evaluation
+
+# Answers are "nearly one class" above the first, where of all other images at most the second
+# are classified correctly: a set that is 99 % one class may rightly be answered so.
+_NEARLY_ALL = 0.95
+_HARDLY_ANY = 0.1
+_SIGNIFICANT = 0.05
+_MOST_COUNTED_EXACTLY = 1000
+
+
+def verdict(evaluation: Evaluation) -> str | None:
+    """What is wrong with the classifier as a whole; None where it is of use.
+
+    It is of no use where it answers (nearly) one class for everything, or is not significantly
+    better than always answering the most frequent class: McNemar's exact test, one-sided at 5 %,
+    on the images that exactly one of the two gets right.
+
+    Source: McNemar, "Note on the sampling error of the difference between correlated proportions",
+    1947.
+    """
+    matrix, names = evaluation.confusion_matrix, evaluation.class_names
+    total = evaluation.num_images
+    predicted = [sum(row[label] for row in matrix) for label in range(len(names))]
+    commonest = max(range(len(names)), key=lambda label: predicted[label])
+    others = total - sum(matrix[commonest])
+    right_elsewhere = evaluation.num_correct - matrix[commonest][commonest]
+    if predicted[commonest] >= _NEARLY_ALL * total and right_elsewhere <= _HARDLY_ANY * others:
+        everything = "everything" if predicted[commonest] == total else "nearly everything"
+        return (
+            f"the classifier answers {names[commonest]!r} for {everything} "
+            f"({predicted[commonest]:,} of {total:,} images), so it is of no use"
+        )
+    return _no_better_than_the_most_frequent(evaluation)
+
+
+def _no_better_than_the_most_frequent(evaluation: Evaluation) -> str | None:
+    matrix, names = evaluation.confusion_matrix, evaluation.class_names
+    supports = [sum(row) for row in matrix]
+    frequent = max(range(len(names)), key=lambda label: supports[label])
+    gained = evaluation.num_correct - matrix[frequent][frequent]
+    lost = supports[frequent] - matrix[frequent][frequent]
+    if _chance_of_at_least(gained, gained + lost) <= _SIGNIFICANT:
+        return None
+    baseline = supports[frequent] / evaluation.num_images
+    return (
+        f"the accuracy of {100 * evaluation.accuracy:.1f} % is not significantly better than "
+        f"always answering {names[frequent]!r}, the most frequent class "
+        f"({100 * baseline:.1f} % of {evaluation.num_images:,} images)"
+    )
+
+
+def _chance_of_at_least(successes: int, trials: int) -> float:
+    """The probability of at least so many heads in so many tosses of a fair coin."""
+    if trials > _MOST_COUNTED_EXACTLY:
+        return 0.5 * math.erfc((successes - 0.5 - trials / 2) / math.sqrt(trials / 2))
+    return sum(math.comb(trials, k) for k in range(successes, trials + 1)) / float(2**trials)

@@ -1,0 +1,107 @@
+"""What a classifier is, apart from its weights: plain values that a file's header holds.
+
+Nothing here loads torch, so that whoever only reads images for a classifier needs none. A new
+attribute is one field of `ClassifierSpec`: its default, limits and meaning stand there, and
+reading, writing and checking follow from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass
+from typing import Any
+
+from tellapart.config import Scalar, Views
+from tellapart.config.fields import Section, from_table, setting
+from tellapart.data.images.drawing import DrawingStyle
+from tellapart.data.preparation import Fit, Frame
+from tellapart.errors import ConfigError
+
+_LONGEST_SIDE = 65_536
+_MOST_CLASSES = 1_000_000
+
+
+@dataclass(frozen=True)
+class Normalization(Section):
+    """``(pixel / 255 - mean) / std``, per channel.
+
+    Raises:
+        ConfigError: as many means as standard deviations are needed, at least one, all of them
+            finite, and standard deviations above 0.
+    """
+
+    mean: tuple[float, ...] = setting(MISSING, "per channel, of pixels in 0..1")
+    std: tuple[float, ...] = setting(MISSING, "standard deviation per channel, the same", above=0)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.mean or len(self.mean) != len(self.std):
+            raise ConfigError(
+                "normalization must have one mean and one std per channel, "
+                f"got {len(self.mean)} and {len(self.std)}"
+            )
+
+
+@dataclass(frozen=True)
+class ClassifierSpec(Section):
+    """Everything that a classifier is besides its weights.
+
+    Raises:
+        ConfigError: a value of another type or outside its limits.
+    """
+
+    network: str = setting(MISSING, "name of the network, as a recipe gives it")
+    class_names: tuple[str, ...] = setting(MISSING, "one per logit, in their order")
+    image_shape: tuple[int, ...] = setting(
+        MISSING, "(channels, height, width) of the images", minimum=1, maximum=_LONGEST_SIDE
+    )
+    normalization: Normalization = setting(MISSING, "of the pixels")
+    arguments: Mapping[str, Scalar] = setting({}, "what the network's builder was given")
+    fit: Fit = setting("pad", "how image files of another aspect ratio are made to fit")
+    style: DrawingStyle | None = setting(None, "how the images are drawn, where they are drawings")
+    views: Views = setting("plain", "of an image, over which class probabilities are averaged")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        names = self.class_names
+        if not 2 <= len(names) <= _MOST_CLASSES or len(set(names)) != len(names):
+            raise ConfigError("class_names must be at least 2 different names")
+        if any("\ud800" <= letter <= "\udfff" for name in names for letter in name):
+            raise ConfigError("class_names must be text, not half a character")
+        if len(self.image_shape) != 3:
+            raise ConfigError(f"image_shape must be 3 positive sizes, got {self.image_shape}")
+        if len(self.normalization.mean) not in (1, self.image_shape[0]):
+            raise ConfigError(
+                "normalization must have one mean and std for all channels, or one for each of "
+                f"the {self.image_shape[0]}; got {len(self.normalization.mean)}"
+            )
+        numbers = (
+            [v for v in vars(self.style).values() if isinstance(v, float)] if self.style else []
+        )
+        # A drawing's longer side may be that many times the shorter side of its frame.
+        if not all(0 <= number <= _LONGEST_SIDE for number in numbers):
+            raise ConfigError(f"style must hold fractions of the frame, got {numbers}")
+
+    @property
+    def frame(self) -> Frame:
+        """The form in which the classifier takes images that are read from files.
+
+        Raises:
+            ConfigError: a classifier of images that no file gives, with 2 channels for instance.
+        """
+        channels, height, width = self.image_shape
+        return Frame(channels, height, width, self.fit)
+
+    def to_json(self) -> dict[str, Any]:
+        """The specification as plain tables, lists, text and numbers."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> ClassifierSpec:
+        """The specification that :meth:`to_json` gave; what is missing has its default.
+
+        Raises:
+            ConfigError: an unknown key, or a value of the wrong type or outside its limits.
+        """
+        return from_table(cls, content)

@@ -1,0 +1,151 @@
+"""The images of a run: opened, brought into the form that a recipe or a classifier asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from tellapart.config import DataRecipe, Recipe, Settings
+from tellapart.data.image_set import DataSet
+from tellapart.data.preparation import Preparation
+from tellapart.data.selection import select_classes
+from tellapart.data.sets.catalogue import CATALOGUE
+from tellapart.data.sets.source import OpenedSource
+from tellapart.data.sets.sources import open_source
+from tellapart.errors import ConfigError, RunError
+from tellapart.models.spec import ClassifierSpec
+from tellapart.runs.choosing import choose_recipe
+from tellapart.runs.folder import DataReference
+from tellapart.runs.session import Session
+
+
+def open_data(data: str | Path, session: Session, *, allow_download: bool = True) -> OpenedSource:
+    """Opens a data set, fetching it where it must be; its images are not read yet.
+
+    Raises:
+        DataError: where the data cannot be used.
+    """
+    return open_source(
+        data,
+        data_dir=Path(session.data_dir) if session.data_dir else None,
+        allow_download=allow_download,
+        progress=lambda done, total: session.callbacks.on_download(str(data), done, total),
+    )
+
+
+def load_for_recipe(
+    data: str | Path,
+    recipe: str | Path | Recipe | None,
+    settings: Settings,
+    session: Session,
+) -> tuple[DataSet, Recipe]:
+    """A data set as training by ``recipe``, or by the recipe that suits it, would find it.
+
+    Raises:
+        DataError: where the data cannot be used.
+        ConfigError: no such recipe, or a setting that is wrong or asks for a form that arrays do
+            not have.
+    """
+    opened = open_data(data, session)
+    chosen, _ = choose_recipe(recipe, opened, settings)
+    return load_opened(opened, chosen.data, session), chosen
+
+
+def load_opened(opened: OpenedSource, asked: DataRecipe, session: Session) -> DataSet:
+    """The images of an opened data set in the form and the splits that a recipe asks for.
+
+    Raises:
+        DataError: where the data cannot be used.
+        ConfigError: a size or channels for images that have a form already.
+    """
+    data_set = opened.load(preparation_of(asked), session.callbacks.on_decoding)
+    channels, height, width = data_set.split("train").image_shape
+    if asked.channels not in (0, channels) or (asked.size and asked.size not in (height, width)):
+        raise ConfigError(
+            f"{data_set.name} holds images of {width}x{height} with {channels} channel(s), as "
+            "they are; data.size and data.channels are for image files: leave them out"
+        )
+    return data_set
+
+
+def load_trained_on(
+    reference: DataReference,
+    asked: DataRecipe,
+    spec: ClassifierSpec,
+    session: Session,
+    *,
+    run: Path,
+    place: str | Path | None = None,
+    allow_download: bool = True,
+) -> DataSet:
+    """The data set that a run was trained on, in the same form and the same splits.
+
+    Args:
+        reference: where the run's images came from, and their fingerprint.
+        asked: what the run's recipe asks of them.
+        spec: of the run's classifier; image files are given the form that it takes.
+        session: finds the catalogue's files.
+        run: the run's folder, for the message of an error.
+        place: where the images are now, if they were moved.
+        allow_download: whether files of the catalogue may be fetched.
+
+    Raises:
+        RunError: data that is gone, or has changed since the run was trained.
+        DataError: data that cannot be read.
+    """
+    found = session.data_dir or (Path(reference.data_dir) if reference.data_dir else None)
+    source = reference.source if place is None else place
+    if place is None and source not in CATALOGUE and not Path(source).exists():
+        raise RunError(
+            f"the data of run {run} is gone: there is no {source}; if it was moved, give its new "
+            f"place as DATA, e.g. `tellapart evaluate {run} NEW-PLACE`"
+        )
+    opened = open_data(source, replace(session, data_dir=found), allow_download=allow_download)
+    # The form that the run chose is the classifier's, whatever would be chosen today.
+    channels, height, width = spec.image_shape
+    preparation = replace(
+        preparation_of(asked), channels=channels, height=height, width=width, fit=spec.fit
+    )
+    data_set = opened.load(preparation, session.callbacks.on_decoding)
+    if data_set.fingerprint != reference.fingerprint:
+        raise RunError(
+            f"the data of run {run} has changed since it was trained ({source}): fingerprint "
+            f"{reference.fingerprint[:12]} -> {data_set.fingerprint[:12]}; put the old images "
+            "back, or evaluate on what is there now by giving its path as DATA"
+        )
+    return select_classes(data_set, asked.classes)
+
+
+def load_foreign(data: str | Path, spec: ClassifierSpec, split: str, session: Session) -> DataSet:
+    """Other data than a classifier was trained on, in the form that the classifier takes.
+
+    Image files without splits all belong to ``split``, undivided.
+
+    Raises:
+        DataError: where the data cannot be used, or has other classes or another form.
+    """
+    channels, height, width = spec.image_shape
+    preparation = Preparation(
+        channels=channels,
+        height=height,
+        width=width,
+        fit=spec.fit,
+        test_fraction=0.0,
+        undivided=split,
+        class_names=spec.class_names,
+    )
+    opened = open_data(data, session)
+    return opened.load(preparation, session.callbacks.on_decoding)
+
+
+def preparation_of(recipe: DataRecipe) -> Preparation:
+    """What a recipe asks of image files and of splits that nobody made."""
+    return Preparation(
+        channels=recipe.channels,
+        height=recipe.size,
+        width=recipe.size,
+        fit=recipe.fit,
+        test_fraction=recipe.test_fraction,
+        validation_fraction=recipe.validation_fraction,
+        seed=recipe.split_seed,
+    )

@@ -1,0 +1,85 @@
+"""Finding the classifier that fine-tuning starts from: a run, a file, or published weights."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from tellapart.config import FinetuningRecipe, Recipe
+from tellapart.errors import ConfigError, RunError
+from tellapart.finetuning.pretrained import PREFIX, load_pretrained
+from tellapart.finetuning.start import Source, SourceReference, Start
+from tellapart.models.checkpoint import (
+    load_classifier,
+    read_classifier,
+    save_classifier,
+    weights_sha256,
+)
+from tellapart.models.classifier import Classifier
+from tellapart.runs.folder import RunFolder, find_classifier_file, source_of
+
+
+def find_source(recipe: Recipe, run: RunFolder | None) -> Source | None:
+    """The classifier that a recipe starts from; None where it starts from zero.
+
+    Args:
+        recipe: its ``finetuning`` says where to look.
+        run: one to go on with; it has kept what it began with, so its source may be gone.
+
+    Raises:
+        ConfigError: settings of fine-tuning without a source, or a source that is none.
+        RunError: a run that is not finished, or a source that has changed since the run began.
+        ClassifierFileError: a file that is no classifier.
+    """
+    tuning = recipe.finetuning
+    if not tuning.source:
+        _require_nothing_to_tune(recipe)
+        return None
+    if run is not None and run.start_file.exists():
+        return Source(run.read_source(), read_classifier(run.start_file)[0], is_start=True)
+    classifier = _open(tuning)
+    reference = SourceReference(
+        _absolute(tuning.source), weights_sha256(classifier.network.state_dict())
+    )
+    if run is not None and run.read_source().weights_sha256 != reference.weights_sha256:
+        raise RunError(
+            f"the source {tuning.source} has changed since run {run.path} began with it; "
+            "put the old one back, or train a new run"
+        )
+    return Source(reference, classifier)
+
+
+def save_start(run: RunFolder, start: Start) -> None:
+    """Keeps what fine-tuning begins with in the run, so that resuming needs no source.
+
+    Raises:
+        RunError: where the file cannot be written.
+    """
+    save_classifier(run.start_file, start.classifier, {"finetuned_from": asdict(start.reference)})
+
+
+def _open(tuning: FinetuningRecipe) -> Classifier:
+    if tuning.source.startswith(PREFIX):
+        weights = Path(tuning.weights_file) if tuning.weights_file else None
+        return load_pretrained(tuning.source.removeprefix(PREFIX), weights)
+    path = Path(tuning.source).expanduser()
+    if not path.exists():
+        raise ConfigError(
+            f"the source {tuning.source!r} is no run, no classifier file and no timm:NAME; "
+            "a run is the folder that `tellapart train` prints"
+        )
+    return load_classifier(find_classifier_file(path))
+
+
+def _absolute(source: str) -> str:
+    return source if source.startswith(PREFIX) else source_of(Path(source))
+
+
+def _require_nothing_to_tune(recipe: Recipe) -> None:
+    tuned = recipe.finetuning != FinetuningRecipe()
+    if tuned or recipe.data.normalization == "source":
+        what = "[finetuning]" if tuned else "data.normalization=source"
+        raise ConfigError(
+            f"the recipe's {what} needs a source to start from; "
+            "use `tellapart finetune SOURCE DATA`, or set finetuning.source"
+        )

@@ -1,0 +1,186 @@
+"""A trained run and its data: what every command that asks something of a run works on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from tellapart.config import Recipe, recipe_from_mapping
+from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.sets.catalogue import CATALOGUE
+from tellapart.errors import RunError, TellapartError
+from tellapart.evaluation import Evaluation
+from tellapart.models.checkpoint import read_classifier
+from tellapart.models.classifier import Classifier
+from tellapart.runs.data import load_trained_on
+from tellapart.runs.folder import DataReference, RunFolder, find_classifier_file, source_of
+from tellapart.runs.session import Session
+from tellapart.runs.splits import training_splits
+
+
+class TrainedRun:
+    """A run that was trained to its end, or a classifier file; made by :func:`open_run`.
+
+    The classifier is read when the run is opened; its data when it is first asked for.
+
+    Args:
+        path: the run's folder, or the classifier file.
+        session: finds the data, and is told of progress.
+        place: where the run's data is now, if it was moved.
+    """
+
+    def __init__(self, path: Path, session: Session, place: str | Path | None = None) -> None:
+        self.path = path
+        self.session = session
+        self._place = place
+        self._file = find_classifier_file(path)
+        self.classifier: Classifier
+        self.training: Mapping[str, Any]
+        self.classifier, self.training = read_classifier(self._file)
+
+    @property
+    def folder(self) -> RunFolder:
+        """The run's files.
+
+        Raises:
+            RunError: a classifier file alone has no other files.
+        """
+        if self.path.is_file():
+            raise RunError(
+                f"{self.path} is a classifier file without its run; give the run's folder, which "
+                "knows its data and its recipe"
+            )
+        return RunFolder(self.path)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """Everything that decided the training.
+
+        Raises:
+            RunError: a classifier file that does not hold its recipe, or a damaged run.
+        """
+        if not self.path.is_file():
+            return self.folder.read_recipe()
+        tables = self.training.get("recipe")
+        if not isinstance(tables, Mapping):
+            raise RunError(f"{self.path} does not hold the recipe that it was trained by")
+        return recipe_from_mapping(tables, origin=str(self.path))
+
+    @cached_property
+    def data(self) -> DataReference:
+        """Where the images that it was trained on came from.
+
+        Raises:
+            RunError: a classifier file alone, or a damaged run.
+        """
+        return self.folder.read_data_reference()
+
+    @cached_property
+    def data_set(self) -> DataSet:
+        """The data set that it was trained on, exactly as it was then.
+
+        Raises:
+            RunError: data that is gone or has changed.
+        """
+        return self.load_data()
+
+    @cached_property
+    def splits(self) -> Mapping[str, ImageSet]:
+        """Exactly the images it was trained on, chose by and is tested on, by split.
+
+        ``train``, ``validation`` and ``test``, as far as the run has them, each with ``.images``
+        (uint8, (n, channels, height, width)) and ``.labels`` (int64, (n,)).
+
+        Raises:
+            RunError: data that is gone or has changed since.
+        """
+        train, validation = training_splits(self.data_set, self.recipe)
+        found = {"train": train, "validation": validation, "test": self.data_set.splits.get("test")}
+        return {name: part for name, part in found.items() if part is not None}
+
+    @property
+    def report(self) -> Path:
+        """The page about its test split."""
+        return self.folder.report_file
+
+    @cached_property
+    def evaluation(self) -> Evaluation | None:
+        """The figures of its test split; None where the data has none.
+
+        Raises:
+            RunError: a file that is damaged.
+        """
+        file = self.folder.evaluation_file
+        return Evaluation.from_json(self.folder.read_json(file)) if file.exists() else None
+
+    def load_data(self, *, allow_download: bool = True) -> DataSet:
+        """As :attr:`data_set`, read anew.
+
+        Raises:
+            RunError: data that is gone or has changed.
+        """
+        return load_trained_on(
+            self.data,
+            self.recipe.data,
+            self.classifier.spec,
+            self.session,
+            run=self.path,
+            place=self._place,
+            allow_download=allow_download,
+        )
+
+    def claims(self, data: str | Path) -> bool:
+        """Whether ``data`` is the data that the run was trained on, by its name or its content.
+
+        Data that was moved is recognised by its fingerprint, and from then on read where it is now.
+        """
+        source = source_of(data)
+        if source == self.data.source:
+            return True
+        if source in CATALOGUE or self.data.source in CATALOGUE:
+            return False
+        moved = TrainedRun(self.path, self.session, data)
+        try:
+            self.__dict__["data_set"] = moved.data_set
+        except TellapartError:
+            return False
+        self._place = data
+        return True
+
+    def shares_data_with(self, other: TrainedRun) -> bool:
+        """Whether both runs held out the same test images of the same data.
+
+        The fingerprint of arrays does not cover a test split that was cut from them afterwards.
+        """
+        ours, theirs = self.recipe.data, other.recipe.data
+        return self.data.fingerprint == other.data.fingerprint and (
+            (ours.test_fraction, ours.split_seed) == (theirs.test_fraction, theirs.split_seed)
+        )
+
+
+def open_run(
+    path: str | Path, *, session: Session | None = None, data: str | Path | None = None
+) -> TrainedRun:
+    """Opens a run that was trained to its end, or a classifier file.
+
+    Args:
+        path: the folder that ``train`` printed, or a classifier file.
+        session: machine, data folder and callbacks; None is the default `Session`.
+        data: where the run's data is now, if it was moved.
+
+    Returns:
+        The run: its ``classifier``, ``recipe``, ``splits`` and ``report``.
+
+    Raises:
+        RunError: a folder that is no run, or a run that is not finished.
+        ClassifierFileError: a classifier file that is damaged.
+
+    >>> import tellapart
+    >>> result = tellapart.train(settings={"training.epochs": 1, "model.network": "single-conv"})
+    >>> run = tellapart.open_run(result.run)
+    >>> run.classifier.class_names[:3], len(run.splits["test"])
+    (('0', '1', '2'), 1000)
+    """
+    return TrainedRun(Path(path), session or Session(), data)

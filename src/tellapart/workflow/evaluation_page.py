@@ -1,0 +1,85 @@
+"""Writing an evaluation down: the page to look at, and the figures beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tellapart.evaluation.assessment import Assessment
+from tellapart.files import make_folder, write_whole
+from tellapart.report.html import render_report
+from tellapart.runs.folder import RunFolder
+from tellapart.runtime import Runtime, describe_environment
+
+
+@dataclass(frozen=True)
+class About:
+    """What a page tells of an evaluation besides its figures: of which runs, on what, where."""
+
+    title: str
+    data: Mapping[str, Any]
+    environment: Mapping[str, str]
+    history: Sequence[Mapping[str, float | None]] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+
+
+def about_runs(title: str, runs: Sequence[RunFolder], runtime: Runtime, views: str) -> About:
+    """What is to be told of runs that answered together; of one run, how it was trained too.
+
+    Raises:
+        RunError: a damaged run.
+    """
+    environment = {name: str(value) for name, value in describe_environment(runtime).items()}
+    data = {
+        "evaluated on": title,
+        "views of each image": views,
+        **_training_data(runs),
+    }
+    if len(runs) > 1:  # no single history or recipe is the one that made an ensemble
+        return About(title, data, environment)
+    run = runs[0]
+    return About(title, data, environment, run.read_metrics(), run.read_recipe().to_mapping())
+
+
+def write_evaluation(folder: Path, assessment: Assessment, about: About) -> Path:
+    """Writes ``report.html``, then ``evaluation.json``, into a folder; the path of the page.
+
+    ``evaluation.json`` is the last file of a run: whoever finds it finds the rest complete.
+
+    Raises:
+        RunError: where they cannot be written.
+    """
+    evaluation = assessment.evaluation
+    page = render_report(
+        title=about.title,
+        evaluation=evaluation,
+        verdict=assessment.verdict,
+        roc=assessment.roc,
+        mistakes=assessment.mistakes,
+        history=about.history,
+        recipe=about.recipe,
+        environment=about.environment,
+        data={**about.data, "images": evaluation.num_images},
+    )
+    files = RunFolder(folder)
+    make_folder(folder)
+    write_whole(files.report_file, page)
+    files.write_json(files.evaluation_file, evaluation.to_json())
+    return files.report_file
+
+
+def _training_data(runs: Sequence[RunFolder]) -> dict[str, Any]:
+    """What the classifier was trained on; of an ensemble, what each run is, in a line."""
+    if len(runs) == 1:
+        data = runs[0].read_data_reference()
+        return {"trained on": data.name, "fingerprint of the training data": data.fingerprint}
+    table = {}
+    for number, run in enumerate(runs, start=1):
+        recipe, data = run.read_recipe(), run.read_data_reference()
+        table[f"run {number}"] = (
+            f"{run.path}: {recipe.model.network}, recipe {recipe.name}, "
+            f"seed {recipe.training.seed}, trained on {data.name} ({data.fingerprint[:8]})"
+        )
+    return {"ensemble": table}
