@@ -34,7 +34,7 @@ def test_an_even_area_gives_what_each_kernel_says_of_it():
     ("text", "message"),
     [
         ("edgs", r"no kernel is called 'edgs'; did you mean 'edges'\?"),
-        ("wobble", r"no kernel is called 'wobble'; known: vertical-edges, .*, tutorial; "),
+        ("wobble", r"no kernel is called 'wobble'; known: vertical-edges, .*, tutorial"),
         ("1,2;3", "the rows of a kernel must be equally long, got 2, 1; numbers are written"),
         ("1,x", "kernel '1,x' is not made of numbers; numbers are written row by row"),
         ("1,,2", "kernel '1,,2' is not made of numbers"),

@@ -8,7 +8,6 @@ import torch
 
 from tellapart.evaluation import evaluate_logits, most_confident_mistakes, most_confused, roc_curves
 from tellapart.report import render_report
-from tellapart.report.wording import NO_BREAK_SPACE
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\""
 
@@ -52,7 +51,7 @@ def parsed(page):
 
 def printed(page):
     body = parsed(page).find("body")
-    return " ".join("".join(body.itertext()).replace(NO_BREAK_SPACE, " ").split())
+    return " ".join("".join(body.itertext()).replace("\N{NO-BREAK SPACE}", " ").split())
 
 
 def section(page, name):
@@ -101,7 +100,7 @@ def test_the_confused_pairs_and_the_mistakes_are_the_evaluations():
     figures = list(section(page, "mistakes").iter("figure"))
     assert len(figures) == 24
     mistake = given["mistakes"][0][0]
-    caption = "".join(figures[0].itertext()).replace(NO_BREAK_SPACE, " ")
+    caption = "".join(figures[0].itertext()).replace("\N{NO-BREAK SPACE}", " ")
     shown = f"{names[mistake.prediction]} {100 * mistake.probability:.1f} %"
     assert caption == f"{shown}true: {names[mistake.label]}"
     assert figures[0].find("img").get("class") == "pixels"

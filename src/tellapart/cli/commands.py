@@ -24,6 +24,7 @@ from tellapart.cli.options import (
 from tellapart.cli.recipes import recipes_app
 from tellapart.cli.show import show_app
 from tellapart.errors import ConfigError
+from tellapart.wording import plural
 
 app = App(
     name="tellapart",
@@ -72,7 +73,7 @@ def train(
         Say what would be done, and stop.
     """
     from tellapart.cli.progress import ConsoleCallbacks
-    from tellapart.cli.tables import counted, print_evaluation, print_plan
+    from tellapart.cli.tables import print_evaluation, print_plan
     from tellapart.runs.planning import make_plan
     from tellapart.workflow.train import make_trainer
     from tellapart.workflow.train import train as run_training
@@ -122,7 +123,7 @@ def train(
     else:
         print_evaluation(result.test, result.title)
         print(f"report    {result.run / 'report.html'}")
-    print(f"trained   {counted(result.num_epochs, 'epoch')} in {result.train_seconds:.1f} s")
+    print(f"trained   {plural(result.num_epochs, 'epoch')} in {result.train_seconds:.1f} s")
     print(f"run       {result.run}")
     return 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -11,6 +10,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from tellapart.config.fields import Scalar, is_table
 from tellapart.config.sections import SECTION_TYPES, SECTIONS
 from tellapart.errors import ConfigError
+from tellapart.wording import nearest
 
 
 @cache
@@ -61,10 +61,10 @@ def suggest_key(key: str) -> str:
     """What to do about an unknown key: the nearest one, or where all are listed."""
     full = list(all_keys())
     short = {name.partition(".")[2]: name for name in full}
-    found = difflib.get_close_matches(key, [*full, *short], n=1, cutoff=0.5)
-    if not found:
+    near = nearest(key, [*full, *short])
+    if near is None:
         return "; `tellapart recipes show` lists all keys"
-    return f"; did you mean {short.get(found[0], found[0])!r}?"
+    return f"; did you mean {short.get(near, near)!r}?"
 
 
 def parse_scalar(text: str) -> Scalar:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import torch
 
 from tellapart.errors import ConfigError
 from tellapart.illustration.texts import Bilingual, bilingual
+from tellapart.wording import did_you_mean
 
 _HOW = "numbers are written row by row, as in '1,0,-1; 2,0,-2; 1,0,-1'"
 
@@ -66,9 +66,8 @@ def kernel_named(text: str) -> Kernel:
 def _no_kernel(text: str) -> str:
     if not re.search(r"[a-zA-Z]{2}", text):
         return f"kernel {text!r} is not made of numbers; {_HOW}"
-    near = difflib.get_close_matches(text, KERNELS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(KERNELS)};"
-    return f"no kernel is called {text!r}; {hint} numbers and RUN:LAYER are understood too"
+    hint = did_you_mean(text, KERNELS, otherwise=f"known: {', '.join(KERNELS)}")
+    return f"no kernel is called {text!r}{hint} (or give numbers, or RUN:LAYER)"
 
 
 def _kernel(name: str, rows: list[list[float]], title: Bilingual, meaning: Bilingual) -> Kernel:

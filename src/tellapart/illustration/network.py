@@ -17,6 +17,7 @@ from tellapart.illustration.texts import TEXTS, Bilingual, spoken
 from tellapart.page.document import document, packaged_text
 from tellapart.page.images import png_address
 from tellapart.page.markup import Markup, element
+from tellapart.wording import precise_percent
 
 MOST_MAPS = 32
 LARGEST_MAP_PIXELS = 64
@@ -171,17 +172,17 @@ def _answers(logits: Tensor, class_names: Sequence[str]) -> Markup:
     best = int(top[0])
     rows = []
     for index in sorted(top.tolist()):
-        fraction = 100 * float(probabilities[index])
+        fraction = float(probabilities[index])
         rows.append(
             element(
                 "li",
                 element("span", class_names[index], class_="class"),
                 element(
                     "span",
-                    element("span", class_="bar", style=f"width:{fraction:.2f}%"),
+                    element("span", class_="bar", style=f"width:{100 * fraction:.2f}%"),
                     class_="track",
                 ),
-                element("span", _percent(fraction), class_="share"),
+                element("span", precise_percent(fraction, 1000), class_="share"),
                 class_="best" if index == best else None,
             )
         )
@@ -191,12 +192,6 @@ def _answers(logits: Tensor, class_names: Sequence[str]) -> Markup:
         element("ol", *rows, class_="answers"),
         class_="card",
     )
-
-
-def _percent(fraction: float) -> str:
-    if fraction > 99.95 and fraction < 100:
-        return "> 99.9 %"
-    return "< 0.1 %" if 0 < fraction < 0.05 else f"{fraction:.1f} %"
 
 
 def _lens() -> Markup:

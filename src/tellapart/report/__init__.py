@@ -2,7 +2,6 @@
 
 ::
 
-    wording        numbers as a reader wants them
     learning, confusion, roc, reliability    a chart each
     tables         scores by class, nested settings
     html           the page; page.css beside it is its style

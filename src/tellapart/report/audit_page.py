@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tellapart import wording
 from tellapart.data.image_set import DataSet
 from tellapart.data.quality.findings import Audit, Finding, FoundImage
 from tellapart.page.document import document, packaged_text
 from tellapart.page.images import png_address
 from tellapart.page.markup import Markup, element
-from tellapart.report import wording
 
 _NUM_GROUPS_SHOWN = 24
 _NUM_IMAGES_OF_GROUP = 6

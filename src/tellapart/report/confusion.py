@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tellapart import wording
 from tellapart.evaluation import Evaluation
 from tellapart.page import svg
 from tellapart.page.markup import Markup, element
-from tellapart.report import wording
 
 NUM_CLASSES_BESIDE_TEXT = 12
 WIDE_WIDTH = 760

@@ -7,12 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
+from tellapart import wording
 from tellapart.evaluation import Evaluation, Mistake, most_confused
 from tellapart.evaluation.metrics import RocCurve
 from tellapart.page.document import document, packaged_text
 from tellapart.page.images import png_address
 from tellapart.page.markup import Markup, element
-from tellapart.report import learning, wording
+from tellapart.report import learning
 from tellapart.report.confusion import NUM_CLASSES_BESIDE_TEXT, confusion_heat_map
 from tellapart.report.reliability import reliability_diagram
 from tellapart.report.roc import roc_chart, uses_logarithmic_axis
@@ -71,13 +72,21 @@ def _card(name: str, heading: str, *children: str, note: str = "") -> Markup:
     return element("section", element("h2", heading), *notes, *children, class_="card", id=name)
 
 
+def _percent(fraction: float, num_images: int) -> str:
+    return wording.unbroken(wording.precise_percent(fraction, num_images))
+
+
+def _score(value: float | None) -> str:
+    return wording.unbroken(wording.score(value))
+
+
 def _accuracy(evaluation: Evaluation) -> str:
-    return wording.percent(evaluation.accuracy, evaluation.num_images)
+    return _percent(evaluation.accuracy, evaluation.num_images)
 
 
 def _headline(title: str, evaluation: Evaluation) -> Markup:
     total, correct = evaluation.num_images, evaluation.num_correct
-    low, high = (wording.percent(fraction, total) for fraction in evaluation.accuracy_interval)
+    low, high = (_percent(fraction, total) for fraction in evaluation.accuracy_interval)
     commonest = max(row.support for row in evaluation.per_class) / total
     verdict = element(
         "p",
@@ -85,17 +94,17 @@ def _headline(title: str, evaluation: Evaluation) -> Markup:
         f"{wording.number(total - correct)} wrongly. On new pictures of the same kind the "
         "accuracy lies, with 95 % confidence, ",
         element("strong", f"between {low} and {high}"),
-        f". Always naming the commonest class would give {wording.percent(commonest, total)}.",
+        f". Always naming the commonest class would give {_percent(commonest, total)}.",
         class_="verdict",
     )
     accuracy = element("p", _accuracy(evaluation), element("span", "accuracy"), class_="number")
     tiles = [
-        ("Mean F1", wording.score(evaluation.macro_f1), "over classes; 1 is best"),
-        ("Mean AUC", wording.score(evaluation.macro_auc), "over classes; 0.5 is chance"),
+        ("Mean F1", _score(evaluation.macro_f1), "over classes; 1 is best"),
+        ("Mean AUC", _score(evaluation.macro_auc), "over classes; 0.5 is chance"),
         ("Loss", f"{evaluation.loss:.4g}", "cross-entropy; 0 is best"),
         (
             "Calibration error",
-            wording.percent(evaluation.expected_calibration_error, 10_000),
+            _percent(evaluation.expected_calibration_error, 10_000),
             "between confidence and accuracy",
         ),
     ]
@@ -133,7 +142,7 @@ def _learning_note(history: Sequence[learning.HistoryRow]) -> str:
     parts = [f"Trained for {wording.plural(len(history), 'epoch')}"]
     seconds = [value for row in history if (value := row.get("seconds")) is not None]
     if seconds:
-        parts[0] += f" in {wording.duration(sum(seconds))}"
+        parts[0] += f" in {wording.unbroken(wording.duration(sum(seconds)))}"
     measured = [
         (value, row["epoch"])
         for row in history
@@ -205,7 +214,7 @@ def _roc(roc: Sequence[RocCurve | None], evaluation: Evaluation) -> Markup:
         "Telling each class from the rest",
         roc_chart(roc, evaluation.class_names, evaluation.num_images),
         note="The higher a curve and the sooner it rises, the better the class is told apart; "
-        f"1 is the largest area under a curve, the mean here {wording.score(evaluation.macro_auc)}."
+        f"1 is the largest area under a curve, the mean here {_score(evaluation.macro_auc)}."
         f"{stretched}",
     )
 
@@ -254,7 +263,7 @@ def _mistake(mistake: Mistake, picture: Tensor, evaluation: Evaluation) -> Marku
         height=height,
         class_="pixels" if max(height, width) <= 96 else None,
     )
-    probability = wording.percent(mistake.probability, 1000)
+    probability = _percent(mistake.probability, 1000)
     caption = element(
         "figcaption",
         element("span", element("b", answer, class_="said"), f" {probability}"),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from tellapart import wording
 from tellapart.page import svg
 from tellapart.page.markup import Markup, element
 from tellapart.page.svg import Scale
-from tellapart.report import wording
 
 HistoryRow = Mapping[str, float | None]
 
@@ -75,7 +75,7 @@ def _up_format(ticks: Sequence[float], as_percent: bool, logarithmic: bool) -> s
     if not as_percent:
         return svg.tick_format(ticks)
     write = svg.tick_format([100 * tick for tick in ticks])
-    return lambda value: write(100 * value) + wording.NO_BREAK_SPACE + "%"
+    return lambda value: write(100 * value) + " %"
 
 
 def _trace(

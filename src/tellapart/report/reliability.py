@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from tellapart import wording
 from tellapart.evaluation.metrics import ReliabilityBin, wilson_interval
 from tellapart.page import svg
 from tellapart.page.markup import Markup, element
 from tellapart.page.svg import Scale
-from tellapart.report import wording
 
 
 def reliability_diagram(bins: Sequence[ReliabilityBin]) -> Markup:
@@ -35,7 +35,7 @@ def reliability_diagram(bins: Sequence[ReliabilityBin]) -> Markup:
             svg.text(
                 45,
                 up(tick) + 4,
-                f"{100 * tick:.0f}{wording.NO_BREAK_SPACE}%",
+                f"{100 * tick:.0f} %",
                 anchor="end",
                 class_="tick",
             )
@@ -49,7 +49,7 @@ def reliability_diagram(bins: Sequence[ReliabilityBin]) -> Markup:
             counts,
             labels=("confidence", "pictures"),
             formats=(
-                lambda value: f"{100 * value:.0f}{wording.NO_BREAK_SPACE}%",
+                lambda value: f"{100 * value:.0f} %",
                 lambda value: f"{value:,.0f}",
             ),
             ticks=(across.ticks(), _count_ticks(counts)),

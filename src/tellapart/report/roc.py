@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from tellapart import wording
 from tellapart.evaluation.metrics import RocCurve
 from tellapart.page import svg
 from tellapart.page.markup import Markup, element
 from tellapart.page.svg import Scale
-from tellapart.report import wording
 
 NUM_CURVES_NAMED = 4
 # Better than this, curves on linear axes cannot be told from the frame's corner.
@@ -53,8 +53,8 @@ def roc_chart(
             up,
             labels=("pictures of other classes let in", "pictures of the class found"),
             formats=(
-                lambda value: f"{100 * value:g}{wording.NO_BREAK_SPACE}%",
-                lambda value: tick(100 * value) + f"{wording.NO_BREAK_SPACE}%",
+                lambda value: f"{100 * value:g} %",
+                lambda value: tick(100 * value) + " %",
             ),
         ),
         *([] if zoomed else [svg.line(across(0), up(0), across(1), up(1), "guide")]),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tellapart import wording
 from tellapart.evaluation import Evaluation
 from tellapart.page.markup import Markup, element, join
-from tellapart.report import wording
 
 
 def class_table(evaluation: Evaluation) -> Markup:

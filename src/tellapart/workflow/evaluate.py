@@ -41,6 +41,7 @@ from tellapart.runtime import (
     describe_environment,
     set_threads,
 )
+from tellapart.wording import listed
 from tellapart.workflow.prepare import load_prepared, preparation_for, preparation_of
 
 _NUM_MISTAKES_SHOWN = 24
@@ -277,15 +278,11 @@ def _split(data_set: DataSet, split: str, recipe: Recipe | None) -> ImageSet:
 def _require_same_kind(classifier: Classifier, image_set: ImageSet, name: str) -> None:
     if image_set.class_names != classifier.class_names:
         raise DataError(
-            f"{name} has other classes than the classifier: {_listed(image_set.class_names)} "
-            f"against {_listed(classifier.class_names)}; fine-tune it to them first"
+            f"{name} has other classes than the classifier: {listed(image_set.class_names)} "
+            f"against {listed(classifier.class_names)}; fine-tune it to them first"
         )
     if image_set.image_shape != classifier.image_shape:
         raise DataError(
             f"{name} has pictures of (channels, height, width) {image_set.image_shape}; "
             f"the classifier takes {classifier.image_shape}"
         )
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names[:5]) + (f", ... ({len(names)})" if len(names) > 5 else "")
