@@ -9,7 +9,7 @@ from torch import Tensor
 
 from tellapart import wording
 from tellapart.evaluation import Evaluation, Mistake, most_confused
-from tellapart.evaluation.metrics import RocCurve
+from tellapart.evaluation.roc import RocCurve
 from tellapart.page.document import document, packaged_text
 from tellapart.page.images import png_address
 from tellapart.page.markup import Markup, element

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from tellapart import wording
-from tellapart.evaluation.metrics import RocCurve
+from tellapart.evaluation.roc import RocCurve
 from tellapart.page import svg
 from tellapart.page.markup import Markup, element
 from tellapart.page.svg import Scale
