@@ -159,7 +159,7 @@ def test_every_public_name_has_a_docstring_with_an_example(name: str):
     assert ">>> " in text
 
 
-def test_every_operation_says_why_its_backward_pass_is_right():
+def test_every_operation_explains_its_backward_pass():
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ClassDef) and any(
