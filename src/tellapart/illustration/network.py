@@ -15,7 +15,7 @@ from tellapart.illustration.layers import Layer
 from tellapart.illustration.player import header
 from tellapart.illustration.texts import TEXTS, Bilingual, spoken
 from tellapart.page.document import document, packaged_text
-from tellapart.page.images import png_address
+from tellapart.page.images import png_url
 from tellapart.page.markup import Markup, element
 from tellapart.wording import precise_percent
 
@@ -158,7 +158,7 @@ def _picture(picture: Tensor | None, caption: Bilingual | None) -> Markup:
     if picture is None:
         return Markup()
     words = caption or {}
-    image = element("img", src=png_address(picture), alt="", class_="pixels")
+    image = element("img", src=png_url(picture), alt="", class_="pixels")
     note = element("figcaption", words.get("en", ""), data_zh=words.get("zh"))
     return element(
         "section", spoken("h2", "picture"), element("figure", image, note), class_="card picture"
