@@ -123,7 +123,7 @@ def test_a_learned_kernel_sees_the_run_s_own_picture(trained):
     assert len(content(page)["scenes"]) == 8
     caption = content(page)["fields"][0]["caption"]["en"]
     assert re.fullmatch(
-        "what comes to this layer: the first test picture of mnist-sample: .", caption
+        "the input of this layer: the first test picture of mnist-sample: .", caption
     )
     assert show_convolution(kernel=f"{trained.run}:conv1", digit=4, padding=1, stride=2)
 
