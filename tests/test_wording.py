@@ -1,7 +1,5 @@
 """Numbers are rounded for a reader, but never to 100 % or 0 % where they are not that."""
 
-import doctest
-
 import pytest
 
 from tellapart import wording
@@ -106,7 +104,3 @@ def test_unbroken_text_reads_the_same_and_has_no_place_to_break():
     text = wording.unbroken("4 min 10 s")
     assert " " not in text
     assert text.split() == ["4", "min", "10", "s"]
-
-
-def test_the_examples_are_true():
-    assert doctest.testmod(wording).failed == 0
