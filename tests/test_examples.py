@@ -2,7 +2,7 @@
 
 On a page, every ```` ```python ```` block is run: the blocks of one page in order, in one namespace
 and one folder, in which ``runs/digits`` is a trained run and ``scans/`` holds pictures. In every
-other block, each line that starts with ``tellapart`` is parsed, and its recipe and ``--set`` checked.
+other block, lines that start with ``tellapart`` are parsed, and their recipe and ``--set`` checked.
 """
 
 from __future__ import annotations

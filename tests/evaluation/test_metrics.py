@@ -183,5 +183,5 @@ def test_a_class_never_predicted_and_one_never_present_score_zero_not_nan():
     labels, predictions = torch.tensor([0, 0, 1]), torch.tensor([0, 2, 0])
     scores = metrics.precision_recall(metrics.confusion_matrix(predictions, labels, 4))
     assert scores.f1.tolist() == [0.5, 0, 0, 0]
-    assert scores.seen.tolist() == [True, True, True, False]
+    assert scores.occurs.tolist() == [True, True, True, False]
     assert math.isclose(scores.macro().f1, 0.5 / 3)

@@ -132,12 +132,12 @@ class PrecisionRecall:
     recall: Tensor
     f1: Tensor
     support: Tensor
-    seen: Tensor
+    occurs: Tensor
     """bool (classes,): whether the class occurs among the labels or the predictions."""
 
     def macro(self) -> MeanScores:
         """Return the plain mean over the classes that occur; every class counts the same."""
-        return self._mean(self.seen.double())
+        return self._mean(self.occurs.double())
 
     def weighted(self) -> MeanScores:
         """Return the mean over classes, weighted by support; every image counts the same."""
@@ -173,7 +173,7 @@ def precision_recall(confusion: Tensor) -> PrecisionRecall:
         recall=hits / support.clamp(min=1),
         f1=2 * hits / (support + predicted).clamp(min=1),
         support=support,
-        seen=(support + predicted) > 0,
+        occurs=(support + predicted) > 0,
     )
 
 
