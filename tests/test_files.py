@@ -58,10 +58,9 @@ def test_a_full_disk_leaves_the_old_file_and_no_part(tmp_path, monkeypatch, plac
     with pytest.raises(RunError) as caught:
         write_whole(path, "new")
     monkeypatch.undo()
-    assert str(caught.value) == (
-        f"cannot write {path}: No space left on device; "
-        "what stood there before is untouched. Free some space or choose another folder"
-    )
+    message = str(caught.value)
+    for part in (str(path), "No space left on device", "untouched", "choose another folder"):
+        assert part in message
     assert path.read_text() == "old"
     assert names(tmp_path) == ["file"]
 

@@ -20,7 +20,8 @@ def python(code, *arguments):
 
 
 @pytest.mark.parametrize(
-    "module", ["tellapart", "tellapart.errors", "tellapart.config", "tellapart.files"]
+    "module",
+    ["tellapart", "tellapart.errors", "tellapart.config", "tellapart.files", "tellapart.wording"],
 )
 def test_light_modules_load_nothing_heavy(module):
     done = python(f"import {module}\n{REPORT}")

@@ -1,4 +1,4 @@
-"""What the package offers is what its index says: no more, no less, and each thing is there."""
+"""The package offers exactly the names of its index, and each of them exists."""
 
 import importlib
 import inspect

@@ -4,19 +4,19 @@
 
     TellapartError              something in the request or its input is wrong: exit code 2
     ├── ConfigError             a recipe, a key or a value
-    ├── DataError               a data set, one of its files, a picture
+    ├── DataError               a data set, one of its files, an image
     ├── ShapeError              a tensor of the wrong shape or type (also a ValueError)
-    ├── ClassifierFileError     a classifier file that is damaged, foreign or hostile
-    ├── RunError                a run folder: missing, taken, not writable, not matching
+    ├── ClassifierFileError     a classifier file that is damaged, malicious or not ours
+    ├── RunError                a run folder: missing, in use, not writable, not matching
     ├── DeviceError             a device or precision that this machine does not have
     └── DivergedError           training produced a loss that is not finite
 
-An error names the subject, the rule, what came, and the remedy, in one or two lines.
+In one or two lines, a message names the subject, the rule, the value that broke it and the remedy.
 """
 
 
 class TellapartError(Exception):
-    """The request, or what it was given, is wrong; the message says what to do."""
+    """The request or its input is wrong; the message tells what to do."""
 
 
 class ConfigError(TellapartError):
@@ -24,7 +24,7 @@ class ConfigError(TellapartError):
 
 
 class DataError(TellapartError):
-    """A data set, one of its files or a picture cannot be used."""
+    """A data set, one of its files or an image cannot be used."""
 
 
 class ShapeError(TellapartError, ValueError):
@@ -32,11 +32,11 @@ class ShapeError(TellapartError, ValueError):
 
 
 class ClassifierFileError(TellapartError):
-    """A classifier file is damaged, foreign or hostile."""
+    """A classifier file is damaged, malicious or was not written by tellapart."""
 
 
 class RunError(TellapartError):
-    """A run folder is missing, taken, not writable, or does not match the request."""
+    """A run folder is missing, in use, not writable, or does not match the request."""
 
 
 class DeviceError(TellapartError):

@@ -1,4 +1,4 @@
-"""Files written whole or not at all."""
+"""Write files completely or not at all."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tellapart.errors import RunError
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Writes a file so that whoever reads ``path``, at any moment, finds the old or the new one.
+    """Write a file such that a reader of ``path`` finds either the old or the new content.
 
-    The bytes go to a file beside it, are synced to the disk, and the file is renamed over
-    ``path``; the folder is synced last, so that the rename itself outlives a power cut.
+    The content is written to a temporary file in the same folder and synced to the disk; then that
+    file is renamed to ``path``. The folder is synced last, so that the rename survives a power cut.
 
     Raises:
-        RunError: where the file cannot be written; what ``path`` held before is untouched.
+        RunError: where the file cannot be written; the old content of ``path`` is untouched.
     """
     data = content.encode("utf-8") if isinstance(content, str) else content
     aside: str | None = None
@@ -32,27 +32,27 @@ def write_whole(path: Path, content: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        # mkstemp makes files that only their owner reads; a run is to be as shareable as any file.
+        # mkstemp makes files that only their owner can read; these get the usual permissions.
         Path(aside).chmod(0o666 & ~_umask())
         Path(aside).replace(path)
         aside = None
     except OSError as error:
         raise RunError(
             f"cannot write {path}: {error.strerror or error}; "
-            "what stood there before is untouched. Free some space or choose another folder"
+            "its old content is untouched. Free some space or choose another folder"
         ) from error
     finally:
         if aside is not None:
             with contextlib.suppress(OSError):
                 Path(aside).unlink()
-    # The new file stands: a folder that may not be opened, or a file system that cannot sync one,
-    # is no failure to write.
+    # The new file is in place. A folder that cannot be opened, or a file system that cannot sync
+    # folders, is not a failure to write.
     with contextlib.suppress(OSError):
         _sync_folder(path.parent)
 
 
 def expand_home(path: str | Path) -> Path:
-    """``~`` and ``~name`` as the shell means them; a name that nobody has is left as it stands."""
+    """Expand ``~`` and ``~name`` as a shell does; the name of an unknown user stays as it is."""
     with contextlib.suppress(RuntimeError):
         return Path(path).expanduser()
     return Path(path)
@@ -65,7 +65,7 @@ def _umask() -> int:
 
 
 def _sync_folder(folder: Path) -> None:
-    # Windows cannot open a folder; there the rename is as durable as the file system makes it.
+    # Windows cannot open a folder; there the file system decides how durable the rename is.
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -76,10 +76,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def make_folder(path: Path) -> None:
-    """Makes a folder and those above it.
+    """Create a folder and its parents.
 
     Raises:
-        RunError: where it cannot be made.
+        RunError: where the folder cannot be created.
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -89,10 +89,10 @@ def make_folder(path: Path) -> None:
 
 @contextlib.contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Holds Ctrl-C back until the block is done, then lets it through.
+    """Delay Ctrl-C until the block is done, then raise it.
 
-    Signals can be handled in the main thread only; elsewhere Python never raises
-    ``KeyboardInterrupt``, and the block just runs.
+    Python handles signals in the main thread only and raises ``KeyboardInterrupt`` there; in any
+    other thread this context does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

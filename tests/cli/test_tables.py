@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from tellapart.cli.tables import (
-    counted,
-    percent,
     print_evaluation,
     print_predictions,
     print_reproduction,
@@ -25,18 +22,6 @@ def evaluation_of(names, num_wrong=3):
     printed[:num_wrong] = (printed[:num_wrong] + 1) % len(names)
     logits = 5 * torch.nn.functional.one_hot(printed, len(names)).float()
     return evaluate_logits(logits, labels, tuple(names))
-
-
-@pytest.mark.parametrize(
-    ("fraction", "text"), [(0.98765, "98.77 %"), (0.0, "0.00 %"), (1.0, "100.00 %")]
-)
-def test_percent(fraction, text):
-    assert percent(fraction) == text
-
-
-def test_counted():
-    assert counted(1, "epoch") == "1 epoch"
-    assert counted(12, "epoch") == "12 epochs"
 
 
 def test_an_evaluation_has_a_row_for_every_class(capsys):

@@ -66,7 +66,7 @@ def test_the_mode_and_the_hooks_are_as_before():
     assert not any(module._forward_hooks for module in network.modules())
 
 
-def test_the_addition_of_a_residual_block_is_said():
+def test_the_addition_of_a_residual_block_is_shown():
     layers = trace_network(seeded_network("small-residual", (1, 28, 28), 10, {}, 0), PICTURE)
-    added = [layer.name for layer in layers if layer.detail.startswith("of the sum with")]
+    added = [layer.name for layer in layers if layer.detail.startswith("after adding")]
     assert added == ["block1.relu", "block2.relu"]

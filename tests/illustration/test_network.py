@@ -1,4 +1,4 @@
-"""The page of a network in a browser: what it says of the layers is what was traced."""
+"""The page of a network in a browser shows the layers as they were traced."""
 
 import pytest
 import torch
@@ -47,13 +47,13 @@ def test_the_totals_and_the_probabilities_are_those_of_the_network(opened):
     assert page.locator(".tiles dd").all_text_contents() == ["9", "1,199,882", "11,992,448"]
     probabilities = ops.softmax(layers[-1].output.double())
     fractions = [f"{100 * float(p):.1f} %" for p in probabilities]
-    assert page.locator(".answers .share").all_text_contents() == fractions
+    assert page.locator(".answers .fraction").all_text_contents() == fractions
     assert page.locator(".answers .class").all_text_contents() == NAMES
     best = page.locator(".best .class").text_content()
     assert best == NAMES[int(probabilities.argmax())]
 
 
-def test_a_map_under_the_lens_says_its_range_and_keys_go_from_map_to_map(opened):
+def test_a_map_that_is_enlarged_shows_its_range_and_keys_go_from_map_to_map(opened):
     layers, html = rendered("lenet")
     page = opened(html)
     assert page.text_content("#lens") == TEXTS["lens-hint"]["en"]
@@ -94,7 +94,7 @@ def test_without_a_picture_the_layers_are_there_and_no_maps(opened):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_phone_the_page_fits_and_speaks_chinese(opened, scheme):
+def test_on_a_phone_the_page_fits_and_is_in_chinese(opened, scheme):
     _, html = rendered("small-residual")
     page = opened(
         html, width=390, height=844, has_touch=True, is_mobile=True, locale="zh-CN",

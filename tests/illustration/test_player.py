@@ -155,10 +155,10 @@ def test_pointing_at_a_result_shows_where_it_comes_from(opened):
 def test_pointing_at_the_input_shows_where_it_goes(opened):
     page = opened(render_player("convolution", convolutions(), len(KERNELS) - 1))
     page.mouse.move(*cell_middle(page, "#input", 1, 1, 3, 3))
-    assert "This number, 5, takes part in 4 results." in page.text_content(".panel.output")
+    assert "This number, 5, is used in 4 results." in page.text_content(".panel.output")
     assert page.locator("#output .reached").count() == 4
     page.mouse.move(*cell_middle(page, "#input", 0, 0, 3, 3))
-    assert "This number, 1, takes part in one result." in page.text_content(".panel.output")
+    assert "This number, 1, is used in one result." in page.text_content(".panel.output")
     page.mouse.move(0, 0)
     assert page.locator("#output .reached").count() == 0
 
@@ -192,7 +192,7 @@ def test_padding_stride_and_dilation_are_drawn(opened):
     assert page.locator("#input .tap").count() == 9
     assert shown(page, "#output") == scene.output.flatten().tolist()
     page.mouse.move(*cell_middle(page, "#input", 0, 0, 32, 32))
-    assert "A zero of the padding." in page.text_content(".panel.output")
+    assert "Padding: a zero" in page.text_content(".panel.output")
 
 
 def test_pooling_shows_the_winner_and_the_mean(opened):

@@ -13,7 +13,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 def test_the_share_dropped_and_the_expectation_are_right(probability: float):
     values = torch.ones(100_000)
     dropped = dropout(values, probability, generator=seeded())
-    # Five standard deviations of a binomial share.
+    # Five standard deviations of a binomial fraction.
     tolerance = 5 * (probability * (1 - probability) / len(values)) ** 0.5
     assert (dropped == 0).double().mean().item() == pytest.approx(probability, abs=tolerance)
     assert dropped.mean().item() == pytest.approx(1.0, abs=tolerance / (1 - probability))
@@ -36,7 +36,7 @@ def test_whole_channels_are_dropped():
     of_channel = dropped.flatten(2)
     assert torch.equal(of_channel.amin(2), of_channel.amax(2))
     assert 0.15 < (of_channel[..., 0] == 0).double().mean() < 0.35
-    assert not torch.equal(of_channel[0], of_channel[1])  # each picture its own
+    assert not torch.equal(of_channel[0], of_channel[1])  # each image has its own
 
 
 @pytest.mark.parametrize("operation", [dropout, channel_dropout])

@@ -30,10 +30,10 @@ def test_the_size_of_the_slabs_changes_nothing(
     torch.testing.assert_close(all_three(), expected)
 
 
-def test_the_weight_gradient_of_many_half_pictures_is_summed_in_float32(
+def test_the_weight_gradient_of_many_bfloat16_images_is_summed_in_float32(
     monkeypatch: pytest.MonkeyPatch,
 ):
-    monkeypatch.setattr(MatrixProduct, "slab_bytes", 1)  # a picture per slab: 300 additions
+    monkeypatch.setattr(MatrixProduct, "slab_bytes", 1)  # one image per slab: 300 additions
     ones = torch.ones(300, 1, 1, 1, dtype=torch.bfloat16)
     total = MatrixProduct().weight_gradient(ones, ones, Window.of(1), 1)
     assert total.item() == 300  # 256 + 1 = 256 in bfloat16

@@ -128,8 +128,7 @@ def test_the_backward_pass_is_the_derivative(pool):
             torch.zeros(1, 1, 4, 4),
             2,
             {"padding": 2},
-            "padding must be at most half of the 2x2 pixels that the window spans, got 2: "
-            "a window must see a real pixel",
+            "padding must be at most half of the 2x2 pixels that the window spans, got 2: .*",
         ),
         (
             torch.zeros(1, 1, 4, 4),

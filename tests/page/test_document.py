@@ -1,4 +1,4 @@
-"""A page says itself that it may load nothing, and runs scripts only where it was given some."""
+"""A page declares that it loads nothing, and allows scripts only where it was given some."""
 
 from tellapart.page.document import document
 from tellapart.page.markup import element

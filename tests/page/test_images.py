@@ -1,4 +1,4 @@
-"""A picture in a page is the picture that was classified."""
+"""The image in a page is the image that was classified."""
 
 import base64
 import io
@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from tellapart.errors import ShapeError
-from tellapart.page.images import png_address
+from tellapart.page.images import png_url
 
 
 def decoded(address):
@@ -19,20 +19,20 @@ def decoded(address):
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])
 def test_every_pixel_survives(channels, mode):
-    picture = torch.randint(256, (channels, 5, 7), dtype=torch.uint8)
-    image = decoded(png_address(picture))
+    original = torch.randint(256, (channels, 5, 7), dtype=torch.uint8)
+    image = decoded(png_url(original))
     assert (image.mode, image.size) == (mode, (7, 5))
     pixels = torch.frombuffer(bytearray(image.tobytes()), dtype=torch.uint8)
-    assert torch.equal(pixels.view(5, 7, channels).permute(2, 0, 1), picture)
+    assert torch.equal(pixels.view(5, 7, channels).permute(2, 0, 1), original)
 
 
-def test_a_large_picture_is_made_smaller_in_proportion():
-    assert decoded(png_address(torch.zeros(3, 300, 600, dtype=torch.uint8))).size == (224, 112)
+def test_a_large_image_is_made_smaller_in_proportion():
+    assert decoded(png_url(torch.zeros(3, 300, 600, dtype=torch.uint8))).size == (224, 112)
 
 
 @pytest.mark.parametrize(
-    "picture", [torch.zeros(1, 2, 2), torch.zeros(2, 2, 2).byte(), torch.zeros(2, 2).byte()]
+    "image", [torch.zeros(1, 2, 2), torch.zeros(2, 2, 2).byte(), torch.zeros(2, 2).byte()]
 )
-def test_another_kind_of_tensor_is_refused(picture):
-    with pytest.raises(ShapeError, match=r"a picture must be uint8 .* 1 or 3 channels, got torch"):
-        png_address(picture)
+def test_another_kind_of_tensor_is_refused(image):
+    with pytest.raises(ShapeError, match=r"an image must be uint8 .* 1 or 3 channels, got torch"):
+        png_url(image)

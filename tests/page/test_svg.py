@@ -50,7 +50,7 @@ def test_a_round_domain_holds_all_values_and_some_ticks(values):
 
 def test_a_line_breaks_where_there_is_no_value():
     points = [(1, 0.1), (2, None), (3, 0.3), (4, 0.4), (5, None)]
-    assert svg.unbroken(points) == [[(1, 0.1)], [(3, 0.3), (4, 0.4)]]
+    assert svg.stretches_of(points) == [[(1, 0.1)], [(3, 0.3), (4, 0.4)]]
 
 
 def test_ticks_are_written_with_the_digits_that_tell_them_apart():

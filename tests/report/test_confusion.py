@@ -20,14 +20,14 @@ def cells(chart):
     return [c for c in chart.iter(f"{SVG}rect") if c.get("class") in ("hit", "miss")]
 
 
-def test_cells_carry_their_counts_and_say_them():
+def test_cells_show_their_counts_as_text_and_on_hover():
     drawn = evaluation([0, 0, 0, 1, 1], [0, 0, 1, 1, 0], ("ant", "bee"))
     chart = ElementTree.fromstring(confusion_heat_map(drawn))
     assert [cell.find(f"{SVG}title").text for cell in cells(chart)] == [
-        "ant named rightly: 2 of 3",
+        "ant classified correctly: 2 of 3",
         "ant taken for bee: 1 of 3",
         "bee taken for ant: 1 of 2",
-        "bee named rightly: 1 of 2",
+        "bee classified correctly: 1 of 2",
     ]
     counts = [t.text for t in chart.iter(f"{SVG}text") if "count" in t.get("class")]
     assert counts == ["2", "1", "1", "1"]

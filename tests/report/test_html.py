@@ -1,4 +1,4 @@
-"""The page says what the evaluation says, needs nothing beside it, and escapes what it is given."""
+"""The page agrees with the evaluation, loads nothing, and escapes all text."""
 
 import re
 import xml.etree.ElementTree as ElementTree
@@ -8,7 +8,6 @@ import torch
 
 from tellapart.evaluation import evaluate_logits, most_confident_mistakes, most_confused, roc_curves
 from tellapart.report import render_report
-from tellapart.report.wording import NO_BREAK_SPACE
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\""
 
@@ -52,7 +51,7 @@ def parsed(page):
 
 def printed(page):
     body = parsed(page).find("body")
-    return " ".join("".join(body.itertext()).replace(NO_BREAK_SPACE, " ").split())
+    return " ".join("".join(body.itertext()).replace("\N{NO-BREAK SPACE}", " ").split())
 
 
 def section(page, name):
@@ -65,11 +64,11 @@ def test_the_headline_is_the_evaluation_in_words():
     low, high = evaluation.accuracy_interval
     text = printed(render_report(**given))
     wrong = 400 - evaluation.num_correct
-    assert f"{evaluation.num_correct} of 400 pictures named rightly, {wrong} wrongly" in text
+    assert f"{evaluation.num_correct} of 400 pictures classified correctly, {wrong} inc" in text
     assert f"between {100 * low:.1f} % and {100 * high:.1f} %" in text
     assert f"{100 * evaluation.accuracy:.1f} %" in text
-    commonest = max(row.support for row in evaluation.per_class)
-    assert f"commonest class would give {commonest / 4:.1f} %" in text
+    most_common = max(row.support for row in evaluation.per_class)
+    assert f"most common class would give {most_common / 4:.1f} %" in text
     assert f"Mean F1{evaluation.macro_f1:.4f}" in text
     assert f"Mean AUC{evaluation.macro_auc:.4f}" in text
     assert f"{100 * evaluation.expected_calibration_error:.2f} %" in text
@@ -101,7 +100,7 @@ def test_the_confused_pairs_and_the_mistakes_are_the_evaluations():
     figures = list(section(page, "mistakes").iter("figure"))
     assert len(figures) == 24
     mistake = given["mistakes"][0][0]
-    caption = "".join(figures[0].itertext()).replace(NO_BREAK_SPACE, " ")
+    caption = "".join(figures[0].itertext()).replace("\N{NO-BREAK SPACE}", " ")
     shown = f"{names[mistake.prediction]} {100 * mistake.probability:.1f} %"
     assert caption == f"{shown}true: {names[mistake.label]}"
     assert figures[0].find("img").get("class") == "pixels"
@@ -141,7 +140,7 @@ def test_what_was_not_given_has_no_section():
     assert names == ["confusions", "calibration", "classes"]
 
 
-def test_training_without_validation_is_told_without_it():
+def test_training_without_validation_has_no_validation_text():
     given = inputs()
     for row in given["history"]:
         row["validation_loss"] = row["validation_accuracy"] = None
@@ -152,12 +151,12 @@ def test_training_without_validation_is_told_without_it():
     )
 
 
-def test_a_perfect_classifier_has_no_mistakes_and_the_page_says_so():
+def test_a_perfect_classifier_has_no_mistakes_and_the_page_reports_none():
     text = printed(render_report(**inputs(margin=30.0)))
-    assert "400 of 400 pictures named rightly, 0 wrongly" in text
+    assert "400 of 400 pictures classified correctly, 0 incorrectly" in text
     assert "100.0 %" in text
-    assert "None: all were right." in text
-    assert "No picture was taken for another class." in text
+    assert "all are correct" in text
+    assert "No picture was taken for another class" in text
 
 
 @pytest.mark.parametrize("num_classes", [2, 10, 120])

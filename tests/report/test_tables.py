@@ -4,9 +4,9 @@ import xml.etree.ElementTree as ElementTree
 
 import torch
 
+from tellapart import wording
 from tellapart.evaluation import evaluate_logits
 from tellapart.page.markup import element
-from tellapart.report import wording
 from tellapart.report.tables import class_table, entries
 
 

@@ -125,9 +125,7 @@ def test_a_learned_kernel_sees_the_run_s_own_picture(trained):
     assert opened_scene(page)["name"] == "conv1:3"
     assert len(content(page)["scenes"]) == 8
     caption = content(page)["fields"][0]["caption"]["en"]
-    assert re.fullmatch(
-        "what comes to this layer: the first test image of mnist-sample: .", caption
-    )
+    assert re.fullmatch("the input of this layer: the first test image of mnist-sample: .", caption)
     assert show_convolution(kernel=f"{trained.run}:conv1", digit=4, padding=1, stride=2)
 
 

@@ -373,7 +373,7 @@ def test_a_full_disk_costs_at_most_the_file_being_written(
     with monkeypatch.context() as patch:
         refuse_to_sync(patch, name)
         with pytest.raises(
-            RunError, match=f"cannot write run/{name}: No space left on device; what stood there"
+            RunError, match=f"cannot write run/{name}: No space left on device.*untouched"
         ):
             train(resume="run", session=Session(threads=1))
     assert not list(Path("run").glob(".*"))

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from tellapart.cli.tables import percent, print_plan
+from tellapart.cli.tables import print_plan
 from tellapart.runs.callbacks import Callbacks
+from tellapart.wording import percent
 
 if TYPE_CHECKING:
     from tellapart.finetuning.transfer import TensorTransfer

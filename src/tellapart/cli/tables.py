@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tellapart.wording import percent, plural
+
 if TYPE_CHECKING:
     from tellapart.config import Recipe
     from tellapart.data.image_set import ImageSet
@@ -29,16 +31,6 @@ if TYPE_CHECKING:
 _MOST_CLASSES_LISTED = 20
 _NUM_CONFUSIONS = 5
 _NUM_FILES_NAMED = 5
-
-
-def percent(fraction: float, digits: int = 2) -> str:
-    """``0.98765`` as ``98.77 %``."""
-    return f"{100 * fraction:.{digits}f} %"
-
-
-def counted(number: int, noun: str) -> str:
-    """``1 epoch``, ``12 epochs``."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: bool = True) -> None:
@@ -110,7 +102,7 @@ def _per_class(train: ImageSet) -> str:
 def _recipe_line(recipe: Recipe) -> str:
     training, optimizer = recipe.training, recipe.optimizer
     return (
-        f"{counted(training.epochs, 'epoch')}, batches of {training.batch_size}, {optimizer.name} "
+        f"{plural(training.epochs, 'epoch')}, batches of {training.batch_size}, {optimizer.name} "
         f"at {optimizer.learning_rate:g}, {recipe.schedule.name} schedule, seed {training.seed}"
     )
 
@@ -166,7 +158,7 @@ def print_training(result: TrainingResult) -> None:
     else:
         print_evaluation(result.test, result.title)
         print(f"report    {result.run / 'report.html'}")
-    print(f"trained   {counted(result.num_epochs, 'epoch')} in {result.train_seconds:.1f} s")
+    print(f"trained   {plural(result.num_epochs, 'epoch')} in {result.train_seconds:.1f} s")
     print(f"run       {result.run}")
     print_verdict(result.verdict)
 
@@ -264,7 +256,7 @@ def print_check(result: CheckResult) -> None:
         counts = part.class_counts()
         spread = f"{min(counts):,} to {max(counts):,} a class" if len(set(counts)) > 1 else ""
         each = spread or f"{counts[0]:,} a class"
-        _stdout().print(Text(f"{split:11}{counted(len(part), 'picture')}, {each}"), soft_wrap=True)
+        _stdout().print(Text(f"{split:11}{plural(len(part), 'picture')}, {each}"), soft_wrap=True)
     for note in data_set.notes:
         _stdout().print(Text(f"           {note}"), soft_wrap=True)
     print()

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import math
 import operator
 import types
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from tellapart.errors import ConfigError
+from tellapart.wording import did_you_mean
 
 Scalar = bool | int | float | str
 DataclassT = TypeVar("DataclassT")
@@ -88,7 +88,7 @@ def typed(key: str, value: Any, hint: Any) -> Any:
             return value
         listed = ", ".join(str(choice) for choice in choices)
         raise ConfigError(
-            f"{key} must be one of {listed}, got {value!r}{nearest(str(value), choices)}"
+            f"{key} must be one of {listed}, got {value!r}{did_you_mean(str(value), choices)}"
         )
     if origin is tuple and isinstance(value, (list, tuple)):
         return tuple(typed(key, entry, get_args(hint)[0]) for entry in value)
@@ -142,7 +142,7 @@ def from_table(kind: type[DataclassT], table: Mapping[str, Any], key: str = "") 
     dot = f"{key}." if key else ""
     for name in table:
         if name not in entries:
-            raise ConfigError(f"unknown key {dot + str(name)!r}{nearest(str(name), list(entries))}")
+            raise ConfigError(f"unknown key {dot + str(name)!r}{did_you_mean(str(name), entries)}")
     missing = [
         name
         for name, entry in entries.items()
@@ -159,9 +159,3 @@ def from_table(kind: type[DataclassT], table: Mapping[str, Any], key: str = "") 
 def is_table(hint: Any) -> bool:
     """Whether values of this type are named entries."""
     return get_origin(hint) is not None and get_origin(hint) is Mapping
-
-
-def nearest(word: str, candidates: Sequence[str]) -> str:
-    """``; did you mean 'WORD'?``, or nothing where no candidate is near."""
-    found = difflib.get_close_matches(word, candidates, n=1, cutoff=0.5)
-    return f"; did you mean {found[0]!r}?" if found else ""

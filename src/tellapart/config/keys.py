@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -12,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from tellapart.config.fields import Scalar, is_table
 from tellapart.config.sections import SECTION_TYPES, SECTIONS
 from tellapart.errors import ConfigError
+from tellapart.wording import nearest
 
 Settings = Mapping[str, Any] | Sequence[str]
 """Changes to a recipe: values by key, or texts ``KEY=VALUE``."""
@@ -65,10 +65,10 @@ def suggest_key(key: str) -> str:
     """What to do about an unknown key: the nearest one, or where all are listed."""
     full = list(all_keys())
     short = {name.partition(".")[2]: name for name in full}
-    found = difflib.get_close_matches(key, [*full, *short], n=1, cutoff=0.5)
-    if not found:
+    near = nearest(key, [*full, *short])
+    if near is None:
         return "; `tellapart recipes show` lists all keys"
-    return f"; did you mean {short.get(found[0], found[0])!r}?"
+    return f"; did you mean {short.get(near, near)!r}?"
 
 
 def typed_settings(settings: Settings) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tellapart.config.fields import Scalar, nearest, typed
+from tellapart.config.fields import Scalar, typed
 from tellapart.config.keys import (
     Settings,
     all_keys,
@@ -36,6 +36,7 @@ from tellapart.config.sections import (
     TrainingRecipe,
 )
 from tellapart.errors import ConfigError
+from tellapart.wording import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -137,10 +138,9 @@ def recipe_from_mapping(tables: Mapping[str, Any], *, origin: str) -> Recipe:
             parts[section] = content
             continue
         if section not in SECTION_TYPES:
-            known = nearest(section, [*SECTIONS, "name", "description"])
-            raise ConfigError(
-                f"{origin}: unknown section [{section}]{known or '; known: ' + ', '.join(SECTIONS)}"
-            )
+            known = f"known: {', '.join(SECTIONS)}"
+            hint = did_you_mean(section, [*SECTIONS, "name", "description"], otherwise=known)
+            raise ConfigError(f"{origin}: unknown section [{section}]{hint}")
         if not isinstance(content, Mapping):
             raise ConfigError(f"{origin}: {section} must be a table, got {content!r}")
         for name in content:
@@ -191,11 +191,8 @@ def recipe_text(name: str) -> str:
     """
     names = recipe_names()
     if name not in names:
-        hint = nearest(name, names)
-        raise ConfigError(
-            f"unknown recipe {name!r}{hint or '; known: ' + ', '.join(names)}"
-            + ("" if hint else " (or the path of a .toml file)")
-        )
+        known = f"known: {', '.join(names)} (or the path of a .toml file)"
+        raise ConfigError(f"unknown recipe {name!r}{did_you_mean(name, names, otherwise=known)}")
     return (resources.files("tellapart") / "recipes" / f"{name}.toml").read_text("utf-8")
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from tellapart.config.fields import Scalar, Section, nearest, setting
+from tellapart.config.fields import Scalar, Section, setting
 from tellapart.errors import ConfigError
+from tellapart.wording import did_you_mean
 
 # Of a picture, by which a classifier answers; `tellapart.models.views`.
 Views = Literal["plain", "mirrored", "shifted", "mirrored-and-shifted"]
@@ -360,7 +361,7 @@ def _require_word_or_number(name: str, value: int | str, words: Sequence[str]) -
     if isinstance(value, str) and value not in words:
         raise ConfigError(
             f"{name} must be {', '.join(words)} or a whole number, got {value!r}"
-            f"{nearest(value, words)}"
+            f"{did_you_mean(value, words)}"
         )
 
 

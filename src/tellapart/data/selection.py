@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.errors import DataError
+from tellapart.wording import did_you_mean, listed
 
 
 def select_classes(data_set: DataSet, names: Sequence[str]) -> DataSet:
@@ -30,9 +30,8 @@ def select_classes(data_set: DataSet, names: Sequence[str]) -> DataSet:
     known = data_set.class_names
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "it has: " + ", ".join(known[:20])
-            raise DataError(f"{data_set.name} has no class {name!r} (data.classes); {hint}")
+            hint = did_you_mean(name, known, otherwise=f"it has: {listed(known, limit=20)}")
+            raise DataError(f"{data_set.name} has no class {name!r} (data.classes){hint}")
     kept = tuple(name for name in known if name in names)
     note = f"{len(kept)} of {len(known)} classes are taken: {', '.join(kept)}."
     return replace(
@@ -110,10 +109,9 @@ def few_shots(train: ImageSet, shots: int, seed: int) -> ImageSet:
         if count < shots
     ]
     if too_few:
-        listed = ", ".join(too_few[:5]) + (", ..." if len(too_few) > 5 else "")
         raise DataError(
-            f"{shots} shots ask for {shots} training pictures a class, and class {listed}; "
-            "set data.shots to at most that"
+            f"{shots} shots ask for {shots} training pictures a class, and class "
+            f"{listed(too_few)}; set data.shots to at most that"
         )
     generator = torch.Generator().manual_seed(seed)
     labels = train.labels.cpu()

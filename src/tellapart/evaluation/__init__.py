@@ -1,23 +1,30 @@
-"""Predicting a whole image set, and what the predictions are worth."""
+"""Predict a whole image set and measure how good the predictions are.
 
-from tellapart.evaluation.evaluation import (
-    ClassScores,
+::
+
+    predicting    logits, batch by batch
+    evaluation    accuracy, scores per class, calibration, confusion matrix
+    mistakes      the most confident mistakes, the most frequent confusions
+    roc           ROC curves
+    metrics       the formulas
+"""
+
+from tellapart.evaluation.evaluation import ClassScores, Evaluation, evaluate_logits
+from tellapart.evaluation.mistakes import (
     ConfusedPair,
-    Evaluation,
     Mistake,
-    evaluate_logits,
-    evaluation_mode,
     most_confident_mistakes,
     most_confused,
-    predict_logits,
-    roc_curves,
 )
+from tellapart.evaluation.predicting import evaluation_mode, predict_logits
+from tellapart.evaluation.roc import RocCurve, roc_curves
 
 __all__ = [
     "ClassScores",
     "ConfusedPair",
     "Evaluation",
     "Mistake",
+    "RocCurve",
     "evaluate_logits",
     "evaluation_mode",
     "most_confident_mistakes",

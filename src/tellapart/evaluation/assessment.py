@@ -8,15 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.data.image_set import ImageSet
-from tellapart.evaluation.evaluation import (
-    Evaluation,
-    Mistake,
-    evaluate_logits,
-    most_confident_mistakes,
-    predict_logits,
-    roc_curves,
-)
-from tellapart.evaluation.metrics import RocCurve
+from tellapart.evaluation.evaluation import Evaluation, evaluate_logits
+from tellapart.evaluation.mistakes import Mistake, most_confident_mistakes
+from tellapart.evaluation.predicting import predict_logits
+from tellapart.evaluation.roc import RocCurve, roc_curves
 from tellapart.evaluation.verdict import verdict
 
 _NUM_MISTAKES_SHOWN = 24

@@ -1,38 +1,38 @@
-"""How good predictions are: accuracy and its interval, per-class scores, ROC, calibration.
+"""The formulas behind an evaluation: intervals, confusion matrix, scores per class, calibration.
 
-Pure functions on tensors. ``labels`` and ``predictions`` are int64 (pictures,), ``logits`` and
-``probabilities`` are floating point (pictures, classes). Sums are taken in float64 or int64, so
-results do not depend on the number of threads.
+Pure functions of tensors. ``labels`` and ``predictions`` are int64 (images,), ``logits`` and
+``probabilities`` are floating point (images, classes). Sums are in float64 or int64, so that the
+number of threads does not change a result.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import torch
 from torch import Tensor
 
-from tellapart.errors import DataError, ShapeError
+from tellapart.errors import DataError, DivergedError, ShapeError
 
 NUM_CALIBRATION_BINS = 15
 
 
 def check_labels(labels: Tensor, num_classes: int, num_images: int) -> None:
-    """Refuse labels that are not int64 (num_images,) in 0..num_classes - 1, or none at all.
+    """Check that labels are int64 (num_images,) in 0..num_classes - 1, and at least one.
 
     Raises:
-        ShapeError: where the type or the shape is another.
-        DataError: where there is no label, or one outside the classes.
+        ShapeError: where the shape or the type is wrong.
+        DataError: where there is no label, or a label outside the classes.
     """
     if labels.dtype != torch.int64 or labels.shape != (num_images,):
         raise ShapeError(
-            f"labels must be int64 ({num_images},), one per picture, "
+            f"labels must be int64 ({num_images},), one per image, "
             f"got {labels.dtype} {tuple(labels.shape)}"
         )
     if num_images == 0:
-        raise DataError("a metric needs at least one picture, got none; choose a non-empty split")
+        raise DataError("a metric needs at least one image, got none; choose a non-empty split")
     low, high = int(labels.min()), int(labels.max())
     if low < 0 or high >= num_classes:
         raise DataError(
@@ -40,23 +40,39 @@ def check_labels(labels: Tensor, num_classes: int, num_images: int) -> None:
         )
 
 
-def accuracy(predictions: Tensor, labels: Tensor) -> float:
-    """The share of pictures whose predicted class is the true one, in 0..1.
+def checked_logits(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Check logits and labels, and return both on the CPU, the logits in float64.
+
+    In float32 the probabilities of confident predictions all round to 1, and ranking them would
+    find nothing but ties.
 
     Raises:
-        ShapeError: where the two are not int64 of one length.
-        DataError: where there is no picture.
+        ShapeError: where a shape or a type is wrong.
+        DataError: where there is no image, or a label outside the classes.
+        DivergedError: where a logit is not finite.
     """
-    _check_predictions(predictions, labels)
-    return int((predictions == labels).sum()) / len(labels)
+    if logits.ndim != 2 or not logits.is_floating_point():
+        raise ShapeError(
+            "logits must be floating point (images, classes), "
+            f"got {logits.dtype} {tuple(logits.shape)}"
+        )
+    logits, labels = logits.detach().cpu().double(), labels.cpu()
+    check_labels(labels, logits.shape[1], len(logits))
+    num_bad = int((~logits.isfinite()).any(1).sum())
+    if num_bad:
+        raise DivergedError(
+            f"logits must be finite, got NaN or infinity for {num_bad} of {len(logits)} images; "
+            "the weights have diverged: train again with a lower learning rate"
+        )
+    return logits, labels
 
 
 def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The Wilson score interval of a share: where the true accuracy lies, given ``correct`` hits.
+    """Return the Wilson score interval of the fraction ``correct / total``.
 
     ``(p + z²/2n ± z sqrt(p(1 - p)/n + z²/4n²)) / (1 + z²/n)`` with ``p = correct / total`` and
     ``z`` the normal quantile of ``confidence``. Unlike ``p ± z sqrt(p(1 - p)/n)`` it stays inside
-    0..1 and has a width at ``p = 1``. Source: E. B. Wilson, JASA 22 (1927), 209-212.
+    0..1, and its width is not 0 at ``p = 1``. Source: E. B. Wilson, JASA 22 (1927), 209-212.
 
     Raises:
         DataError: where not ``0 <= correct <= total`` with ``total > 0``, or not
@@ -73,20 +89,20 @@ def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple
     slack = quantile**2 / total
     centre = fraction + slack / 2
     half_width = quantile * math.sqrt(fraction * (1 - fraction) / total + slack / (4 * total))
-    # Rounding may leave 1 - 2e-17 at the edges, where the interval is known to end exactly.
+    # At 0 and at total an end of the interval is exactly 0 or 1; rounding could miss it by 2e-17.
     low = 0.0 if correct == 0 else (centre - half_width) / (1 + slack)
     high = 1.0 if correct == total else (centre + half_width) / (1 + slack)
     return low, high
 
 
 def confusion_matrix(predictions: Tensor, labels: Tensor, num_classes: int) -> Tensor:
-    """How often each class was taken for each: int64 (classes, classes), rows truth.
+    """Count how often each class was predicted as each: int64 (classes, classes).
 
-    Entry ``[i, j]`` counts the pictures of class ``i`` that were predicted as ``j``.
+    Entry ``[i, j]`` is the number of images of class ``i`` that were classified as class ``j``.
 
     Raises:
-        ShapeError: where the two are not int64 of one length.
-        DataError: where there is no picture, or an index outside the classes.
+        ShapeError: where predictions and labels are not int64 of the same length.
+        DataError: where there is no image, or an index outside the classes.
     """
     _check_predictions(predictions, labels)
     check_labels(labels, num_classes, len(labels))
@@ -108,23 +124,23 @@ class MeanScores:
 class PrecisionRecall:
     """Precision, recall, F1 (float64) and support (int64) per class, each (classes,).
 
-    A ratio with nothing in its denominator is 0, as with scikit-learn's ``zero_division=0``: the
-    precision of a class never predicted, the recall of a class with no picture.
+    Where a denominator is 0 the score is 0, as with scikit-learn's ``zero_division=0``: the
+    precision of a class that is never predicted, the recall of a class without images.
     """
 
     precision: Tensor
     recall: Tensor
     f1: Tensor
     support: Tensor
-    seen: Tensor
-    """bool (classes,): whether the class occurs in the truth or in the predictions."""
+    occurs: Tensor
+    """bool (classes,): whether the class occurs among the labels or the predictions."""
 
     def macro(self) -> MeanScores:
-        """The plain mean over the classes seen; every class counts the same."""
-        return self._mean(self.seen.double())
+        """Return the plain mean over the classes that occur; every class counts the same."""
+        return self._mean(self.occurs.double())
 
     def weighted(self) -> MeanScores:
-        """The mean over classes weighted by support; every picture counts the same."""
+        """Return the mean over classes, weighted by support; every image counts the same."""
         return self._mean(self.support.double())
 
     def _mean(self, weights: Tensor) -> MeanScores:
@@ -135,14 +151,14 @@ class PrecisionRecall:
 
 
 def precision_recall(confusion: Tensor) -> PrecisionRecall:
-    """Per-class scores from a confusion matrix (rows truth, columns prediction).
+    """Compute the scores per class from a confusion matrix (a row for each true class).
 
     ``precision = hits / predicted``, ``recall = hits / support``,
     ``F1 = 2 hits / (support + predicted)``, the harmonic mean of the two.
 
     Raises:
         ShapeError: where the matrix is not square.
-        DataError: where it counts no picture.
+        DataError: where all its entries are 0.
     """
     if confusion.ndim != 2 or confusion.shape[0] != confusion.shape[1]:
         raise ShapeError(
@@ -150,123 +166,29 @@ def precision_recall(confusion: Tensor) -> PrecisionRecall:
         )
     support, predicted, hits = confusion.sum(1), confusion.sum(0), confusion.diag().double()
     if int(support.sum()) == 0:
-        raise DataError("a confusion matrix must count at least one picture, got only zeros")
-    # A denominator of 0 has hits of 0: dividing by 1 instead gives the 0 that the rule asks for.
+        raise DataError("a confusion matrix must count at least one image, got only zeros")
+    # Where a denominator is 0, hits is 0 as well: dividing by 1 instead gives the score of 0.
     return PrecisionRecall(
         precision=hits / predicted.clamp(min=1),
         recall=hits / support.clamp(min=1),
         f1=2 * hits / (support + predicted).clamp(min=1),
         support=support,
-        seen=(support + predicted) > 0,
+        occurs=(support + predicted) > 0,
     )
-
-
-@dataclass(frozen=True)
-class RocCurve:
-    """One class against the rest, at every threshold from strict to lax.
-
-    Args:
-        false_positive_rate: float64 (points,), from 0 to 1, never falling.
-        true_positive_rate: float64 (points,), from 0 to 1, never falling.
-        area: the area under the whole curve, in 0..1; thinning the points does not change it.
-    """
-
-    false_positive_rate: Tensor
-    true_positive_rate: Tensor
-    area: float
-
-    def thinned(self, num_points: int = 200) -> RocCurve:
-        """The same curve drawn with at most ``num_points`` (at least 4) of its points.
-
-        Points on a straight stretch go first. Of the corners, half are kept evenly by rank, so
-        that detail stays where it is dense, and half evenly along the curve, so that no gap opens.
-        """
-        if num_points < 4:
-            raise DataError(f"a curve needs at least 4 points, got num_points={num_points}")
-        across, up = self.false_positive_rate, self.true_positive_rate
-        keep = torch.ones(len(across), dtype=torch.bool)
-        turn = across.diff()[:-1] * up.diff()[1:] - across.diff()[1:] * up.diff()[:-1]
-        keep[1:-1] = turn.abs() > 1e-12
-        corners = keep.nonzero().squeeze(1)  # (corners,)
-        if len(corners) > num_points:
-            half = num_points // 2
-            by_rank = torch.linspace(0, len(corners) - 1, half).round().long()
-            length = (across + up)[corners]
-            by_length = torch.searchsorted(length, torch.linspace(0, 2, half, dtype=torch.float64))
-            picked = torch.cat([by_rank, by_length.clamp(max=len(corners) - 1)])
-            kept = torch.zeros(len(corners), dtype=torch.bool)
-            kept[picked] = True
-            corners = corners[kept]
-        return replace(self, false_positive_rate=across[corners], true_positive_rate=up[corners])
-
-
-def roc_curve(scores: Tensor, positives: Tensor) -> RocCurve | None:
-    """The receiver operating characteristic of one class against the rest.
-
-    Pictures with equal scores share one point, so a tie counts half, as it must.
-
-    Args:
-        scores: (pictures,), higher for pictures more likely to be of the class.
-        positives: bool (pictures,), which of them are.
-
-    Returns:
-        The curve; None where all pictures are of the class or none is, and no curve exists.
-
-    Raises:
-        ShapeError: where the two are not of these types and one length.
-
-    Cost: one sort of the scores.
-    """
-    if positives.dtype != torch.bool or positives.ndim != 1 or scores.shape != positives.shape:
-        raise ShapeError(
-            "scores and positives must be (pictures,), positives bool, "
-            f"got {tuple(scores.shape)} and {positives.dtype} {tuple(positives.shape)}"
-        )
-    num_positives = int(positives.sum())
-    num_negatives = len(positives) - num_positives
-    if num_positives == 0 or num_negatives == 0:
-        return None
-    ordered, order = scores.sort(descending=True)
-    hits = positives[order].cumsum(0)
-    last_of_tie = torch.ones_like(positives)
-    last_of_tie[:-1] = ordered[1:] != ordered[:-1]
-    ends = last_of_tie.nonzero().squeeze(1)
-    true_positives = torch.cat([hits.new_zeros(1), hits[ends]])  # (points,)
-    false_positives = torch.cat([hits.new_zeros(1), ends + 1 - hits[ends]])  # (points,)
-    # Twice the trapezoids' area in whole numbers: exact, whatever the order of summation.
-    twice = false_positives.diff() * (true_positives[1:] + true_positives[:-1])
-    return RocCurve(
-        false_positive_rate=false_positives.double() / num_negatives,
-        true_positive_rate=true_positives.double() / num_positives,
-        area=int(twice.sum()) / (2 * num_positives * num_negatives),
-    )
-
-
-def roc_auc(scores: Tensor, positives: Tensor) -> float | None:
-    """The area under `roc_curve`: how often a picture of the class outscores one that is not.
-
-    Returns:
-        The area in 0..1, a tie counting half; None where no curve exists.
-
-    Raises:
-        ShapeError: as `roc_curve`.
-    """
-    curve = roc_curve(scores, positives)
-    return None if curve is None else curve.area
 
 
 def macro_mean(values: list[float | None]) -> float | None:
-    """The plain mean of the values that are defined; None where none is."""
+    """Return the plain mean of the values that are not None; None where all are."""
     defined = [value for value in values if value is not None]
     return math.fsum(defined) / len(defined) if defined else None
 
 
 def cross_entropy(logits: Tensor, labels: Tensor) -> float:
-    """The mean of ``log(sum_j exp(logits_j)) - logits_label``, in nats per picture.
+    """Return the mean of ``log(sum_j exp(logits_j)) - logits_label``, in nats per image.
 
     Raises:
-        ShapeError: where logits are not floating point (pictures, classes), or labels do not fit.
-        DataError: where there is no picture, or a label outside the classes.
+        ShapeError: where logits are not floating point (images, classes), or labels do not fit.
+        DataError: where there is no image, or a label outside the classes.
     """
     _check_scores(logits, labels, "logits")
     logits = logits.double()
@@ -276,9 +198,9 @@ def cross_entropy(logits: Tensor, labels: Tensor) -> float:
 
 @dataclass(frozen=True)
 class ReliabilityBin:
-    """The pictures whose confidence lies in (low, high].
+    """The images whose confidence lies in (low, high].
 
-    ``confidence`` and ``accuracy`` are the means over these pictures, None where there is none.
+    ``confidence`` and ``accuracy`` are the means over these images; None where there are none.
     """
 
     low: float
@@ -291,12 +213,12 @@ class ReliabilityBin:
 def reliability_bins(
     probabilities: Tensor, labels: Tensor, num_bins: int = NUM_CALIBRATION_BINS
 ) -> tuple[ReliabilityBin, ...]:
-    """Confidence (the highest probability) against accuracy, in bins of equal width.
+    """Compare confidence (the highest probability) with accuracy, in bins of equal width.
 
     Raises:
-        ShapeError: where probabilities are not floating point (pictures, classes), or labels do
+        ShapeError: where probabilities are not floating point (images, classes), or labels do
             not fit.
-        DataError: where there is no picture, a label outside the classes, or no bin.
+        DataError: where there is no image, a label outside the classes, or no bin.
     """
     _check_scores(probabilities, labels, "probabilities")
     if num_bins < 1:
@@ -320,17 +242,17 @@ def reliability_bins(
 
 
 def expected_calibration_error(bins: tuple[ReliabilityBin, ...]) -> float:
-    """How far confidence and accuracy lie apart, on average over pictures, in 0..1.
+    """Return the mean distance in 0..1 between confidence and accuracy, weighted by bin counts.
 
     ``sum_b count_b / n * |accuracy_b - confidence_b|``. Source: Naeini, Cooper and Hauskrecht,
     AAAI 2015; with 15 bins as in Guo et al., ICML 2017.
 
     Raises:
-        DataError: where the bins hold no picture.
+        DataError: where the bins hold no image.
     """
     total = sum(bin_.count for bin_ in bins)
     if total == 0:
-        raise DataError("a calibration error needs at least one picture, got empty bins")
+        raise DataError("a calibration error needs at least one image, got empty bins")
     return math.fsum(
         bin_.count / total * abs(bin_.accuracy - bin_.confidence)
         for bin_ in bins
@@ -342,22 +264,22 @@ def _check_predictions(predictions: Tensor, labels: Tensor) -> None:
     for name, indices in (("predictions", predictions), ("labels", labels)):
         if indices.dtype != torch.int64 or indices.ndim != 1:
             raise ShapeError(
-                f"{name} must be int64 (pictures,), got {indices.dtype} {tuple(indices.shape)}; "
+                f"{name} must be int64 (images,), got {indices.dtype} {tuple(indices.shape)}; "
                 "from logits take logits.argmax(1)"
             )
     if len(predictions) != len(labels):
         raise ShapeError(
-            "predictions and labels must be one per picture, "
+            "predictions and labels must have one entry per image, "
             f"got {len(predictions)} predictions and {len(labels)} labels"
         )
     if len(labels) == 0:
-        raise DataError("a metric needs at least one picture, got none; choose a non-empty split")
+        raise DataError("a metric needs at least one image, got none; choose a non-empty split")
 
 
 def _check_scores(scores: Tensor, labels: Tensor, name: str) -> None:
     if scores.ndim != 2 or not scores.is_floating_point():
         raise ShapeError(
-            f"{name} must be floating point (pictures, classes), "
+            f"{name} must be floating point (images, classes), "
             f"got {scores.dtype} {tuple(scores.shape)}"
         )
     check_labels(labels, scores.shape[1], len(scores))

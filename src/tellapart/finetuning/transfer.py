@@ -13,6 +13,7 @@ from tellapart.errors import ConfigError
 from tellapart.finetuning.stages import output_layer
 from tellapart.models.blocks import ImageShape, features_shape
 from tellapart.models.spec import Normalization
+from tellapart.wording import plural
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,7 @@ def _fit(
     if given.ndim == 4 and given.shape[1] == old_channels != channels == shape[1]:
         fitted = fit_channels(given, channels)
         if fitted.shape == shape:
-            return fitted, f"{_counted(old_channels)} to {_counted(channels)}"
+            return fitted, f"{plural(old_channels, 'channel')} to {plural(channels, 'channel')}"
     if given.ndim == 2:
         old_features, features = _before_flatten(source), _before_flatten(target)
         if len(old_features) == len(features) == 3 and old_features[0] == features[0]:
@@ -154,10 +155,6 @@ def _before_flatten(of: ImageNetwork) -> tuple[int, ...]:
             return features_shape(layers, of.image_shape)
         layers.add_module(name, layer)
     return ()
-
-
-def _counted(channels: int) -> str:
-    return f"{channels} channel" + ("" if channels == 1 else "s")
 
 
 def _size(features: tuple[int, ...]) -> str:

@@ -1,18 +1,18 @@
-"""Pages that move: an operation at work step by step, and a network with a picture on its way.
+"""Interactive pages: an operation step by step, and a network with its feature maps.
 
 ::
 
-    texts          every sentence in English and in Chinese
-    arrays         tensors as JSON that a browser turns back into the same numbers
-    kernels        kernels that have a name, and kernels written as numbers
-    scenes         what a page plays: convolution, pooling, activation, computed by `tellapart.ops`
+    texts          all texts, in English and in Chinese
+    arrays         tensors as JSON, from which a browser recovers the same numbers
+    kernels        named kernels, and kernels written as numbers
+    scenes         what a page plays: convolution, pooling, activation, by `tellapart.ops`
     learned        the same for the convolutions of a trained network
-    player         the page that plays scenes; player.js shows a step, moving.js goes on
+    player         the page that plays scenes; player.js draws a step, moving.js steps on
     layers         the layers of a network with shapes, parameters and multiply-adds
     diagram        the layers as boxes in a row
     network        the page of a network; network.js draws its feature maps
 
-Python computes every number; the scripts only show them. shared.js and style.css serve both pages.
+Python computes every number; the scripts only show them. Both pages use shared.js and style.css.
 """
 
 from tellapart.illustration.layers import Layer, trace_network

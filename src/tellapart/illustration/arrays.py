@@ -1,4 +1,4 @@
-"""Tensors as JSON that a browser turns back into the same numbers, bit for bit."""
+"""Tensors as JSON, from which a browser recovers the same numbers, bit for bit."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from tellapart.page.markup import Markup, element
 
 
 def packed(values: Tensor) -> dict[str, Any]:
-    """``{"shape": [...], "type": "<f4", "bytes": base64}`` of float32, int8 or uint8 numbers.
+    """Pack float32, int8 or uint8 as ``{"shape": [...], "type": "<f4", "bytes": base64}``.
 
-    Decimal text would be three times as long for 32 bits, and would have to be rounded to be
-    shorter. Whole bytes are written little-endian, which every browser's typed arrays read.
+    Decimal text of a float32 would be three times as long, or rounded. The bytes are little-endian,
+    as the typed arrays of browsers expect.
     """
     array = values.detach().cpu().contiguous().numpy()
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
@@ -28,8 +28,8 @@ def packed(values: Tensor) -> dict[str, Any]:
 
 
 def embedded(content: Mapping[str, Any]) -> Markup:
-    """JSON as an element that a script on the page reads by its identifier ``data``."""
+    """Return JSON as an element with the identifier ``data``, for the scripts of the page."""
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # No text in it can end the element or open a comment: JSON may write "<" as an escape.
+    # JSON may write "<" as an escape, so no text in it can end the element or open a comment.
     safe = Markup(text.replace("<", "\\u003c"))
     return element("script", safe, type="application/json", id="data")

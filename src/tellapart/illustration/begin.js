@@ -1,5 +1,5 @@
 "use strict";
-// The last script: the scenes to choose from, and the first one on the stage.
+// The last script: lists the scenes to choose from and opens the first one.
 scenes.forEach((each, index) => {
   const button = make("button", { type: "button", "data-scene": each.name });
   if (each.kernels) {

@@ -1,5 +1,5 @@
 "use strict";
-// The curve of an activation, and the point on it that a place has come to.
+// The curve of an activation function, with the point on it that belongs to the current place.
 const CURVE = { left: 30, right: 232, top: 10, bottom: 178 };
 
 function curveScale() {
@@ -42,5 +42,5 @@ function drawPoint(index) {
   $("point").setAttribute("cx", at);
   $("point").setAttribute("cy", up);
   $("guide").setAttribute("d", `M${at} ${y(0)}V${up}H${x(0)}`);
-  $("slope").textContent = `${say("slope")}: ${written(scene.slopes.values[index])}`;
+  $("slope").textContent = `${translate("slope")}: ${written(scene.slopes.values[index])}`;
 }

@@ -1,4 +1,4 @@
-"""A network as boxes in a row: as high as the maps are, as many sheets as there are channels."""
+"""A network as boxes in a row: larger maps are higher, more channels are more sheets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TALLEST = 128.0
 _GAP = 30.0
 _SHEET = 4.0
 
-#: The colour of a layer, by the beginning of its class's name.
+#: The colour class of a layer, by the beginning of its class name.
 _FAMILIES = {
     "Conv": "convolving", "Linear": "convolving", "MaxPool": "pooling", "AvgPool": "pooling",
     "Adaptive": "pooling",
@@ -23,7 +23,7 @@ _FAMILIES = {
 
 
 def network_diagram(layers: Sequence[Layer]) -> Markup:
-    """The layers from left to right; each box is a link to its layer's row on the page."""
+    """Draw the layers from left to right; each box links to the row of its layer on the page."""
     largest = max((max(layer.output_shape[1:]) for layer in layers if _is_map(layer)), default=1)
     x, boxes = 10.0, []
     for index, layer in enumerate(layers):
@@ -46,7 +46,7 @@ def _box(layer: Layer, index: int, x: float, largest: int) -> tuple[Markup, floa
     numbers = layer.output_shape[0]
     if _is_map(layer):
         down, across = layer.output_shape[1:]
-        # The square root keeps a 3x3 map visible beside a 224x224 picture.
+        # The square root keeps a 3x3 map visible beside a 224x224 image.
         height = _TALLEST * math.sqrt(down / largest)
         width = max(8.0, 0.42 * _TALLEST * math.sqrt(across / largest))
         sheets = max(1, min(10, round(1.5 * math.log2(numbers) + 1)))

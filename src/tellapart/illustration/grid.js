@@ -1,5 +1,5 @@
 "use strict";
-// A grid of numbers and shades. One cell is 10 units; the outlines lie above the cells.
+// A grid of numbers and shades. One cell is 10 units wide; the outlines are drawn above the cells.
 const UNIT = 10;
 const SMALLEST_CELL_WITH_NUMBERS = 14;
 const SMALLEST_CELL_WITH_DIGITS = 34;
@@ -7,7 +7,7 @@ const SMALLEST_CELL_WITH_DIGITS = 34;
 class Grid {
   /**
    * @param {SVGElement} svg where to draw
-   * @param {object} look isPicture: grey levels 0..255; scale: the value of the deepest colour;
+   * @param {object} look isImage: grey levels 0..255; scale: the value of the deepest colour;
    *   border: [rows, columns] of padding on each side
    */
   constructor(svg, rows, columns, look = {}) {
@@ -17,12 +17,12 @@ class Grid {
     svg.replaceChildren();
     svg.setAttribute("viewBox", `-0.8 -0.8 ${columns * UNIT + 1.6} ${rows * UNIT + 1.6}`);
     const size = { width: columns * UNIT, height: rows * UNIT };
-    const ground = make("g", { class: "cells" }, make("rect", { ...size, class: "ground" }));
+    const cells = make("g", { class: "cells" }, make("rect", { ...size, class: "background" }));
     for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) ground.append(...this.#cell(row, column));
+      for (let column = 0; column < columns; column++) cells.append(...this.#cell(row, column));
     }
     this.marks = make("g", { class: "marks", "aria-hidden": "true" });
-    svg.append(ground, this.marks);
+    svg.append(cells, this.marks);
   }
 
   #cell(row, column) {
@@ -33,7 +33,7 @@ class Grid {
     return [rect, text];
   }
 
-  /** How large a cell is on the screen decides whether, and how finely, numbers are written. */
+  /** The size of a cell on the screen decides whether it shows its number, and with how many digits. */
   resize(pixels) {
     this.pixels = pixels;
     this.svg.style.width = `${((this.columns * UNIT + 1.6) * pixels) / UNIT}px`;
@@ -46,21 +46,21 @@ class Grid {
     const cell = this.cells[index];
     cell.value = value;
     const { rect, text } = cell;
-    const { isPicture, scale } = this.look;
+    const { isImage, scale } = this.look;
     let depth;
     if (isBorder) {
       rect.setAttribute("class", "cell border");
       depth = 0;
-    } else if (isPicture) {
+    } else if (isImage) {
       const grey = Math.round(value);
-      rect.setAttribute("class", "cell picture");
+      rect.setAttribute("class", "cell image");
       rect.style.fill = `rgb(${grey},${grey},${grey})`;
     } else {
       depth = Math.min(1, Math.abs(value) / (scale || 1));
       rect.setAttribute("class", `cell ${value < 0 ? "negative" : "positive"}`);
       rect.style.fillOpacity = 0.9 * depth;
     }
-    const tone = isPicture && !isBorder ? (value > 120 ? "on-light" : "on-dark") : depth > 0.62 ? "on-deep" : "";
+    const tone = isImage && !isBorder ? (value > 120 ? "on-light" : "on-dark") : depth > 0.62 ? "on-deep" : "";
     text.setAttribute("class", `digit ${tone} ${value === 0 ? "zero" : ""}`);
     this.#write(cell);
   }
@@ -79,7 +79,7 @@ class Grid {
     cell.text.textContent = wide ? written(cell.value, 3) : brief(cell.value);
   }
 
-  /** One size of text for the grid, so that its longest number fits its cell. */
+  /** All numbers of the grid have one size of text, at which the longest of them fits its cell. */
   #fit() {
     const longest = Math.max(2, ...this.cells.map((cell) => cell.text.textContent.length));
     this.svg.style.setProperty("--digit", `${Math.min(4.4, 9.4 / (0.65 * longest)).toFixed(2)}px`);

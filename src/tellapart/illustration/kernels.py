@@ -1,8 +1,7 @@
-"""Kernels that have a name, and kernels written as numbers."""
+"""Named kernels, and kernels written as numbers."""
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 
@@ -10,19 +9,20 @@ import torch
 
 from tellapart.errors import ConfigError
 from tellapart.illustration.texts import Bilingual, bilingual
+from tellapart.wording import did_you_mean
 
-_HOW = "numbers are written row by row, as in '1,0,-1; 2,0,-2; 1,0,-1'"
+_HOW = "write numbers row by row, as in '1,0,-1; 2,0,-2; 1,0,-1'"
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """A kernel of one channel with what it is called and what it does.
+    """A kernel of one channel with its name and an explanation.
 
     Args:
-        name: what a person types.
+        name: its name on the command line.
         weight: float32, (height, width).
         title: its name on the page.
-        meaning: what it answers to, in a sentence.
+        meaning: what it responds to, in a sentence.
     """
 
     name: str
@@ -32,15 +32,15 @@ class Kernel:
 
 
 def kernel_named(text: str) -> Kernel:
-    """The kernel that ``text`` names or writes out: rows parted by ``;``, numbers by ``,``.
+    """Return a kernel by its name, or from numbers: ``;`` separates rows, ``,`` numbers.
 
     Example:
         >>> kernel_named("1,0,-1").weight
         tensor([[ 1.,  0., -1.]])
 
     Raises:
-        ConfigError: a word that is no kernel, rows of different lengths, or numbers that
-            float32 cannot hold.
+        ConfigError: for an unknown name, rows of different lengths, or numbers that float32 cannot
+            represent.
     """
     if text in KERNELS:
         return KERNELS[text]
@@ -65,10 +65,9 @@ def kernel_named(text: str) -> Kernel:
 
 def _no_kernel(text: str) -> str:
     if not re.search(r"[a-zA-Z]{2}", text):
-        return f"kernel {text!r} is not made of numbers; {_HOW}"
-    near = difflib.get_close_matches(text, KERNELS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(KERNELS)};"
-    return f"no kernel is called {text!r}; {hint} numbers and RUN:LAYER are understood too"
+        return f"kernel {text!r} must be numbers or a name; {_HOW}"
+    hint = did_you_mean(text, KERNELS, otherwise=f"known: {', '.join(KERNELS)}")
+    return f"no kernel is called {text!r}{hint} (or give numbers, or RUN:LAYER)"
 
 
 def _kernel(name: str, rows: list[list[float]], title: Bilingual, meaning: Bilingual) -> Kernel:
@@ -84,8 +83,8 @@ _ALL = (
         [[1, 0, -1], [2, 0, -2], [1, 0, -1]],
         bilingual("vertical edges", "竖直边缘"),
         bilingual(
-            "Left minus right: blue where the picture gets darker to the right, orange where it "
-            "gets brighter, nothing where it stays the same. (Sobel)",
+            "Left minus right: blue where the picture gets darker from left to right, orange where "
+            "it gets brighter, 0 where it stays the same. (Sobel)",
             "左减右：向右变暗处为蓝，向右变亮处为橙，不变处为零。（Sobel 算子）",
         ),
     ),
@@ -94,18 +93,18 @@ _ALL = (
         [[1, 2, 1], [0, 0, 0], [-1, -2, -1]],
         bilingual("horizontal edges", "水平边缘"),
         bilingual(
-            "Above minus below: blue along the lower rim of a bright stroke, orange along its "
-            "upper rim. (Sobel)",
+            "Above minus below: blue along the lower edge of a bright stroke, orange along its "
+            "upper edge. (Sobel)",
             "上减下：亮笔画的下沿为蓝，上沿为橙。（Sobel 算子）",
         ),
     ),
     _kernel(
         "edges",
         [[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]],
-        bilingual("edges, all ways", "各方向边缘"),
+        bilingual("edges in all directions", "各方向边缘"),
         bilingual(
-            "Each pixel against its eight neighbours: the weights add up to 0, so an even area "
-            "gives 0. (Laplacian)",
+            "Each pixel compared with its eight neighbours: the weights add up to 0, so a uniform "
+            "area gives 0. (Laplacian)",
             "每个像素与它的八个邻居相比：权重之和为 0，所以均匀处得 0。（拉普拉斯算子）",
         ),
     ),
@@ -123,7 +122,7 @@ _ALL = (
         [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
         bilingual("sharpen", "锐化"),
         bilingual(
-            "The picture plus its edges: the weights add up to 1, so even areas keep their grey.",
+            "The picture plus its edges: the weights add up to 1, so uniform areas stay unchanged.",
             "图片加上它的边缘：权重之和为 1，均匀处的灰度不变。",
         ),
     ),
@@ -134,8 +133,8 @@ _ALL = (
         [[-0.27, -0.36, -0.26], [-0.09, 0.20, -0.18], [0.31, 0.29, 0.35]],
         bilingual("learned", "学到的核"),
         bilingual(
-            "Nobody wrote this one: a network learned it from 4,000 digits. It has become a "
-            "finder of upper rims: dark above, bright below.",
+            "Nobody wrote this kernel: a network learned it from 4,000 digits. It detects upper "
+            "edges: dark above, bright below.",
             "没有人写过这个核：它是网络从 4,000 个数字中学到的，成了“上沿探测器”：上暗下亮。",
         ),
     ),
@@ -144,8 +143,8 @@ _ALL = (
         [[1, 1], [1, 1]],
         bilingual("worked example", "教程例题"),
         bilingual(
-            "The example of the tutorials, small enough to do by hand: the numbers 1 to 9 and a "
-            "kernel of ones. Every result is the sum of four neighbours.",
+            "The example of the tutorials, small enough to compute by hand: the numbers 1 to 9 and "
+            "a kernel of ones. Every result is the sum of four neighbours.",
             "教程里的例题，小到可以手算：数字 1 到 9，全 1 的核。每个结果是四个相邻数之和。",
         ),
     ),

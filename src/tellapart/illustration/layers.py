@@ -11,21 +11,21 @@ from torch import Tensor, nn
 from tellapart.models.blocks import Residual
 from tellapart.models.cost import layer_multiply_adds
 
-_AFTER_ADDING = "of the sum with what came into the block"
+_AFTER_ADDING = "after adding the block's input"
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer at work on one picture.
+    """One layer of a network and its output for one image.
 
     Args:
-        name: as the network calls it, with the blocks around it: ``block1.first.conv``.
-        kind: its class.
-        detail: what decides its work, as ``3x3, padding 1``; empty where nothing does.
-        output_shape: (channels, height, width), or (numbers,) after the flatten.
-        num_parameters: how many numbers training can change.
-        multiply_adds: for one picture, as `tellapart.models.cost` counts them.
-        output: what it gave for the picture, of that shape.
+        name: its name in the network, with the blocks around it: ``block1.first.conv``.
+        kind: the name of its class.
+        detail: its settings, as ``3x3, padding 1``; empty where it has none.
+        output_shape: (channels, height, width), or (features,) after the flatten.
+        num_parameters: the number of its trainable parameters.
+        multiply_adds: for one image, as `tellapart.models.cost` counts them.
+        output: its output for the image, of ``output_shape``.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Layer:
     output: Tensor
 
     def to_json(self) -> dict[str, Any]:
-        """As ``show network --json`` lists it."""
+        """Return the entry of ``show network --json``."""
         return {
             "name": self.name,
             "kind": self.kind,
@@ -98,7 +98,7 @@ def trace_network(network: nn.Module, picture: Tensor) -> list[Layer]:
 
 
 def _detail(module: nn.Module) -> str:
-    """The settings that decide a layer's work, where they are not the usual ones."""
+    """Return the settings of a layer that differ from the usual ones."""
     parts: list[str] = []
     if isinstance(module, nn.Conv2d | nn.MaxPool2d | nn.AvgPool2d):
         parts.append(_by(module.kernel_size))
@@ -112,12 +112,12 @@ def _detail(module: nn.Module) -> str:
     if isinstance(module, nn.Conv2d) and module.groups > 1:
         parts.append(f"{module.groups} groups")
     if isinstance(module, nn.Dropout | nn.Dropout2d):
-        parts.append(f"p = {module.p:g}, off when evaluating")
+        parts.append(f"p = {module.p:g}, off in evaluation")
     return ", ".join(parts)
 
 
 def _step(value: Any) -> str:
-    """One number where both directions agree."""
+    """Return one number where both directions agree, else height x width."""
     down, _, across = _by(value).partition("x")
     return down if down == across else _by(value)
 

@@ -1,4 +1,4 @@
-"""The convolutions of a trained network as scenes: its own kernels on what they see."""
+"""The convolutions of a trained network as scenes: its learned kernels on their real inputs."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from tellapart.ops import Window
 from tellapart.ops.arguments import Pair
 
 LARGEST_SIDE = 28
-"""Pixels of a grid's longer side that a page can show with its numbers."""
+"""The longer side in pixels of the largest grid whose numbers a page can show."""
 
 MOST_CHANNELS = 32
 MOST_KERNELS = 16
-# Of products on one page: about 2 MB.
+# The number of products on one page: about 2 MB.
 _MOST_NUMBERS = 400_000
 
 
 @dataclass(frozen=True)
 class LayerAtWork:
-    """A convolution of a network, and what came to it from one picture.
+    """A convolution of a network and its input for one image.
 
     Args:
-        name: as the network calls it.
+        name: its name in the network.
         layer: the convolution.
-        arrived: float32, (channels, height, width).
+        arrived: its input, float32, (channels, height, width).
     """
 
     name: str
@@ -75,16 +75,18 @@ def learned_scenes(
     padding: Pair | None = None,
     dilation: Pair | None = None,
 ) -> list[Scene]:
-    """The layer's kernels, the one called ``number`` first (or the first), and as many as fit.
+    """Return scenes of a layer's kernels, kernel ``number`` (or the first) before the others.
+
+    Only as many kernels are included as fit on one page.
 
     Args:
         work: from `layer_at_work`.
-        number: of the kernel, from 0.
-        stride: as the layer's, where None; padding and dilation likewise.
+        number: index of the kernel, from 0.
+        stride: None for that of the layer; likewise padding and dilation.
 
     Raises:
         RunError: where the layer has no kernel of that number.
-        ShapeError: where a kernel does not fit what it is laid on.
+        ShapeError: where a kernel is larger than the padded input.
     """
     layer = work.layer
     count = layer.out_channels
@@ -109,7 +111,7 @@ def _scene(work: LayerAtWork, index: int, window: Window) -> Scene:
     in_group = weights.shape[0]
     start = index // (layer.out_channels // layer.groups) * in_group
     values = middle(work.arrived[start : start + in_group])
-    # The kernels with the largest weights are shown; what the rest adds is one number.
+    # The channels with the largest weights are shown; the sum of all others is one number.
     shown = weights.abs().sum((1, 2)).topk(min(in_group, MOST_CHANNELS)).indices.sort().values
     bias = None if layer.bias is None else layer.bias.detach()[index : index + 1]
 
@@ -132,7 +134,7 @@ def _scene(work: LayerAtWork, index: int, window: Window) -> Scene:
         title=bilingual(f"{work.name} · {index}", f"{work.name} · {index}"),
         meaning=_meaning(work, in_group, values),
         operation="convolution",
-        field=Field(values[shown], bilingual("what comes to this layer", "到达这一层的输入")),
+        field=Field(values[shown], bilingual("the input of this layer", "到达这一层的输入")),
         window=window,
         output=output,
         numbers={
@@ -147,13 +149,13 @@ def _scene(work: LayerAtWork, index: int, window: Window) -> Scene:
 
 
 def _pair(sizes: Any) -> tuple[int, int]:
-    # torch types a layer's sizes as tuples of any length.
+    # torch declares the sizes of a layer as tuples of any length.
     down, across = sizes
     return int(down), int(across)
 
 
 def middle(values: Tensor) -> Tensor:
-    """The middle of (channels, height, width), at most 28 pixels each way."""
+    """Return the middle of (channels, height, width), at most 28 pixels high and wide."""
     height, width = values.shape[1:]
     top, left = max(0, height - LARGEST_SIDE) // 2, max(0, width - LARGEST_SIDE) // 2
     return values[:, top : top + LARGEST_SIDE, left : left + LARGEST_SIDE]
@@ -163,10 +165,10 @@ def _meaning(work: LayerAtWork, in_group: int, values: Tensor) -> dict[str, str]
     english = [f"A kernel that the network has learned, one of {work.layer.out_channels}."]
     chinese = [f"网络学到的一个核，共 {work.layer.out_channels} 个。"]
     if in_group > 1:
-        english.append(f"It sees {in_group} channels at once; their sums are added up.")
+        english.append(f"It spans {in_group} channels; the sums of all channels are added up.")
         chinese.append(f"它同时看 {in_group} 个通道，各通道的和再相加。")
     if values.shape != work.arrived.shape and max(work.arrived.shape[1:]) > LARGEST_SIDE:
         whole, part = (f"{v.shape[1]}x{v.shape[2]}" for v in (work.arrived, values))
-        english.append(f"Shown is the middle {part} of {whole} pixels.")
+        english.append(f"Only the middle {part} of {whole} pixels are shown.")
         chinese.append(f"显示的是 {whole} 像素中间的 {part}。")
     return bilingual(" ".join(english), "".join(chinese))

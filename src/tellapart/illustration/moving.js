@@ -9,7 +9,7 @@ function go(to) {
 
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** Milliseconds a step: slow is one to be read; the others take about 40 and 10 seconds in all. */
+/** Milliseconds per step: slow is one second; the others take about 40 and 10 seconds in total. */
 function interval() {
   const all = { slow: Infinity, steady: 40_000, fast: 10_000 }[$("pace").value];
   return Math.max(still.matches ? 250 : 25, Math.min(1000, all / count()));
@@ -36,7 +36,7 @@ function setPlaying(playing) {
   const path = playing ? "M7 4h4v16H7zM14 4h4v16h-4z" : "M7 4v16l13-8z";
   button.querySelector("path").setAttribute("d", path);
   button.dataset.label = playing ? "pause" : "play";
-  button.title = say(button.dataset.label);
+  button.title = translate(button.dataset.label);
   button.setAttribute("aria-label", button.title);
 }
 

@@ -1,12 +1,12 @@
 "use strict";
-// Draws feature maps from their bytes, in the page's own colours, and enlarges the one looked at.
+// Draws feature maps from their bytes, in the colours of the page, and enlarges the selected one.
 const $ = (id) => document.getElementById(id);
 const layers = data.layers.map((layer) => ({
   ...layer,
   maps: unpacked(layer.maps),
   figures: unpacked(layer.figures),
 }));
-let looked = null; // [layer, map] under the lens
+let looked = null; // the [layer, map] that is shown enlarged
 
 /** Red, green and blue of a colour of the page. */
 function colour(name) {
@@ -14,10 +14,10 @@ function colour(name) {
   return [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
 }
 
-/** One map on a canvas, a pixel a number: blue above 0, orange below, the page's ground at 0. */
+/** Draw a map on a canvas, one pixel per number: blue above 0, orange below, the background at 0. */
 function paint(canvas, layer, index) {
   const [, rows, columns] = layer.maps.shape;
-  const [ground, positive, negative] = ["--frame", "--blue", "--orange"].map(colour);
+  const [background, positive, negative] = ["--frame", "--blue", "--orange"].map(colour);
   canvas.width = columns;
   canvas.height = rows;
   const image = new ImageData(columns, rows);
@@ -26,7 +26,7 @@ function paint(canvas, layer, index) {
     const value = layer.maps.values[start + i] / 127;
     const end = value < 0 ? negative : positive;
     for (let c = 0; c < 3; c++) {
-      image.data[4 * i + c] = ground[c] + Math.abs(value) * (end[c] - ground[c]);
+      image.data[4 * i + c] = background[c] + Math.abs(value) * (end[c] - background[c]);
     }
     image.data[4 * i + 3] = 255;
   }
@@ -35,7 +35,7 @@ function paint(canvas, layer, index) {
 
 function label(layer, index) {
   const isMap = layer.maps.shape[1] * layer.maps.shape[2] > 1;
-  return say(isMap ? "map-of" : "number-of", { layer: layer.name, index });
+  return translate(isMap ? "map-of" : "number-of", { layer: layer.name, index });
 }
 
 function look(at, index) {
@@ -45,7 +45,7 @@ function look(at, index) {
   const [low, high, mean] = layer.figures.values.subarray(3 * index, 3 * index + 3);
   const isMap = layer.maps.shape[1] * layer.maps.shape[2] > 1;
   const range = { low: written(low), high: written(high), mean: written(mean) };
-  const figures = isMap ? say("range", range) : written(mean);
+  const figures = isMap ? translate("range", range) : written(mean);
   delete $("lens").dataset.text;
   $("lens").textContent = `${label(layer, index)}: ${figures}`;
   document.body.classList.add("looking");
@@ -85,7 +85,7 @@ function name() {
       mapButton(at, index).setAttribute("aria-label", label(layer, index));
     }
     const more = holder(at).querySelector(".more");
-    if (more) more.textContent = say("more", { count: layer.more.toLocaleString("en") });
+    if (more) more.textContent = translate("more", { count: layer.more.toLocaleString("en") });
   });
   if (looked) look(...looked);
 }

@@ -1,4 +1,4 @@
-"""The page of a network: its layers as a picture, and a picture on its way through them."""
+"""The page of a network: a diagram of its layers, and their feature maps for one image."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from tellapart.illustration.arrays import embedded, packed
 from tellapart.illustration.diagram import network_diagram
 from tellapart.illustration.layers import Layer
 from tellapart.illustration.player import header
-from tellapart.illustration.texts import TEXTS, Bilingual, spoken
+from tellapart.illustration.texts import TEXTS, Bilingual, translated
 from tellapart.page.document import document, packaged_text
-from tellapart.page.images import png_address
+from tellapart.page.images import png_url
 from tellapart.page.markup import Markup, element
+from tellapart.wording import precise_percent
 
 MOST_MAPS = 32
 LARGEST_MAP_PIXELS = 64
@@ -29,25 +30,25 @@ def render_network(
     title: str,
     layers: Sequence[Layer],
     class_names: Sequence[str],
-    picture: Tensor | None = None,
+    image: Tensor | None = None,
     caption: Bilingual | None = None,
 ) -> str:
-    """One self-contained page about one network.
+    """Return a self-contained page about one network.
 
     Args:
-        title: what the network is.
-        layers: from `trace_network`; the last one gives the logits.
-        class_names: what the logits mean.
-        picture: uint8 (channels, height, width), the one that ``layers`` were traced with; None
-            shows the layers without feature maps.
-        caption: where the picture comes from.
+        title: the name of the network.
+        layers: from `trace_network`; the output of the last one is the logits.
+        class_names: the class of each logit.
+        image: uint8 (channels, height, width), the image of the trace; None shows the layers
+            without feature maps.
+        caption: where the image comes from.
     """
-    aside = [_picture(picture, caption), _answers(layers[-1].output, class_names), _lens()]
-    way = element(
+    aside = [_image(image, caption), _answers(layers[-1].output, class_names), _lens()]
+    listing = element(
         "section",
-        spoken("h2", "layers"),
-        spoken("p", "how-network" if picture is not None else "no-picture", class_="note"),
-        element("ol", *_rows(layers, picture is not None), class_="layers"),
+        translated("h2", "layers"),
+        translated("p", "how-network" if image is not None else "no-picture", class_="note"),
+        element("ol", *_rows(layers, image is not None), class_="layers"),
         class_="card",
     )
     main = element(
@@ -56,11 +57,11 @@ def render_network(
         _totals(layers),
         element("section", element("div", network_diagram(layers), class_="scroll"), class_="card"),
         element(
-            "div", way, *([element("aside", *aside)] if picture is not None else []), class_="way"
+            "div", listing, *([element("aside", *aside)] if image is not None else []), class_="way"
         ),
         class_="network",
     )
-    content = {"texts": TEXTS, "layers": _maps(layers) if picture is not None else []}
+    content = {"texts": TEXTS, "layers": _maps(layers) if image is not None else []}
     return document(
         f"{title} · tellapart",
         main,
@@ -71,7 +72,7 @@ def render_network(
 
 
 def shape_text(shape: Sequence[int]) -> str:
-    """``32 × 26 × 26``."""
+    """Return a shape as ``32 × 26 × 26``."""
     return " × ".join(map(str, shape))
 
 
@@ -83,7 +84,7 @@ def _totals(layers: Sequence[Layer]) -> Markup:
     ]
     return element(
         "dl",
-        *(element("div", spoken("dt", name), element("dd", f"{n:,}")) for name, n in tiles),
+        *(element("div", translated("dt", name), element("dd", f"{n:,}")) for name, n in tiles),
         class_="tiles",
     )
 
@@ -101,7 +102,7 @@ def _rows(layers: Sequence[Layer], with_maps: bool) -> list[Markup]:
             class_="facts",
         )
         bar = element(
-            "span", class_="bar", style=f"width:{fraction:.1f}%", data_label="total-share"
+            "span", class_="bar", style=f"width:{fraction:.1f}%", data_label="total-fraction"
         )
         maps = [element("div", class_="maps", data_layer=index)] if with_maps else []
         kind = element("span", layer.kind, class_="kind")
@@ -122,11 +123,11 @@ def _rows(layers: Sequence[Layer], with_maps: bool) -> list[Markup]:
 def _fact(number: int, name: str) -> Markup:
     if not number:
         return Markup()
-    return element("span", element("b", f"{number:,}"), " ", spoken("span", name))
+    return element("span", element("b", f"{number:,}"), " ", translated("span", name))
 
 
 def _maps(layers: Sequence[Layer]) -> list[dict[str, Any]]:
-    """What the script draws: per layer at most 32 maps as bytes of one scale, and their ranges."""
+    """Return, for each layer, at most 32 maps as bytes with a common scale, and their ranges."""
     written = []
     for layer in layers:
         output = layer.output.float()
@@ -148,62 +149,59 @@ def _maps(layers: Sequence[Layer]) -> list[dict[str, Any]]:
 
 
 def _small(maps: Tensor) -> Tensor:
-    """Maps with at most 64 pixels each way, by the mean over areas."""
+    """Reduce maps to at most 64 pixels in height and width by average pooling."""
     factor = -(-max(maps.shape[1:]) // LARGEST_MAP_PIXELS)
     return maps if factor == 1 else ops.avg_pool2d(maps[None], factor)[0]
 
 
-def _picture(picture: Tensor | None, caption: Bilingual | None) -> Markup:
-    if picture is None:
+def _image(image: Tensor | None, caption: Bilingual | None) -> Markup:
+    if image is None:
         return Markup()
-    words = caption or {}
-    image = element("img", src=png_address(picture), alt="", class_="pixels")
-    note = element("figcaption", words.get("en", ""), data_zh=words.get("zh"))
+    texts = caption or {}
+    shown = element("img", src=png_url(image), alt="", class_="pixels")
+    note = element("figcaption", texts.get("en", ""), data_zh=texts.get("zh"))
     return element(
-        "section", spoken("h2", "picture"), element("figure", image, note), class_="card picture"
+        "section",
+        translated("h2", "picture"),
+        element("figure", shown, note),
+        class_="card picture",
     )
 
 
 def _answers(logits: Tensor, class_names: Sequence[str]) -> Markup:
-    """The likeliest classes with their probabilities, in the classes' own order."""
+    """Return the most probable classes with their probabilities, in class order."""
     probabilities = ops.softmax(logits.double())
     top = probabilities.topk(min(MOST_CLASSES, len(class_names))).indices
     best = int(top[0])
     rows = []
     for index in sorted(top.tolist()):
-        fraction = 100 * float(probabilities[index])
+        fraction = float(probabilities[index])
         rows.append(
             element(
                 "li",
                 element("span", class_names[index], class_="class"),
                 element(
                     "span",
-                    element("span", class_="bar", style=f"width:{fraction:.2f}%"),
+                    element("span", class_="bar", style=f"width:{100 * fraction:.2f}%"),
                     class_="track",
                 ),
-                element("span", _percent(fraction), class_="share"),
+                element("span", precise_percent(fraction, 1000), class_="fraction"),
                 class_="best" if index == best else None,
             )
         )
     return element(
         "section",
-        spoken("h2", "probabilities"),
+        translated("h2", "probabilities"),
         element("ol", *rows, class_="answers"),
         class_="card",
     )
 
 
-def _percent(fraction: float) -> str:
-    if fraction > 99.95 and fraction < 100:
-        return "> 99.9 %"
-    return "< 0.1 %" if 0 < fraction < 0.05 else f"{fraction:.1f} %"
-
-
 def _lens() -> Markup:
     return element(
         "section",
-        spoken("h2", "lens"),
+        translated("h2", "lens"),
         element("canvas", id="large", width=1, height=1, aria_hidden="true"),
-        spoken("p", "lens-hint", id="lens", aria_live="polite"),
+        translated("p", "lens-hint", id="lens", aria_live="polite"),
         class_="card lens",
     )

@@ -1,6 +1,6 @@
 "use strict";
-// Plays a scene: a place after the other, forwards and backwards. Every number shown was computed
-// in Python; what is computed here is only where to look.
+// Plays a scene place by place, forwards and backwards. Every number that is shown was computed in
+// Python; this script only computes positions.
 const $ = (id) => document.getElementById(id);
 const fields = data.fields.map((field) => ({ ...field, ...unpacked(field.values) }));
 const scenes = data.scenes.map((scene) => ({
@@ -14,7 +14,7 @@ const scenes = data.scenes.map((scene) => ({
 const mini = {}; // the small grids between input and output
 let scene, input, output, channel, step, pointed, timer, revealed;
 
-/* ---- where things are ---- */
+/* ---- positions ---- */
 
 const count = () => scene.output.values.length;
 const placeOf = (index) => [Math.floor(index / scene.output.shape[1]), index % scene.output.shape[1]];
@@ -75,23 +75,23 @@ function open(index) {
 }
 
 function outputLook() {
-  const isGrey = fields[scene.field].isPicture && ["max", "average"].includes(scene.operation);
-  return { isPicture: isGrey, scale: largest(scene.output.values) };
+  const isGrey = fields[scene.field].isImage && ["max", "average"].includes(scene.operation);
+  return { isImage: isGrey, scale: largest(scene.output.values) };
 }
 
 function miniLook(name) {
   if (name === "kernel") return { scale: largest(scene.kernels.values) };
   if (name === "products") return { scale: largest(scene.products.values) };
-  const { isPicture, values } = fields[scene.field];
-  return { isPicture, scale: largest(values) };
+  const { isImage, values } = fields[scene.field];
+  return { isImage, scale: largest(values) };
 }
 
 function drawInput() {
   const [rows, columns] = padded();
-  const { isPicture, shape, values } = fields[scene.field];
+  const { isImage, shape, values } = fields[scene.field];
   const size = shape[1] * shape[2];
   const scale = largest(values.subarray(channel * size, (channel + 1) * size));
-  input = new Grid($("input"), rows, columns, { isPicture, scale });
+  input = new Grid($("input"), rows, columns, { isImage, scale });
   for (let i = 0; i < rows * columns; i++) {
     const { value, isBorder } = inputAt([Math.floor(i / columns), i % columns]);
     input.set(i, value, isBorder);
@@ -102,7 +102,7 @@ function drawInput() {
   }
 }
 
-/** One size of cell for input and output, so that the eye sees how the size changes. */
+/** Input and output have cells of one size, so that a person sees how the size changes. */
 function layout() {
   const stage = document.querySelector(".grids");
   const style = getComputedStyle(stage);
@@ -129,10 +129,10 @@ function show() {
   output.fit();
   $("place").value = step;
   const [row, column] = placeOf(step);
-  const where = say("row-column", { row: row + 1, column: column + 1 });
-  const said = say("step", { step: step + 1, count: count() });
-  $("step").textContent = said;
-  $("place").setAttribute("aria-valuetext", `${said}, ${where}`);
+  const where = translate("row-column", { row: row + 1, column: column + 1 });
+  const position = translate("step", { step: step + 1, count: count() });
+  $("step").textContent = position;
+  $("place").setAttribute("aria-valuetext", `${position}, ${where}`);
   $("back").disabled = $("first").disabled = step === 0;
   $("forward").disabled = $("last").disabled = step === count() - 1;
   drawWork();
@@ -165,7 +165,7 @@ function drawWork() {
   );
   for (const grid of Object.values(mini)) grid.fit();
   $("result").textContent = written(scene.partial ? channelSum(index) : value);
-  $("result-name").textContent = say(
+  $("result-name").textContent = translate(
     { convolution: "sum", max: "max", average: "mean", activation: "value" }[scene.operation],
   );
   if (data.kind === "activation") drawPoint(index);
@@ -206,12 +206,12 @@ function convolutionLines(index, seen, value) {
   const several = scene.partial.shape[0] > 1 || scene.bias != null;
   if (!several) return [...terms.flat(), " = ", value];
   const sums = Array.from(scene.partial.values.filter((_, i) => i % count() === index), factor);
-  if (scene.rest) sums.push(`${factor(scene.rest.values[index])} (${say("others")})`);
-  if (scene.bias != null) sums.push(`${factor(scene.bias)} (${say("bias")})`);
+  if (scene.rest) sums.push(`${factor(scene.rest.values[index])} (${translate("others")})`);
+  if (scene.bias != null) sums.push(`${factor(scene.bias)} (${translate("bias")})`);
   return [...terms.flat(), ` = ${written(channelSum(index))}`, make("br"), `${sums.join(" + ")} = `, value];
 }
 
-/* ---- words ---- */
+/* ---- texts ---- */
 
 function describe() {
   $("meaning").textContent = scene.meaning[language];
@@ -225,7 +225,7 @@ function describe() {
   ["height", "width"].forEach((name, i) => {
     const [n, p, d, k, s] = [shape[i + 1], scene.padding[i], scene.dilation[i], scene.size[i], scene.stride[i]];
     $(`${name}-formula`).textContent =
-      `${say(name)}: ⌊(${n} + 2·${p} − ${d}·(${k} − 1) − 1) / ${s}⌋ + 1 = ${scene.output.shape[i]}`;
+      `${translate(name)}: ⌊(${n} + 2·${p} − ${d}·(${k} − 1) − 1) / ${s}⌋ + 1 = ${scene.output.shape[i]}`;
   });
   [...$("scenes").children].forEach((button, i) => {
     button.lastChild.textContent = scenes[i].title[language];
@@ -241,7 +241,7 @@ function drawChannels() {
   if (!bar) return;
   bar.hidden = scene.channels.length < 2;
   if (bar.hidden) return;
-  const choice = make("select", { "aria-label": say("channel") });
+  const choice = make("select", { "aria-label": translate("channel") });
   scene.channels.forEach((name, i) => choice.append(make("option", { value: i }, name)));
   choice.value = channel;
   choice.addEventListener("change", () => {
@@ -249,7 +249,7 @@ function drawChannels() {
     drawInput();
     layout();
   });
-  bar.replaceChildren(make("label", {}, `${say("channel")} `, choice));
+  bar.replaceChildren(make("label", {}, `${translate("channel")} `, choice));
 }
 
 const told = document.querySelector(".panel.output .caption");

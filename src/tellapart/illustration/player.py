@@ -1,4 +1,4 @@
-"""The page that plays scenes: input, arithmetic and result side by side, and what moves them."""
+"""The page that plays scenes: input, arithmetic and result side by side, with controls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 from tellapart.illustration.arrays import embedded, packed
 from tellapart.illustration.scenes import Field, Scene
-from tellapart.illustration.texts import TEXTS, Bilingual, spoken
+from tellapart.illustration.texts import TEXTS, Bilingual, translated
 from tellapart.page.document import document, packaged_text
 from tellapart.page.markup import Markup, element
 
@@ -19,7 +19,7 @@ _SCRIPTS = (
     *("moving.js", "pointing.js", "begin.js"),
 )
 
-#: What stands between the two grids, by kind of page: name of a grid and the sign before it.
+#: The small grids between input and output, by kind of page: name and the sign before it.
 _WORK = {
     "convolution": (("under", ""), ("kernel", "×"), ("products", "=")),
     "pooling": (("window", ""),),
@@ -35,17 +35,17 @@ _ICONS = {
 
 
 def render_player(kind: str, scenes: Sequence[Scene], opened: int = 0) -> str:
-    """One self-contained page that plays scenes, paused where ``opened`` says.
+    """Return a self-contained page that plays scenes; it opens paused.
 
     Args:
         kind: convolution, pooling or activation.
-        scenes: to choose from on the page.
+        scenes: the scenes to choose from.
         opened: index of the scene that is shown first.
     """
     title = TEXTS[f"{kind}-title"]
     main = element(
         "main",
-        header(f"tellapart show {kind}", spoken("h1", f"{kind}-title"), f"{kind}-lead"),
+        header(f"tellapart show {kind}", translated("h1", f"{kind}-title"), f"{kind}-lead"),
         _chooser(kind),
         _stage(kind),
         _notes(),
@@ -62,8 +62,8 @@ def render_player(kind: str, scenes: Sequence[Scene], opened: int = 0) -> str:
 
 
 def header(kicker: str, title: Markup, lead: str) -> Markup:
-    """The top of a page, with the button that switches its language."""
-    switch = spoken(
+    """Return the top of a page, with the button that switches the language."""
+    switch = translated(
         "button", "language", id="language", type="button", data_label="language-label", lang="zh"
     )
     return element(
@@ -71,7 +71,7 @@ def header(kicker: str, title: Markup, lead: str) -> Markup:
         element("p", kicker, class_="kicker"),
         switch,
         title,
-        spoken("p", lead, class_="lead"),
+        translated("p", lead, class_="lead"),
     )
 
 
@@ -79,7 +79,7 @@ def _content(kind: str, title: Bilingual, scenes: Sequence[Scene], opened: int) 
     fields: list[Field] = []
     written = []
     for scene in scenes:
-        index = next((i for i, known in enumerate(fields) if _alike(known, scene.field)), None)
+        index = next((i for i, known in enumerate(fields) if _is_same(known, scene.field)), None)
         if index is None:
             index = len(fields)
             fields.append(scene.field)
@@ -90,21 +90,21 @@ def _content(kind: str, title: Bilingual, scenes: Sequence[Scene], opened: int) 
         "texts": TEXTS,
         "opened": opened,
         "fields": [
-            {"values": packed(f.values), "caption": f.caption, "isPicture": f.is_image}
+            {"values": packed(f.values), "caption": f.caption, "isImage": f.is_image}
             for f in fields
         ],
         "scenes": written,
     }
 
 
-def _alike(known: Field, field: Field) -> bool:
+def _is_same(known: Field, field: Field) -> bool:
     return known.caption == field.caption and torch.equal(known.values, field.values)
 
 
 def _chooser(kind: str) -> Markup:
     return element(
         "section",
-        spoken("h2", f"choose-{kind}", class_="choose"),
+        translated("h2", f"choose-{kind}", class_="choose"),
         element("div", id="scenes", role="group", data_label=f"choose-{kind}"),
         element("p", id="meaning", class_="meaning"),
         class_="chooser",
@@ -131,7 +131,7 @@ def _grid(name: str, tag: str, sign: str = "") -> Markup:
     heading = [element("span", sign, class_="sign", aria_hidden="true")] if sign else []
     return element(
         tag,
-        element("h3", *heading, spoken("span", name), element("span", class_="shape")),
+        element("h3", *heading, translated("span", name), element("span", class_="shape")),
         element("svg", id=name, role="img", class_="grid", data_label=name),
         element("p", class_="caption", aria_live="polite" if name == "output" else None),
         class_=f"panel {name}",
@@ -145,7 +145,7 @@ def _work(kind: str) -> list[Markup]:
     if kind == "activation":
         parts.append(element("svg", id="curve", role="img", viewBox="0 0 240 200", class_="curve"))
     name = {"convolution": "sum", "pooling": "max", "activation": "value"}[kind]
-    result = spoken("span", name, id="result-name")
+    result = translated("span", name, id="result-name")
     parts.append(element("p", result, element("output", id="result"), class_="result"))
     return parts
 
@@ -165,7 +165,9 @@ def _controls() -> Markup:
     slider = element(
         "input", type="range", id="place", min="0", value="0", step="1", data_label="place"
     )
-    paces = [spoken("option", f"pace-{pace}", value=pace) for pace in ("slow", "steady", "fast")]
+    paces = [
+        translated("option", f"pace-{pace}", value=pace) for pace in ("slow", "steady", "fast")
+    ]
     return element(
         "div",
         element("div", *buttons, class_="buttons"),
@@ -179,12 +181,12 @@ def _controls() -> Markup:
 
 
 def _notes() -> Markup:
-    how = [spoken("li", name) for name in ("how-hover", "how-keys", "how-colours")]
-    reading = element("div", spoken("h2", "how-title"), element("ul", *how))
+    how = [translated("li", name) for name in ("how-hover", "how-keys", "how-colours")]
+    reading = element("div", translated("h2", "how-title"), element("ul", *how))
     size = element(
         "div",
-        spoken("h2", "size-title"),
-        spoken("p", "size-meaning"),
+        translated("h2", "size-title"),
+        translated("p", "size-meaning"),
         element("p", "⌊(n + 2p − d (k − 1) − 1) / s⌋ + 1", class_="formula"),
         element("p", id="height-formula", class_="formula filled"),
         element("p", id="width-formula", class_="formula filled"),

@@ -1,5 +1,5 @@
 "use strict";
-// Pointing at a number shows where it comes from, or where it goes.
+// Pointing at a number shows which numbers it is computed from, or which it contributes to.
 function point(index) {
   if (index === pointed) return;
   pointed = index < 0 ? null : index;
@@ -27,7 +27,7 @@ function follow(pixel) {
   const { value, isBorder } = inputAt(pixel);
   const name = found.length > 1 ? "seen" : found.length ? "seen-once" : "unseen";
   const border = scene.operation === "max" ? "border-max" : "border";
-  tell(isBorder ? say(border) : say(name, { value: written(value), count: found.length }));
+  tell(isBorder ? translate(border) : translate(name, { value: written(value), count: found.length }));
 }
 
 function leave() {
@@ -42,7 +42,7 @@ $("input").addEventListener("pointermove", (event) => {
 });
 $("input").addEventListener("pointerleave", leave);
 
-/** A tap pointed at in one small grid lights up in all of them, in the sum and in the input. */
+/** Highlight a kernel position in all small grids, in the sum and in the input. */
 function light(tap) {
   for (const [name, grid] of Object.entries(mini)) {
     const winner = name === "window" && scene.winners;

@@ -1,4 +1,4 @@
-"""What a page plays: an operation of `tellapart.ops` with every number on the way to its result."""
+"""What a page plays: an operation of `tellapart.ops` with every number of its computation."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _CURVE_POINTS = 161
 
 @dataclass(frozen=True)
 class Field:
-    """What a window slides over.
+    """The input of an operation, over which the window slides.
 
     Args:
         values: float32, (channels, height, width).
-        caption: where it comes from.
-        is_image: whether these are grey levels 0..255, to be shown as such.
+        caption: where the values come from.
+        is_image: whether the values are grey levels 0..255 and are shown in grey.
     """
 
     values: Tensor
@@ -42,15 +42,15 @@ class Scene:
     """One operation on one field, place by place.
 
     Args:
-        name: what a person types for it.
+        name: its name on the command line.
         title: its name on the page.
         meaning: what to look at, in a sentence.
         operation: convolution, max, average or activation: what is drawn between the two grids.
-        field: what it looks at.
-        window: how it moves.
+        field: the input.
+        window: size, stride, padding and dilation.
         output: float32, (places_h, places_w).
-        numbers: everything else that the page writes out, tensors or single numbers.
-        channel_names: of ``field``, where it has several.
+        numbers: all other numbers that the page shows, tensors or single numbers.
+        channel_names: names of the channels of ``field``, where it has several.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Scene:
             )
 
     def to_json(self) -> dict[str, Any]:
-        """What the page's script reads; the field is listed apart, since scenes share it."""
+        """Return what the script of the page reads, without the field: several scenes share one."""
         numbers = {
             name: packed(value) if isinstance(value, Tensor) else value
             for name, value in self.numbers.items()
@@ -92,7 +92,7 @@ class Scene:
 
 
 def opening_place(output: Tensor) -> int:
-    """Where a page opens: at the strongest answer of the middle rows, in the middle of things."""
+    """Return the place that a page opens at: the largest absolute output of the middle rows."""
     rows, columns = output.shape
     first = rows // 4
     middle = output[first : max(first + 1, rows - first)].abs()
@@ -102,7 +102,7 @@ def opening_place(output: Tensor) -> int:
 def convolution_scene(
     kernel: Kernel, over: Field, *, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1
 ) -> Scene:
-    """A kernel of one channel over a field of one channel.
+    """Return the scene of a kernel of one channel on a field of one channel.
 
     Raises:
         ShapeError: where the kernel does not fit the padded field.
@@ -129,12 +129,12 @@ def convolution_scene(
 
 
 def products(values: Tensor, weight: Tensor, window: Window) -> Tensor:
-    """What is added up at each place: (channels, places_h, places_w, kernel_h, kernel_w).
+    """Return the terms of each sum: (channels, places_h, places_w, kernel_h, kernel_w).
 
     Args:
         values: (channels, height, width).
         weight: (channels, kernel_h, kernel_w).
-        window: padding included.
+        window: with its padding.
     """
     windows = sliding_windows(pad_images(values[None], window.padding), window)[0]
     return windows * weight[:, None, None]
@@ -148,7 +148,7 @@ def max_pooling_scene(
     padding: Pair = 0,
     dilation: Pair = 1,
 ) -> Scene:
-    """The largest pixel of every window, and which of them it is (the first, where they tie).
+    """Return the scene of max pooling, with the position of each maximum (of equal ones the first).
 
     Raises:
         ShapeError: where the window does not fit the padded field.
@@ -163,7 +163,7 @@ def max_pooling_scene(
         name="max",
         title=bilingual("maximum", "最大池化"),
         meaning=bilingual(
-            "Only the strongest pixel of each window goes on. Where exactly it was is forgotten.",
+            "Only the largest pixel of each window is kept. Its exact position is lost.",
             "每个窗口只留下最强的像素，它的确切位置被忘掉。",
         ),
         operation="max",
@@ -177,7 +177,7 @@ def max_pooling_scene(
 def average_pooling_scene(
     over: Field, size: Pair = 2, *, stride: Pair | None = None, padding: Pair = 0
 ) -> Scene:
-    """The mean of every window, padding counted as zeros.
+    """Return the scene of average pooling, which counts the padding as zeros.
 
     Raises:
         ShapeError: where the window does not fit the padded field.
@@ -189,8 +189,8 @@ def average_pooling_scene(
         name="average",
         title=bilingual("average", "平均池化"),
         meaning=bilingual(
-            "The mean of each window goes on: a smaller picture, softened. Strong single pixels "
-            "are thinned out.",
+            "The mean of each window is kept: the picture gets smaller and softer, and single "
+            "bright pixels get weaker.",
             "每个窗口的平均值留下：图片变小、变柔和，单个的强像素被冲淡。",
         ),
         operation="average",
@@ -213,7 +213,7 @@ class Activation:
     meaning: Bilingual
 
     def __call__(self, values: Tensor) -> Tensor:
-        """The function of `tellapart.ops` with this name."""
+        """Apply the function of `tellapart.ops` with this name."""
         result: Tensor = getattr(ops, self.name.replace("-", "_"))(values)
         return result
 
@@ -225,8 +225,8 @@ ACTIVATIONS = {
             "relu",
             "max(x, 0)",
             bilingual(
-                "What is negative becomes 0, the rest stays: the edges of one direction go on, "
-                "those of the other are cut.",
+                "Negative numbers become 0, all others stay: edges of one direction are kept, "
+                "those of the opposite direction are removed.",
                 "负数变为 0，其余不变：一个方向的边缘留下，另一个方向的被截去。",
             ),
         ),
@@ -234,8 +234,8 @@ ACTIVATIONS = {
             "leaky-relu",
             "x > 0: x;  x ≤ 0: 0.01 x",
             bilingual(
-                "As ReLU, but a hundredth of what is negative stays, so that its slope is nowhere "
-                "0 and every unit can go on learning.",
+                "Like ReLU, but negative numbers are divided by 100 instead of set to 0. So the "
+                "slope is never 0, and every unit can continue to learn.",
                 "与 ReLU 相似，但负数保留百分之一，因此斜率处处不为 0，每个单元都能继续学习。",
             ),
         ),
@@ -243,8 +243,8 @@ ACTIVATIONS = {
             "sigmoid",
             "1 / (1 + e⁻ˣ)",
             bilingual(
-                "Squashes every number into 0..1. Far from 0 the curve is flat: there almost no "
-                "gradient comes through.",
+                "Maps every number into 0..1. Far from 0 the curve is flat: there the gradient is "
+                "almost 0.",
                 "把每个数压到 0..1。离 0 远处曲线平坦，梯度几乎通不过。",
             ),
         ),
@@ -252,8 +252,8 @@ ACTIVATIONS = {
             "tanh",
             "(eˣ − e⁻ˣ) / (eˣ + e⁻ˣ)",
             bilingual(
-                "Squashes every number into −1..1 and keeps its sign; flat far from 0, as the "
-                "sigmoid.",
+                "Maps every number into −1..1 and keeps its sign. Far from 0 the curve is flat, "
+                "like that of the sigmoid.",
                 "把每个数压到 −1..1，符号不变；与 sigmoid 一样，离 0 远处平坦。",
             ),
         ),
@@ -262,7 +262,7 @@ ACTIVATIONS = {
 
 
 def activation_scene(activation: Activation, over: Field) -> Scene:
-    """A function on every number of a field of one channel, with its slope and its curve."""
+    """Return the scene of a function on a field of one channel, with its slope and its curve."""
     values = over.values[:1].detach().requires_grad_()
     output = activation(values)
     (slope,) = torch.autograd.grad(output.sum(), values)

@@ -1,22 +1,22 @@
 "use strict";
-// What every page needs: its data, its two languages, and numbers as text.
+// What every page needs: its data, its texts in two languages, and numbers as text.
 const data = JSON.parse(document.getElementById("data").textContent);
 const listeners = []; // called when the language changes
 let language = navigator.language.toLowerCase().startsWith("zh") ? "zh" : "en";
 
-/** The numbers that Python packed: {shape, values}, the very same bits. */
+/** Unpack the numbers that Python packed as {shape, values}, bit for bit. */
 function unpacked(packed) {
   const bytes = Uint8Array.from(atob(packed.bytes), (letter) => letter.charCodeAt(0));
   const kinds = { "<f4": Float32Array, "|i1": Int8Array, "|u1": Uint8Array };
   return { shape: packed.shape, values: new kinds[packed.type](bytes.buffer) };
 }
 
-/** The sentence called `name`, with what stands in {braces} filled in. */
-function say(name, parts = {}) {
+/** The text called `name` in the chosen language, with the {braces} filled in. */
+function translate(name, parts = {}) {
   return data.texts[name][language].replace(/\{(\w+)\}/g, (_, key) => parts[key]);
 }
 
-/** A number with so many significant digits, a true minus sign, and no dust behind the point. */
+/** A number with so many significant digits, without trailing zeros, with a real minus sign. */
 function written(value, digits = 4) {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "∞" : "−∞";
@@ -25,7 +25,7 @@ function written(value, digits = 4) {
   return (short === "-0" ? "0" : short).replace(/-/g, "−");
 }
 
-/** A number for a small cell: whole from 10 on, one digit behind the point below. */
+/** A number for a small cell: a whole number from 10 on, below that with one decimal digit. */
 function brief(value) {
   if (!Number.isFinite(value)) return written(value);
   const rounded = Math.abs(value) < 10 ? Math.round(value * 10) / 10 : Math.round(value);
@@ -37,12 +37,12 @@ function setLanguage(chosen) {
   document.documentElement.lang = chosen === "zh" ? "zh-CN" : "en";
   document.getElementById("language").lang = chosen === "zh" ? "en" : "zh-CN";
   for (const node of document.querySelectorAll("[data-text]")) {
-    node.textContent = say(node.dataset.text);
+    node.textContent = translate(node.dataset.text);
   }
   for (const node of document.querySelectorAll("[data-label]")) {
-    node.setAttribute("aria-label", say(node.dataset.label));
+    node.setAttribute("aria-label", translate(node.dataset.label));
     if (node.tagName === "BUTTON" || node.classList.contains("bar")) {
-      node.title = say(node.dataset.label);
+      node.title = translate(node.dataset.label);
     }
   }
   for (const node of document.querySelectorAll("[data-zh]")) {

@@ -7,7 +7,6 @@ layer is called ``output``: fine-tuning replaces that one and nothing else.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable, Mapping
 
@@ -18,6 +17,7 @@ from tellapart.config import Scalar
 from tellapart.errors import ConfigError
 from tellapart.models import networks, tutorial_networks
 from tellapart.models.blocks import ImageShape
+from tellapart.wording import did_you_mean
 
 Builder = Callable[..., nn.Sequential]
 
@@ -59,9 +59,8 @@ def build_network(
             raise ConfigError(f"network {name!r} takes no arguments, got {', '.join(arguments)}")
         return build_timm(name.removeprefix("timm:"), shape, num_classes)
     if name not in NETWORKS:
-        near = difflib.get_close_matches(name, NETWORKS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(NETWORKS)
-        raise ConfigError(f"unknown network {name!r}; {hint}")
+        hint = did_you_mean(name, NETWORKS, otherwise="known: " + ", ".join(NETWORKS))
+        raise ConfigError(f"unknown network {name!r}{hint}")
     builder = NETWORKS[name]
     _check_arguments(name, builder, arguments)
     try:

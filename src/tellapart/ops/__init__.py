@@ -1,8 +1,8 @@
 """The operations of an image classifier from first principles: tensor arithmetic only.
 
-Nothing here uses ``torch.nn``. Every operation says its formula, and its backward pass is
-written out with its derivation, not left to autograd (it is differentiable once: asking for a
-second derivative is refused by torch). Reading order: ``windows``, ``convolution_forms``,
+Nothing here uses ``torch.nn``. Every operation states its formula. Its backward pass is written
+out with its derivation and not left to autograd, so it can be differentiated once; torch refuses a
+second derivative. Reading order: ``windows``, ``convolution_forms``,
 ``convolution``, ``matrix_product``, ``depthwise``, ``fourier``, ``transposed_convolution``,
 ``pooling``, ``activation``, ``linear``, ``loss``, ``normalization``, ``dropout``.
 """

@@ -1,8 +1,8 @@
-r"""The nonlinearities, with their derivatives written in terms of what is at hand.
+r"""The nonlinearities, with derivatives that are computed from the saved input or output.
 
 Each acts on every number alone (softmax: on every slice along ``dim``), so the backward pass is
-one product: :math:`\partial L / \partial x = g \cdot f'(x)`. Half types stay half; only softmax
-computes inside in float32, because it sums.
+one product: :math:`\partial L / \partial x = g \cdot f'(x)`. 16-bit inputs give 16-bit results;
+only softmax computes in float32 in between, because it sums.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tellapart.ops.operation import Operation
 
 
 class _Relu(Operation):
-    """1 where the output is positive, else 0; at 0, where there is no derivative, 0 as in torch."""
+    """The derivative is 1 where the output is positive, else 0; at 0 it is 0, as in torch."""
 
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
@@ -34,7 +34,7 @@ class _Relu(Operation):
 
 
 class _LeakyRelu(Operation):
-    """1 where the input is positive, else the slope."""
+    """The derivative is 1 where the input is positive, else the slope."""
 
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor, slope: float) -> torch.Tensor:
@@ -54,7 +54,7 @@ class _Sigmoid(Operation):
 
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
-        # exp of a negative number only: it may vanish, but it cannot overflow.
+        # exp of numbers up to 0 only: it may round to 0, but it cannot overflow.
         small = (-values.abs()).exp()
         outputs = torch.where(values >= 0.0, 1.0, small) / (1.0 + small)
         ctx.save_for_backward(outputs)
@@ -72,7 +72,7 @@ class _Tanh(Operation):
 
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
-        # expm1 keeps its digits near 0, where exp(-2|x|) - 1 would cancel them.
+        # Near 0 expm1 keeps the digits that exp(-2|x|) - 1 would lose to cancellation.
         small = (-2.0 * values.abs()).expm1()
         outputs = (-small / (2.0 + small)).copysign(values)
         ctx.save_for_backward(outputs)
@@ -86,9 +86,9 @@ class _Tanh(Operation):
 
 
 class _Softmax(Operation):
-    r"""The Jacobian is :math:`\partial s_i / \partial x_j = s_i ([i = j] - s_j)`, never built.
+    r"""The Jacobian :math:`\partial s_i / \partial x_j = s_i ([i = j] - s_j)` is never built.
 
-    Multiplied by :math:`g` it is :math:`\partial L/\partial x_j = s_j (g_j - \sum_i g_i s_i)`.
+    Its product with :math:`g` is :math:`\partial L/\partial x_j = s_j (g_j - \sum_i g_i s_i)`.
     """
 
     @staticmethod
@@ -109,7 +109,10 @@ class _Softmax(Operation):
 
 
 class _LogSoftmax(Operation):
-    r"""As :math:`\partial \ell_i / \partial x_j = [i = j] - s_j`: :math:`g_j - s_j \sum_i g_i`."""
+    r"""The gradient is :math:`g_j - s_j \sum_i g_i`.
+
+    This follows from :math:`\partial \ell_i / \partial x_j = [i = j] - s_j`.
+    """
 
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor, dim: int) -> torch.Tensor:
@@ -129,10 +132,10 @@ class _LogSoftmax(Operation):
 
 
 def stable_log_softmax(values: torch.Tensor, dim: int) -> torch.Tensor:
-    r""":math:`x - \max x - \log \sum e^{x - \max x}`; half types come back as float32.
+    r"""Compute :math:`x - \max x - \log \sum e^{x - \max x}`, in float32 for 16-bit inputs.
 
-    A softmax does not change when the same number is taken from every logit, and with the
-    largest taken off no exponential exceeds 1: nothing overflows, and the sum is at least 1.
+    A softmax does not change when one number is subtracted from all logits. After subtracting the
+    largest logit no exponential exceeds 1, so nothing overflows, and the sum is at least 1.
     """
     wide = values.to(accumulation_dtype(values.dtype))
     shifted = wide - wide.amax(dim, keepdim=True)
@@ -140,7 +143,7 @@ def stable_log_softmax(values: torch.Tensor, dim: int) -> torch.Tensor:
 
 
 def relu(values: torch.Tensor) -> torch.Tensor:
-    r""":math:`\max(x, 0)`, any shape.
+    r"""Compute :math:`\max(x, 0)`, any shape.
 
     Source: Nair and Hinton, Rectified linear units improve restricted Boltzmann machines, 2010.
 
@@ -153,7 +156,7 @@ def relu(values: torch.Tensor) -> torch.Tensor:
 
 
 def leaky_relu(values: torch.Tensor, slope: float = 0.01) -> torch.Tensor:
-    r""":math:`x` where positive, else ``slope`` :math:`\cdot\,x`; any shape.
+    r"""Compute :math:`x` where it is positive, else ``slope`` :math:`\cdot\,x`; any shape.
 
     Source: Maas, Hannun and Ng, Rectifier nonlinearities improve neural network acoustic models,
     2013.
@@ -167,7 +170,7 @@ def leaky_relu(values: torch.Tensor, slope: float = 0.01) -> torch.Tensor:
 
 
 def sigmoid(values: torch.Tensor) -> torch.Tensor:
-    r""":math:`1 / (1 + e^{-x})`, any shape, with no overflow at either end.
+    r"""Compute :math:`1 / (1 + e^{-x})`, any shape, without overflow for large numbers.
 
     Example:
         >>> sigmoid(torch.tensor([-1000.0, 0.0, 1000.0]))
@@ -178,7 +181,7 @@ def sigmoid(values: torch.Tensor) -> torch.Tensor:
 
 
 def tanh(values: torch.Tensor) -> torch.Tensor:
-    r""":math:`(e^x - e^{-x}) / (e^x + e^{-x})`, any shape.
+    r"""Compute :math:`(e^x - e^{-x}) / (e^x + e^{-x})`, any shape.
 
     Example:
         >>> tanh(torch.tensor([-1000.0, 0.0, 1000.0]))
@@ -189,7 +192,7 @@ def tanh(values: torch.Tensor) -> torch.Tensor:
 
 
 def softmax(values: torch.Tensor, dim: int = -1) -> torch.Tensor:
-    r""":math:`e^{x_i} / \sum_j e^{x_j}` along ``dim``: positive numbers that add up to 1.
+    r"""Compute :math:`e^{x_i} / \sum_j e^{x_j}` along ``dim``: positive numbers that add up to 1.
 
     Example:
         >>> softmax(torch.tensor([1000.0, 1000.0]))
@@ -200,7 +203,7 @@ def softmax(values: torch.Tensor, dim: int = -1) -> torch.Tensor:
 
 
 def log_softmax(values: torch.Tensor, dim: int = -1) -> torch.Tensor:
-    r""":math:`x_i - \log \sum_j e^{x_j}` along ``dim``: finite where the softmax itself is 0.
+    r"""Compute :math:`x_i - \log \sum_j e^{x_j}` along ``dim``, finite even where softmax is 0.
 
     Example:
         >>> log_softmax(torch.tensor([0.0, 1000.0]))

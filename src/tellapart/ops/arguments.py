@@ -1,4 +1,4 @@
-"""What every operation asks of its arguments, and the types it computes in."""
+"""The checks of arguments that all operations share, and the types that they compute in."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _HALF_TYPES = (torch.float16, torch.bfloat16)
 
 
 def pair(value: Pair, *, subject: str, at_least: int) -> tuple[int, int]:
-    """``value`` as (vertical, horizontal).
+    """Return ``value`` as (vertical, horizontal).
 
     Raises:
-        ShapeError: where it is not one or two whole numbers, or one is below ``at_least``.
+        ShapeError: where it is not one or two whole numbers, or one of them is below ``at_least``.
     """
     both = (value, value) if isinstance(value, int) else value
     whole = isinstance(both, tuple | list) and len(both) == 2
@@ -32,7 +32,7 @@ def pair(value: Pair, *, subject: str, at_least: int) -> tuple[int, int]:
 
 
 def check_images(images: torch.Tensor) -> None:
-    """Refuse what is not floating point (batch, channels, height, width)."""
+    """Raise ShapeError unless images are floating point (batch, channels, height, width)."""
     if images.ndim != 4:
         remedy = "; for one image pass images[None]" if images.ndim == 3 else ""
         raise ShapeError(
@@ -42,7 +42,7 @@ def check_images(images: torch.Tensor) -> None:
 
 
 def check_floating(values: torch.Tensor, *, subject: str) -> None:
-    """Refuse whole numbers and complex ones: the gradient needs real numbers."""
+    """Raise ShapeError for integers and complex numbers: a gradient needs real numbers."""
     if not values.is_floating_point():
         raise ShapeError(
             f"{subject} must be floating point, got {values.dtype}; convert with {subject}.float()"
@@ -50,13 +50,16 @@ def check_floating(values: torch.Tensor, *, subject: str) -> None:
 
 
 def check_shape(values: torch.Tensor | None, shape: tuple[int, ...], *, subject: str) -> None:
-    """Refuse ``values`` of another shape than ``shape``; None passes."""
+    """Raise ShapeError unless ``values`` have this shape; None passes."""
     if values is not None and tuple(values.shape) != shape:
         raise ShapeError(f"{subject} must be {shape}, got {tuple(values.shape)}")
 
 
 def check_alike(reference: torch.Tensor, other: torch.Tensor | None, *, subjects: str) -> None:
-    """Refuse two tensors of different type or device; ``subjects`` is like "images and weight"."""
+    """Raise ShapeError unless both tensors have one type and one device; None passes.
+
+    ``subjects`` names the two in the message, as in "images and weight".
+    """
     if other is None:
         return
     if reference.dtype != other.dtype:
@@ -72,15 +75,15 @@ def check_alike(reference: torch.Tensor, other: torch.Tensor | None, *, subjects
 
 
 def check_fraction(value: float, *, subject: str) -> None:
-    """Refuse a share that is not in 0..1."""
+    """Raise ConfigError unless the fraction lies in 0..1."""
     if not 0.0 <= value <= 1.0:
         raise ConfigError(f"{subject} must lie in 0..1, got {value!r}")
 
 
 def accumulation_dtype(dtype: torch.dtype) -> torch.dtype:
-    """The type that long sums are kept in: float32 for the half types, else ``dtype`` itself.
+    """Return the type for long sums: float32 for float16 and bfloat16, else ``dtype`` itself.
 
-    A bfloat16 has 8 significant bits, so 256 + 1 = 256: a sum of ones would stop there.
+    A bfloat16 has 8 significant bits, so 256 + 1 = 256: a sum of ones would stop growing there.
     """
     return torch.float32 if dtype in _HALF_TYPES else dtype
 
@@ -90,7 +93,7 @@ def _autocast_enabled(device_type: str) -> bool:
 
 
 def lowered_by_autocast(values: torch.Tensor) -> torch.Tensor:
-    """``values`` in autocast's type where autocast is on; float64 stays, as in torch."""
+    """Convert ``values`` to autocast's type where autocast is on; float64 stays, as in torch."""
     device_type = values.device.type
     if not _autocast_enabled(device_type) or values.dtype == torch.float64:
         return values
@@ -98,7 +101,7 @@ def lowered_by_autocast(values: torch.Tensor) -> torch.Tensor:
 
 
 def raised_by_autocast(values: torch.Tensor) -> torch.Tensor:
-    """``values`` in float32 where autocast is on and they are half: for losses."""
+    """Convert 16-bit ``values`` to float32 where autocast is on: torch computes losses so."""
     if not _autocast_enabled(values.device.type):
         return values
     return values.to(accumulation_dtype(values.dtype))

@@ -1,12 +1,13 @@
 r"""Convolution, with its backward pass written out.
 
 **Which convolution.** Networks compute the *cross-correlation*: the kernel is laid on the image
-as it is. Mathematical convolution lays it on turned by 180 degrees, which makes it commutative
-and associative; a learned kernel does not care, it comes out turned. ``flip=True`` turns it.
+as it is. Mathematical convolution first rotates the kernel by 180 degrees, which makes the
+operation commutative and associative. For a learned kernel this makes no difference: training finds
+the rotated one. ``flip=True`` rotates it.
 
-**The backward pass.** Of :math:`y_{n,o,i,j} = b_o + \sum_{c,u,v} x_{n,c,is+ud,js+vd}\,w_{o,c,u,v}`
-every term holds one image pixel and one weight, so with :math:`g = \partial L/\partial y` the
-chain rule only asks which terms a number is in:
+**The backward pass.** In :math:`y_{n,o,i,j} = b_o + \sum_{c,u,v} x_{n,c,is+ud,js+vd}\,w_{o,c,u,v}`
+every term is the product of one pixel and one weight. So, with :math:`g = \partial L/\partial y`,
+the chain rule only has to collect the terms that contain a given number:
 
 .. math::
 
@@ -15,9 +16,9 @@ chain rule only asks which terms a number is in:
     \frac{\partial L}{\partial x_{n,c,r,q}}
         = \sum_{o} \sum_{\substack{i,u:\ is+ud=r \\ j,v:\ js+vd=q}} g_{n,o,i,j}\; w_{o,c,u,v}
 
-The second is again a correlation, of the images with :math:`g` (stride and dilation change
-places). The third, for stride and dilation 1, is :math:`\sum g_{r-u,\,q-v}\,w_{u,v}`: the minus
-sign makes it a mathematical convolution of :math:`g` with the same kernel.
+The second is again a correlation, of the images with :math:`g` (stride and dilation exchange
+their roles). The third, for stride and dilation 1, is :math:`\sum g_{r-u,\,q-v}\,w_{u,v}`: the
+minus sign makes it a mathematical convolution of :math:`g` with the same kernel.
 
 Source: LeCun, Bottou, Bengio and Haffner, Gradient-based learning applied to document
 recognition, 1998, section II; Dumoulin and Visin, arXiv:1603.07285, chapter 2.
@@ -57,8 +58,8 @@ _FORMS: dict[str, Form] = {
 _DEPTHWISE = Depthwise()
 
 
-class _Turn(Operation):
-    """Turn the kernel by 180 degrees. A reordering is undone by undoing it, gradients too."""
+class _Rotate(Operation):
+    """Rotate the kernel by 180 degrees. The gradient is rotated back, by 180 degrees as well."""
 
     @staticmethod
     def forward(_ctx: Any, weight: torch.Tensor) -> torch.Tensor:
@@ -132,21 +133,22 @@ def conv2d(
         weight: (outputs, channels / groups, kernel_h, kernel_w).
         bias: (outputs,), or None for no bias.
         stride: pixels from one place of the kernel to the next.
-        padding: pixels of zeros put around the image.
-        dilation: pixels between neighbouring taps of the kernel; 1 is a solid kernel.
-        groups: channels and outputs fall into this many groups that do not see each other.
-        flip: turn the kernel by 180 degrees: mathematical convolution. Networks do not.
-        form: how it is computed, forwards and backwards: ``"matrix"`` to work with,
-            ``"fourier"`` for large kernels, ``"windows"`` and ``"loops"`` to read. A depthwise
-            ``"matrix"`` is done tap by tap.
+        padding: width in pixels of the border of zeros around the image.
+        dilation: distance in pixels between neighbouring kernel weights; 1 leaves no gaps.
+        groups: channels and outputs are divided into this many groups; the outputs of a group
+            depend on the channels of the same group only.
+        flip: whether to rotate the kernel by 180 degrees, as mathematical convolution does.
+        form: how it is computed, forwards and backwards: ``"matrix"`` is the fast one,
+            ``"fourier"`` is faster for large kernels, ``"windows"`` and ``"loops"`` are there to
+            be read. A depthwise ``"matrix"`` is computed one kernel weight at a time.
 
     Returns:
-        (batch, outputs, places_h, places_w), with places as in :meth:`Window.places`. Under
-        autocast in autocast's type, else in the images' type.
+        (batch, outputs, places_h, places_w), with the places of :meth:`Window.places`; in
+        autocast's type under autocast, else in the images' type.
 
     Raises:
         ShapeError: where shapes, types or groups do not fit together.
-        ConfigError: where there is no such form.
+        ConfigError: where the form is unknown.
 
     Example:
         >>> image = torch.arange(1.0, 10.0).view(1, 1, 3, 3)
@@ -165,14 +167,14 @@ def conv2d(
     check_shape(bias, (outputs,), subject="bias")
     window = Window.of((weight.shape[2], weight.shape[3]), stride, padding, dilation)
     window.places(images.shape[2], images.shape[3])  # refuses a window that does not fit
-    kernel = _Turn.call(weight) if flip else weight
+    kernel = _Rotate.call(weight) if flip else weight
     return _Convolution.call(images, kernel, bias, window, groups, form_named(form, weight, groups))
 
 
 def checked_operands(
     images: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor | None]:
-    """Images, weight and bias in the type to compute in; refused where they do not go together."""
+    """Check images, weight and bias, and return them in the type to compute in."""
     check_images(images)
     check_floating(weight, subject="weight")
     if weight.ndim != 4:
@@ -188,7 +190,7 @@ def checked_operands(
 
 
 def check_groups(groups: int, channels: int, outputs: int) -> None:
-    """Refuse a number of groups that does not divide both."""
+    """Raise ShapeError unless ``groups`` divides both channels and outputs."""
     if groups < 1 or channels % groups or outputs % groups:
         raise ShapeError(
             "groups must be at least 1 and divide channels and outputs, "
@@ -197,7 +199,7 @@ def check_groups(groups: int, channels: int, outputs: int) -> None:
 
 
 def form_named(name: str, weight: torch.Tensor, groups: int) -> Form:
-    """The form called ``name`` for this weight; ConfigError where there is none."""
+    """Return the form called ``name`` for this weight; raise ConfigError for an unknown name."""
     if name not in _FORMS:
         raise ConfigError(f"form must be one of {', '.join(_FORMS)}, got {name!r}")
     if name == "matrix" and groups > 1 and weight.shape[1] == 1:

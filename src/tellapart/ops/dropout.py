@@ -1,4 +1,4 @@
-"""Dropout: switch numbers or whole channels off at random while training."""
+"""Dropout: set numbers or whole channels to 0 at random while training."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tellapart.ops.operation import Operation
 
 
 class _Scale(Operation):
-    r"""What survives is scaled by the mask, and so is its gradient: :math:`y = m x, g_x = m g`."""
+    r"""Values and gradient are multiplied by the same mask: :math:`y = m x`, :math:`g_x = m g`."""
 
     @staticmethod
     def forward(ctx: Any, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -35,14 +35,14 @@ def dropout(
 ) -> torch.Tensor:
     """Set each number to 0 with this probability, and scale the others up.
 
-    What survives is divided by ``1 - probability``, so that the expectation does not change and
-    nothing needs to be done when not training.
+    The others are divided by ``1 - probability``. So the expected value does not change, and
+    evaluation needs no correction.
 
     Args:
         values: floating point, any shape.
         probability: of a number to be dropped, 0..1.
-        generator: where the randomness comes from, on the values' device.
-        training: where False, ``values`` come back as they are.
+        generator: the random generator, on the values' device.
+        training: where False, ``values`` are returned unchanged.
 
     Raises:
         ShapeError: where the values are not floating point.
@@ -65,16 +65,19 @@ def channel_dropout(
     generator: torch.Generator,
     training: bool = True,
 ) -> torch.Tensor:
-    """Drop whole channels: neighbouring pixels say the same, one alone would not be missed.
+    """Set whole channels to 0 with this probability, and scale the others up.
+
+    Neighbouring pixels hold nearly the same information, so dropping single pixels, as `dropout`
+    does, hides little.
 
     Args:
         images: floating point, (batch, channels, height, width).
-        probability: of a channel of a picture to be dropped, 0..1.
-        generator: where the randomness comes from, on the images' device.
-        training: where False, ``images`` come back as they are.
+        probability: of each channel of each image to be dropped, 0..1.
+        generator: the random generator, on the images' device.
+        training: where False, ``images`` are returned unchanged.
 
     Raises:
-        ShapeError: where the images are not floating point of four dimensions.
+        ShapeError: where the images are not floating point (batch, channels, height, width).
         ConfigError: where the probability does not lie in 0..1.
 
     Source: Tompson et al., Efficient object localization using convolutional networks, 2014,
@@ -101,7 +104,7 @@ def _drop(
     if not training or probability == 0.0:
         return values
     chance = torch.rand(mask_shape, generator=generator, device=values.device)
-    # rand lies in [0, 1): with probability 1 nothing survives and the division is never used.
+    # rand lies in [0, 1): with probability 1 everything is dropped, and no scale is needed.
     scale = 1.0 / (1.0 - probability) if probability < 1.0 else 0.0
     mask = (chance >= probability).to(values.dtype) * scale
     return _Scale.call(values, mask)

@@ -1,4 +1,4 @@
-"""The convolution as a product of spectra: the form for large kernels."""
+"""The convolution as a product of Fourier spectra: the form for large kernels."""
 
 from __future__ import annotations
 
@@ -9,17 +9,18 @@ from tellapart.ops.windows import Window
 
 
 class Fourier:
-    """Products of spectra. Its cost does not grow with the kernel, so it wins for large ones.
+    """Products of spectra. The cost does not grow with the kernel, so large kernels are fast.
 
-    The convolution theorem speaks of *mathematical* convolution on a circle. Correlation is the
-    same with one spectrum conjugated; the circle does no harm because the image is as large as
-    the circle and only places where the window fits are read. Half types are done in float32.
+    The convolution theorem holds for *mathematical, circular* convolution. Correlation is the same
+    with one spectrum conjugated. That it is circular does no harm: only places where the whole
+    window lies inside the image are read, and there nothing wraps around. 16-bit types are computed
+    in float32.
     """
 
     def correlate(
         self, images: torch.Tensor, weight: torch.Tensor, window: Window, groups: int
     ) -> torch.Tensor:
-        """image spectrum * conjugate kernel spectrum."""
+        """Multiply the image spectrum by the conjugate kernel spectrum."""
         size = (images.shape[2], images.shape[3])
         image = torch.unflatten(_spectrum(images, size), 1, (groups, -1))
         kernel = torch.unflatten(_spectrum(weight, size, window.dilation), 0, (groups, -1))
@@ -35,7 +36,7 @@ class Fourier:
         window: Window,
         groups: int,
     ) -> torch.Tensor:
-        """gradient spectrum * kernel spectrum, not conjugated: a mathematical convolution."""
+        """Multiply the spectra of gradient and kernel, unconjugated: a mathematical convolution."""
         output = torch.unflatten(_spectrum(gradient, image_size, window.stride), 1, (groups, -1))
         kernel = torch.unflatten(_spectrum(weight, image_size, window.dilation), 0, (groups, -1))
         image = torch.einsum("ngohw,gochw->ngchw", output, kernel).flatten(1, 2)
@@ -44,7 +45,7 @@ class Fourier:
     def weight_gradient(
         self, gradient: torch.Tensor, images: torch.Tensor, window: Window, groups: int
     ) -> torch.Tensor:
-        """image spectrum * conjugate gradient spectrum: the image correlated with the gradient."""
+        """Multiply the image spectrum by the conjugate gradient spectrum: their correlation."""
         size = (images.shape[2], images.shape[3])
         image = torch.unflatten(_spectrum(images, size), 1, (groups, -1))
         output = torch.unflatten(_spectrum(gradient, size, window.stride), 1, (groups, -1))
@@ -55,7 +56,7 @@ class Fourier:
 def _spectrum(
     values: torch.Tensor, size: tuple[int, int], spacing: tuple[int, int] = (1, 1)
 ) -> torch.Tensor:
-    """The spectrum on a circle of ``size``, with neighbours put ``spacing`` apart."""
+    """Return the spectrum for period ``size``, with neighbours moved ``spacing`` pixels apart."""
     height, width = values.shape[2:]
     spread = torch.zeros(
         (*values.shape[:2], (height - 1) * spacing[0] + 1, (width - 1) * spacing[1] + 1),
@@ -73,6 +74,6 @@ def _values(
     kept: tuple[int, int],
     step: tuple[int, int] = (1, 1),
 ) -> torch.Tensor:
-    """Back from the spectrum: of the first ``kept`` rows and columns every ``step``-th."""
+    """Transform back, and return every ``step``-th of the first ``kept`` rows and columns."""
     values: torch.Tensor = torch.fft.irfft2(spectrum, s=size)
     return values[:, :, : kept[0] : step[0], : kept[1] : step[1]]

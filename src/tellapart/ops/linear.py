@@ -47,7 +47,7 @@ class _Linear(Operation):
 def linear(
     features: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None = None
 ) -> torch.Tensor:
-    r""":math:`y_o = \sum_i x_i w_{oi} + b_o` on the last dimension.
+    r"""Compute :math:`y_o = \sum_i x_i w_{oi} + b_o` on the last dimension.
 
     Args:
         features: floating point, (..., inputs).
@@ -55,7 +55,7 @@ def linear(
         bias: (outputs,), or None for no bias.
 
     Returns:
-        (..., outputs). Under autocast in autocast's type, else in the features' type.
+        (..., outputs), in autocast's type under autocast, else in the features' type.
 
     Raises:
         ShapeError: where shapes or types do not fit together.

@@ -1,12 +1,12 @@
 r"""Batch and layer normalisation: one formula over different dimensions.
 
-Both make a set of :math:`m` numbers have mean 0 and variance 1, then scale and shift them:
+Both give a set of :math:`m` numbers mean 0 and variance 1, then scale and shift them:
 
 .. math:: \hat x = \frac{x - \mu}{\sigma}, \qquad \sigma = \sqrt{\mathrm{var}(x) + \epsilon},
     \qquad y = \gamma \hat x + \beta
 
-Batch normalisation takes the set over the batch and the places, one for each channel; layer
-normalisation over the last dimensions, one for each picture.
+In batch normalisation a set is one channel of the whole batch; in layer normalisation it is the
+last dimensions of one image.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from tellapart.ops.operation import Operation
 class _Normalization(Operation):
     r"""The three-term formula.
 
-    Let :math:`\hat g = \gamma g` be what arrives at :math:`\hat x`. A number :math:`x_i` moves the
-    loss three ways: through its own :math:`\hat x_i`, through the mean and through the deviation,
+    Let :math:`\hat g = \gamma g` be the gradient at :math:`\hat x`. A number :math:`x_i` changes
+    the loss in three ways: through its own :math:`\hat x_i`, through the mean and through the
+    standard deviation,
 
     .. math:: \frac{\partial \hat x_j}{\partial x_i}
         = \frac{1}{\sigma} \Bigl( [i = j] - \frac{1}{m} - \frac{1}{m} \hat x_i \hat x_j \Bigr),
@@ -42,8 +43,8 @@ class _Normalization(Operation):
     .. math:: \frac{\partial L}{\partial x} = \frac{1}{\sigma} \bigl( \hat g
         - \mathrm{mean}(\hat g) - \hat x\, \mathrm{mean}(\hat g \hat x) \bigr).
 
-    The last two terms take off the parts of the gradient that the normalisation would undo: a
-    common shift and a common scale. With fixed statistics (evaluation) only the first remains.
+    The last two terms remove the parts of the gradient that the normalisation would undo: a common
+    shift and a common scale. With fixed statistics (evaluation) only the first term remains.
     :math:`\partial L/\partial\gamma = \sum g \hat x` and :math:`\partial L/\partial\beta = \sum g`.
     """
 
@@ -54,14 +55,14 @@ class _Normalization(Operation):
         scale: torch.Tensor | None,
         shift: torch.Tensor | None,
         mean: torch.Tensor,
-        inverse_deviation: torch.Tensor,
+        inverse_std: torch.Tensor,
         over: tuple[int, ...],
     ) -> torch.Tensor:
-        """``over``: the dimensions that the statistics were taken of; none where they are fixed."""
-        ctx.save_for_backward(values, scale, mean, inverse_deviation)
+        """``over`` holds the dimensions of the statistics; it is empty where they are fixed."""
+        ctx.save_for_backward(values, scale, mean, inverse_std)
         ctx.over = over
         ctx.shift_like = None if shift is None else (shift.shape, shift.dtype)
-        outputs = (values - mean) * inverse_deviation
+        outputs = (values - mean) * inverse_std
         if scale is not None:
             outputs = outputs * scale
         if shift is not None:
@@ -71,16 +72,18 @@ class _Normalization(Operation):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        values, scale, mean, inverse_deviation = ctx.saved_tensors
-        normalized = (values - mean) * inverse_deviation
+        values, scale, mean, inverse_std = ctx.saved_tensors
+        normalized = (values - mean) * inverse_std
         gradient = gradient.to(normalized.dtype)
         to_values = to_scale = to_shift = None
         if ctx.needs_input_grad[0]:
-            arriving = gradient if scale is None else gradient * scale
+            to_normalized = gradient if scale is None else gradient * scale
             if ctx.over:
-                along = (arriving * normalized).mean(ctx.over, keepdim=True)
-                arriving = arriving - arriving.mean(ctx.over, keepdim=True) - normalized * along
-            to_values = (arriving * inverse_deviation).to(values.dtype)
+                along = (to_normalized * normalized).mean(ctx.over, keepdim=True)
+                to_normalized = (
+                    to_normalized - to_normalized.mean(ctx.over, keepdim=True) - normalized * along
+                )
+            to_values = (to_normalized * inverse_std).to(values.dtype)
         if ctx.needs_input_grad[1]:
             to_scale = (gradient * normalized).sum_to_size(scale.shape).to(scale.dtype)
         if ctx.needs_input_grad[2]:
@@ -100,29 +103,29 @@ def batch_norm(
     momentum: float = 0.1,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    r"""Normalise every channel over the batch and the places.
+    r"""Normalise every channel over the batch and its pixels.
 
-    Training uses the batch's own mean and (biased) variance and moves the running ones towards
-    them, ``running += momentum * (batch - running)``, the variance with its unbiased estimate as
-    torch does. Evaluation uses the running ones, so that a picture's result does not depend on
-    its company.
+    Training uses the mean and the (biased) variance of the batch and updates the running
+    statistics, ``running += momentum * (batch - running)``, with the unbiased variance as in torch.
+    Evaluation uses the running statistics, so that the result for an image does not depend on the
+    other images of the batch.
 
     Args:
         images: floating point, (batch, channels, ...): (batch, channels, height, width) or
             (batch, channels).
         weight: :math:`\gamma`, (channels,), or None for 1. May be float32 beside half images.
         bias: :math:`\beta`, (channels,), or None for 0.
-        running_mean: (channels,), changed in place while training; None: not kept.
+        running_mean: (channels,), changed in place while training, or None to keep none.
         running_var: likewise.
-        training: whether the statistics are the batch's.
-        momentum: the share of the new batch in the running statistics, 0..1.
-        eps: added to the variance, so that a constant channel can be divided.
+        training: whether to normalise with the batch's own statistics.
+        momentum: the weight of the new batch in the running statistics, 0..1.
+        eps: added to the variance, so that it is not 0 for a constant channel.
 
     Returns:
-        The images' shape and type; half types are computed in float32.
+        The images' shape and type; 16-bit types are computed in float32.
 
     Raises:
-        ShapeError: where shapes or types are not these, or training has one value per channel.
+        ShapeError: where a shape or a type is wrong, or training has one value per channel.
         ConfigError: where evaluation has no running statistics, or momentum is not in 0..1.
 
     Source: Ioffe and Szegedy, Batch normalization, 2015, arXiv:1502.03167, section 3.
@@ -155,14 +158,14 @@ def batch_norm(
         mean, variance = running_mean, running_var
     per_channel = (1, channels, *[1] * (images.ndim - 2))
     wide = accumulation_dtype(images.dtype)
-    inverse_deviation = (variance.detach().to(wide) + eps).rsqrt()
+    inverse_std = (variance.detach().to(wide) + eps).rsqrt()
     over = (0, *range(2, images.ndim)) if training else ()
     return _Normalization.call(
         images,
         None if weight is None else weight.view(per_channel),
         None if bias is None else bias.view(per_channel),
         mean.detach().to(wide).view(per_channel),
-        inverse_deviation.view(per_channel),
+        inverse_std.view(per_channel),
         over,
     )
 
@@ -174,7 +177,7 @@ def _batch_statistics(
     running_var: torch.Tensor | None,
     momentum: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and biased variance of every channel, (channels,); the running ones are moved."""
+    """Return mean and biased variance per channel, and update the running statistics."""
     count = images.numel() // max(1, images.shape[1])
     if count < 2:
         raise ShapeError(
@@ -193,10 +196,10 @@ def _batch_statistics(
 
 
 def _statistics(values: torch.Tensor, over: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and biased variance, in the type to add up in; the dimensions are kept with length 1."""
+    """Return mean and biased variance in the type for long sums; ``over`` keeps length 1."""
     wide = values.to(accumulation_dtype(values.dtype))
     mean = wide.mean(over, keepdim=True)
-    # From the centred values: mean(x^2) - mean(x)^2 would cancel its digits far from zero.
+    # From centred values: far from zero mean(x^2) - mean(x)^2 would lose its digits.
     return mean, (wide - mean).square().mean(over, keepdim=True)
 
 
@@ -208,7 +211,7 @@ def layer_norm(
     *,
     eps: float = 1e-5,
 ) -> torch.Tensor:
-    r"""Normalise every picture on its own, over its last dimensions.
+    r"""Normalise every image on its own, over its last dimensions.
 
     Args:
         features: floating point, (..., *normalized_shape).
@@ -218,10 +221,10 @@ def layer_norm(
         eps: added to the variance.
 
     Returns:
-        The features' shape and type; half types are computed in float32.
+        The features' shape and type; 16-bit types are computed in float32.
 
     Raises:
-        ShapeError: where shapes or types are not these.
+        ShapeError: where a shape or a type is wrong.
 
     Source: Ba, Kiros and Hinton, Layer normalization, 2016, arXiv:1607.06450, section 3.
 
@@ -242,5 +245,5 @@ def layer_norm(
     over = tuple(range(-rank, 0))
     with torch.no_grad():
         mean, variance = _statistics(features, over)
-        inverse_deviation = (variance + eps).rsqrt()
-    return _Normalization.call(features, weight, bias, mean, inverse_deviation, over)
+        inverse_std = (variance + eps).rsqrt()
+    return _Normalization.call(features, weight, bias, mean, inverse_std, over)

@@ -13,5 +13,5 @@ class Operation(Function):
 
     @classmethod
     def call(cls, *arguments: object) -> torch.Tensor:
-        """The result of ``forward``, with ``backward`` recorded where a gradient is needed."""
+        """Return the result of ``forward``; autograd records ``backward`` where it is needed."""
         return cast(torch.Tensor, cls.apply(*arguments))  # type: ignore[no-untyped-call]

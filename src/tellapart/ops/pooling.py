@@ -1,9 +1,9 @@
-r"""Pooling: what a convolution's window sees, summed up without weights.
+r"""Pooling: the maximum or the mean of every window of an image.
 
 Both use the sliding window of :mod:`tellapart.ops.windows`, one pixel of the window at a time:
-``windows[..., u, v]`` is, for every place at once, the pixel at row ``u`` and column ``v`` of the
-window, and is a view. So nothing is copied, and four additions or comparisons of whole tensors
-make a 2x2 pooling.
+``windows[..., u, v]`` is a view of the pixel at row ``u`` and column ``v`` of the window, for all
+places at once. So nothing is copied, and a 2x2 pooling takes three additions or comparisons of
+whole tensors.
 
 Source: LeCun et al., 1998 (average pooling with stride); Scherer, Mueller and Behnke, Evaluation
 of pooling operations in convolutional architectures for object recognition, 2010 (maximum).
@@ -23,17 +23,17 @@ from tellapart.ops.windows import Window, add_windows, crop_images, pad_images, 
 
 
 class _MaxPooling(Operation):
-    r"""The maximum routes its gradient to the pixel that won; the others had no say.
+    r"""The gradient of a maximum goes to the largest pixel; the others do not change it.
 
-    With :math:`m_{ij}` the pixel that won place :math:`(i, j)`:
+    With :math:`m_{ij}` the largest pixel at place :math:`(i, j)`:
     :math:`\partial L / \partial x_r = \sum_{ij:\, m_{ij} = r} g_{ij}`, a sum because a pixel may
-    win several overlapping places. Where pixels tie the first in reading order wins, as in torch:
-    the maximum has a kink there, and any one of them is a valid choice.
+    be the largest of several overlapping windows. Among equal pixels the first in reading order
+    receives the gradient, as in torch; the maximum has no derivative there, so any choice is valid.
     """
 
     @staticmethod
     def forward(ctx: Any, images: torch.Tensor, window: Window) -> torch.Tensor:
-        # Pad with -inf, not 0: a window of negative inputs must not lose to the padding.
+        # Pad with -inf, not 0: the padding must not be the maximum of a window of negative pixels.
         padded = pad_images(images, window.padding, value=-torch.inf)
         windows = sliding_windows(padded, window)
         largest = windows[..., 0, 0].clone()
@@ -53,14 +53,14 @@ class _MaxPooling(Operation):
         windows, targets = sliding_windows(padded, window), sliding_windows(to_padded, window)
         undecided = torch.ones_like(largest, dtype=torch.bool)
         for u, v in window.offsets:
-            wins = (windows[..., u, v] == largest) & undecided
-            undecided &= ~wins
-            targets[..., u, v] += gradient * wins
+            receives = (windows[..., u, v] == largest) & undecided
+            undecided &= ~receives
+            targets[..., u, v] += gradient * receives
         return crop_images(to_padded, window.padding).to(gradient.dtype), None
 
 
 class _AveragePooling(Operation):
-    r"""The mean shares its gradient out evenly: each of the :math:`k` pixels gets :math:`g / k`."""
+    r"""The gradient of a mean of :math:`k` pixels is :math:`g / k` for each of them."""
 
     @staticmethod
     def forward(
@@ -79,14 +79,14 @@ class _AveragePooling(Operation):
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         (divisor,) = ctx.saved_tensors
         window: Window = ctx.window
-        fraction = (gradient / divisor)[..., None, None]
-        windows = fraction.expand(*gradient.shape, *window.size)  # the same share at every pixel
+        per_pixel = (gradient / divisor)[..., None, None]
+        windows = per_pixel.expand(*gradient.shape, *window.size)
         padded = add_windows(windows, *window.padded_size(*ctx.image_size), window)
         return crop_images(padded, window.padding).to(gradient.dtype), None, None
 
 
 class _GlobalAveragePooling(Operation):
-    """One mean for the whole image: every pixel gets gradient / (height * width)."""
+    """The gradient of the mean of a whole channel is gradient / (height * width) for each pixel."""
 
     @staticmethod
     def forward(ctx: Any, images: torch.Tensor) -> torch.Tensor:
@@ -97,8 +97,8 @@ class _GlobalAveragePooling(Operation):
     @once_differentiable
     def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
         height, width = ctx.image_size
-        fraction: torch.Tensor = gradient[:, :, None, None] / (height * width)
-        return fraction.expand(*gradient.shape, height, width)
+        per_pixel: torch.Tensor = gradient[:, :, None, None] / (height * width)
+        return per_pixel.expand(*gradient.shape, height, width)
 
 
 def max_pool2d(
@@ -109,22 +109,23 @@ def max_pool2d(
     padding: Pair = 0,
     dilation: Pair = 1,
 ) -> torch.Tensor:
-    """The largest pixel of every window.
+    """Return the largest pixel of every window.
 
-    Padding is -inf, so a padded pixel never wins. The first maximum takes the gradient.
+    The padding is -inf, so it is never the largest. Among equal pixels the first in reading order
+    receives the gradient.
 
     Args:
         images: floating point, (batch, channels, height, width).
-        kernel_size: pixels of the window.
-        stride: pixels between places; None: the kernel size, so that windows do not overlap.
-        padding: pixels of border, at most half of what the window spans.
-        dilation: pixels between neighbouring pixels of the window.
+        kernel_size: rows and columns of the window.
+        stride: pixels from one place to the next; None is the kernel size: no overlap.
+        padding: width of the border, at most half of what the window spans.
+        dilation: distance between neighbouring pixels of the window; 1 leaves no gaps.
 
     Returns:
         (batch, channels, places_h, places_w), in the images' type.
 
     Raises:
-        ShapeError: where the images or the window are not of this kind.
+        ShapeError: where the images' shape or type is wrong, or the window does not fit.
 
     Example:
         >>> image = torch.tensor([[1.0, 2.0, -1.0, -2.0], [3.0, 4.0, -3.0, -4.0]])
@@ -143,23 +144,24 @@ def avg_pool2d(
     padding: Pair = 0,
     count_include_pad: bool = True,
 ) -> torch.Tensor:
-    """The mean of every window.
+    """Return the mean of every window.
 
-    Padding is 0. With ``count_include_pad`` (torch's default) the sum is divided by the window's
-    size, so that border places come out smaller; without it by the number of real pixels seen.
+    The padding is 0. With ``count_include_pad`` (torch's default) the sum is divided by the size of
+    the window, which makes the results at the border smaller; without it by the number of pixels
+    of the image in the window.
 
     Args:
         images: floating point, (batch, channels, height, width).
-        kernel_size: pixels of the window.
-        stride: pixels between places; None: the kernel size, so that windows do not overlap.
-        padding: pixels of border, at most half of the window.
+        kernel_size: rows and columns of the window.
+        stride: pixels from one place to the next; None is the kernel size: no overlap.
+        padding: width of the border, at most half of the window.
         count_include_pad: whether the padding counts as pixels in the mean.
 
     Returns:
         (batch, channels, places_h, places_w), in the images' type.
 
     Raises:
-        ShapeError: where the images or the window are not of this kind.
+        ShapeError: where the images' shape or type is wrong, or the window does not fit.
 
     Example:
         >>> ones = torch.ones(1, 1, 2, 2)
@@ -172,18 +174,18 @@ def avg_pool2d(
     """
     window = _pooling_window(images, kernel_size, stride, padding, dilation=1)
     ones = images.new_ones(1, 1, *images.shape[2:], dtype=accumulation_dtype(images.dtype))
-    seen = pad_images(ones, window.padding, value=1.0 if count_include_pad else 0.0)
-    divisor = sliding_windows(seen, window).sum((4, 5))  # (1, 1, places_h, places_w)
+    counted = pad_images(ones, window.padding, value=1.0 if count_include_pad else 0.0)
+    divisor = sliding_windows(counted, window).sum((4, 5))  # (1, 1, places_h, places_w)
     return _AveragePooling.call(images, window, divisor)
 
 
 def global_avg_pool2d(images: torch.Tensor) -> torch.Tensor:
-    """The mean of every channel: (batch, channels, height, width) to (batch, channels).
+    """Return the mean of every channel: (batch, channels, height, width) to (batch, channels).
 
     Source: Lin, Chen and Yan, Network in network, 2013, arXiv:1312.4400, section 3.2.
 
     Raises:
-        ShapeError: where the images are not floating point of four dimensions.
+        ShapeError: where the images are not floating point (batch, channels, height, width).
 
     Example:
         >>> global_avg_pool2d(torch.arange(8.0).view(1, 2, 2, 2))
@@ -201,7 +203,7 @@ def _pooling_window(
     if any(2 * pad > span for pad, span in zip(window.padding, window.span, strict=True)):
         raise ShapeError(
             f"padding must be at most half of the {window.span[0]}x{window.span[1]} pixels that "
-            f"the window spans, got {padding!r}: a window must see a real pixel"
+            f"the window spans, got {padding!r}: a window must hold a pixel of the image"
         )
     window.places(images.shape[2], images.shape[3])  # refuses a window that does not fit
     return window

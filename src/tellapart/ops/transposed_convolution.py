@@ -1,10 +1,11 @@
 r"""Transposed convolution: the image gradient of a convolution, used forwards.
 
 A convolution is linear in its images: :math:`y = A x`. Its backward pass multiplies by
-:math:`A^\top`, and that is this operation. So nothing here is new: the three sums of
-:mod:`tellapart.ops.convolution` change places. Forwards runs the image gradient; the gradient of
-the images is a plain correlation, :math:`(A^\top)^\top = A`; the gradient of the weight is the
-same sum, with images and gradient in each other's role. It is the adjoint, not the inverse.
+:math:`A^\top`, and that is this operation. So the three sums of
+:mod:`tellapart.ops.convolution` are used again, with exchanged roles: the forward pass is the image
+gradient; the gradient of the images is a plain correlation, :math:`(A^\top)^\top = A`; the gradient
+of the weight is the same sum, with images and gradient exchanged. It is the adjoint, not the
+inverse.
 
 Source: Zeiler, Krishnan, Taylor and Fergus, Deconvolutional networks, 2010; Dumoulin and Visin,
 arXiv:1603.07285, chapter 4.
@@ -26,7 +27,7 @@ from tellapart.ops.windows import Window, crop_images, pad_images
 
 
 class _TransposedConvolution(Operation):
-    """The adjoint: each of the three sums of a convolution in another's place."""
+    """The adjoint: the three sums of a convolution with exchanged roles."""
 
     @staticmethod
     def forward(
@@ -42,17 +43,17 @@ class _TransposedConvolution(Operation):
         ctx.save_for_backward(images, weight)
         ctx.window, ctx.groups, ctx.form = window, groups, form
         inner = window.without_padding()
-        stamped_size = _stamped_size(images, window)
-        stamped = form.image_gradient(images, weight, stamped_size, inner, groups)
+        summed_size = _summed_size(images, window)
+        summed = form.image_gradient(images, weight, summed_size, inner, groups)
         bottom, right = output_padding
         if bottom or right:
-            # Zeros that no stamp reaches. They are put on here and not before: where the
-            # dilation is larger than the stride, they would make room for another place.
-            height, width = stamped_size
-            larger = stamped.new_zeros(*stamped.shape[:2], height + bottom, width + right)
-            larger[:, :, :height, :width] = stamped
-            stamped = larger
-        outputs = crop_images(stamped, window.padding)
+            # Zeros that no kernel reaches. They are added after the sum: where the dilation is
+            # larger than the stride, a larger image would have one more place of the window.
+            height, width = summed_size
+            larger = summed.new_zeros(*summed.shape[:2], height + bottom, width + right)
+            larger[:, :, :height, :width] = summed
+            summed = larger
+        outputs = crop_images(summed, window.padding)
         return outputs.clone() if bias is None else outputs + bias.view(-1, 1, 1)
 
     @staticmethod
@@ -61,20 +62,20 @@ class _TransposedConvolution(Operation):
         images, weight = ctx.saved_tensors
         window, groups, form = ctx.window, ctx.groups, ctx.form
         inner = window.without_padding()
-        height, width = _stamped_size(images, window)
-        stamped = pad_images(gradient, window.padding)[:, :, :height, :width]
+        height, width = _summed_size(images, window)
+        summed = pad_images(gradient, window.padding)[:, :, :height, :width]
         to_images = to_weight = to_bias = None
         if ctx.needs_input_grad[0]:
-            to_images = form.correlate(stamped, weight, inner, groups)
+            to_images = form.correlate(summed, weight, inner, groups)
         if ctx.needs_input_grad[1]:
-            to_weight = form.weight_gradient(images, stamped, inner, groups)
+            to_weight = form.weight_gradient(images, summed, inner, groups)
         if ctx.needs_input_grad[2]:
             to_bias = gradient.sum((0, 2, 3))
         return to_images, to_weight, to_bias, None, None, None, None
 
 
-def _stamped_size(images: torch.Tensor, window: Window) -> tuple[int, int]:
-    """Height and width that the stamps reach: from the first one's start to the last one's end."""
+def _summed_size(images: torch.Tensor, window: Window) -> tuple[int, int]:
+    """Return the height and width from the start of the first kernel to the end of the last."""
     return (
         (images.shape[2] - 1) * window.stride[0] + window.span[0],
         (images.shape[3] - 1) * window.stride[1] + window.span[1],
@@ -93,24 +94,25 @@ def conv_transpose2d(
     groups: int = 1,
     form: FormName = "matrix",
 ) -> torch.Tensor:
-    r"""The adjoint of :func:`conv2d`: each input pixel stamps its kernel onto a larger image.
+    r"""Add a kernel, scaled by each pixel, onto a larger image: the adjoint of :func:`conv2d`.
 
     .. math:: y_{n,c,r,q} = b_c + \sum_o \sum_{is+ud-p=r,\ js+vd-p=q} x_{n,o,i,j}\; w_{o,c,u,v}
 
-    It undoes the change of *size* of a convolution, not the convolution ("deconvolution" is a
-    misnomer). Size: :math:`(n - 1) s - 2 p + d (k - 1) + 1` plus ``output_padding``.
+    It reverses the change of *size* of a convolution, not its values ("deconvolution" is a wrong
+    name for it). The size is :math:`(n - 1) s - 2 p + d (k - 1) + 1` plus ``output_padding``.
 
     Args:
         images: floating point, (batch, channels, height, width).
         weight: (channels, outputs / groups, kernel_h, kernel_w): channels first, because it is
             the weight of the convolution that goes the other way.
         bias: (outputs,), or None for no bias.
-        stride: pixels from one stamp to the next.
-        padding: pixels cut off the border of the result.
-        output_padding: rows and columns added at the bottom and the right, below stride or
-            dilation: several sizes shrink to one under a stride, and this says which it was.
-        dilation: pixels between neighbouring taps of the kernel.
-        groups: channels and outputs fall into this many groups that do not see each other.
+        stride: pixels from one copy of the kernel to the next.
+        padding: pixels that are cut off each side of the result.
+        output_padding: rows and columns of zeros added at the bottom and the right, fewer than
+            stride or dilation. With a stride, a convolution maps several sizes to one; this
+            chooses among them.
+        dilation: distance in pixels between neighbouring kernel weights; 1 leaves no gaps.
+        groups: channels and outputs are divided into this many groups, as in :func:`conv2d`.
         form: as in :func:`conv2d`.
 
     Returns:
@@ -118,7 +120,7 @@ def conv_transpose2d(
 
     Raises:
         ShapeError: where shapes, types or groups do not fit together.
-        ConfigError: where there is no such form.
+        ConfigError: where the form is unknown.
 
     Example:
         >>> image = torch.tensor([[1.0, 2.0], [3.0, 4.0]]).view(1, 1, 2, 2)
@@ -151,9 +153,9 @@ def _check_output_size(images: torch.Tensor, window: Window, extra: tuple[int, i
                 f"got {added} with stride {stride} and dilation {dilation}"
             )
     height, width = (
-        stamped - 2 * cut + added
-        for stamped, cut, added in zip(
-            _stamped_size(images, window), window.padding, extra, strict=True
+        summed - 2 * cut + added
+        for summed, cut, added in zip(
+            _summed_size(images, window), window.padding, extra, strict=True
         )
     )
     if min(height, width) < 1:

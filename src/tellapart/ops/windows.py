@@ -1,10 +1,9 @@
-"""The sliding window: the one primitive under convolution and pooling.
+"""The sliding window: the primitive that convolution and pooling share.
 
-Both operations look at an image through a small window that moves over it; they differ in what
-they do with what they see (an inner product, a maximum, a mean). So the window is written once:
-how many places it has, a view that shows every place without copying a number, and the adjoint
-of that view, which adds what the windows hold back onto the image and is half of every backward
-pass here.
+Both operations move a small window over an image; they differ in what they compute from the
+pixels inside it (an inner product, a maximum, a mean). So the window is written once: the number
+of its places, a view of the pixels at every place that copies nothing, and the adjoint of that
+view, which adds the numbers of all windows back onto the image. The backward passes use it.
 """
 
 from __future__ import annotations
@@ -23,10 +22,10 @@ class Window:
     """How a window moves over an image; each field is (vertical, horizontal), in pixels.
 
     Args:
-        size: pixels that the window looks at.
+        size: rows and columns of the window.
         stride: step from one place to the next.
-        padding: border put around the image, on both sides.
-        dilation: distance between neighbouring pixels of the window; 1 is a solid window.
+        padding: width of the border that is added on each side of the image.
+        dilation: distance between neighbouring pixels of the window; 1 leaves no gaps.
     """
 
     size: tuple[int, int]
@@ -36,10 +35,14 @@ class Window:
 
     @classmethod
     def of(cls, size: Pair, stride: Pair = 1, padding: Pair = 0, dilation: Pair = 1) -> Window:
-        """A window from single numbers or pairs.
+        """Make a window from single numbers or pairs.
 
         Raises:
-            ShapeError: where one is not whole, or below 1 (padding: below 0).
+            ShapeError: where a number is not whole or is below 1 (padding: below 0).
+
+        Example:
+            >>> Window.of(3, stride=(1, 2))
+            Window(size=(3, 3), stride=(1, 2), padding=(0, 0), dilation=(1, 1))
         """
         return cls(
             size=pair(size, subject="kernel_size", at_least=1),
@@ -50,7 +53,7 @@ class Window:
 
     @property
     def span(self) -> tuple[int, int]:
-        """Pixels from the window's first to its last, the gaps of the dilation included."""
+        """Height and width of the window in pixels, the gaps of the dilation included."""
         return (
             self.dilation[0] * (self.size[0] - 1) + 1,
             self.dilation[1] * (self.size[1] - 1) + 1,
@@ -62,11 +65,11 @@ class Window:
         return list(product(range(self.size[0]), range(self.size[1])))
 
     def padded_size(self, height: int, width: int) -> tuple[int, int]:
-        """Height and width with the border on both sides."""
+        """Return the height and width of an image with its border."""
         return height + 2 * self.padding[0], width + 2 * self.padding[1]
 
     def places(self, height: int, width: int) -> tuple[int, int]:
-        r"""How many places the window has on an image: the output size of every operation here.
+        r"""Return how many places the window has on an image: the output size of the operations.
 
         .. math:: \left\lfloor \frac{n + 2p - d(k - 1) - 1}{s} \right\rfloor + 1
 
@@ -75,7 +78,7 @@ class Window:
             (14, 14)
 
         Raises:
-            ShapeError: where the window is larger than the padded image.
+            ShapeError: where the window is larger than the image with its border.
         """
         padded = self.padded_size(height, width)
         if padded[0] < self.span[0] or padded[1] < self.span[1]:
@@ -89,22 +92,22 @@ class Window:
         )
 
     def without_padding(self) -> Window:
-        """The same window, for an image that has its border already."""
+        """Return the same window for an image that already has its border."""
         return Window(self.size, self.stride, (0, 0), self.dilation)
 
 
 def sliding_windows(images: torch.Tensor, window: Window) -> torch.Tensor:
-    r"""Every place of the window, as a view: no number is copied.
+    r"""Return a view of the pixels at every place of the window; nothing is copied.
 
     .. math:: \text{result}_{n,c,i,j,u,v} = \text{images}_{n,\,c,\,is+ud,\,js+vd}
 
-    is linear in every index, so it is nothing but other strides over the same memory. For one
-    ``(u, v)`` no pixel appears twice, so ``result[..., u, v]`` may be written to; all of
-    ``result`` at once may not.
+    The position of a pixel is linear in every index, so the view is the same memory with other
+    strides. For one ``(u, v)`` no pixel appears twice, so ``result[..., u, v]`` may be written to;
+    all of ``result`` at once may not.
 
     Args:
-        images: (batch, channels, height, width), with its border if it is to have one:
-            the view cannot add pixels, see :func:`pad_images`.
+        images: (batch, channels, height, width). A border has to be there already, because a view
+            cannot add pixels; :func:`pad_images` adds it.
         window: ``window.padding`` is not used.
 
     Returns:
@@ -143,18 +146,19 @@ def sliding_windows(images: torch.Tensor, window: Window) -> torch.Tensor:
 
 
 def add_windows(windows: torch.Tensor, height: int, width: int, window: Window) -> torch.Tensor:
-    r"""Add every window's pixels back to where they came from: the adjoint of the view.
+    r"""Add the numbers of every window onto their pixels: the adjoint of :func:`sliding_windows`.
 
-    A pixel that lies in several windows receives the sum, because a derivative sums over every
-    path: if :math:`\text{windows} = A\,\text{images}` then this is :math:`A^\top`.
+    A pixel that lies in several windows receives the sum, because a derivative is the sum over all
+    paths: if :math:`\text{windows} = A\,\text{images}` then this is :math:`A^\top`.
 
     Args:
         windows: (batch, channels, places_h, places_w, kernel_h, kernel_w).
-        height: of the images, border included; ``width`` likewise.
+        height: of the images, with their border.
+        width: likewise.
         window: ``window.padding`` is not used.
 
     Returns:
-        (batch, channels, height, width), in the windows' type; half types are summed in float32.
+        (batch, channels, height, width), in the windows' type; 16-bit types are summed in float32.
 
     Example:
         >>> add_windows(torch.ones(1, 1, 2, 2, 2, 2), 3, 3, Window.of(2))[0, 0]
@@ -174,15 +178,15 @@ def add_windows(windows: torch.Tensor, height: int, width: int, window: Window) 
 
 
 def accumulate_windows(total: torch.Tensor, windows: torch.Tensor, window: Window) -> None:
-    """Add every window's pixels onto ``total``, (batch, channels, height, width), in place."""
+    """Add every window onto ``total``, (batch, channels, height, width), in place."""
     targets = sliding_windows(total, window)
-    # Pixel by pixel of the window, not place by place: few large additions, and none overlaps.
+    # One pixel of the window at a time, all places at once: few, large additions without overlap.
     for u, v in window.offsets:
         targets[..., u, v] += windows[..., u, v]
 
 
 def pad_images(images: torch.Tensor, padding: tuple[int, int], value: float = 0.0) -> torch.Tensor:
-    """A border of ``value`` around (batch, channels, height, width); no copy where it is zero."""
+    """Add a border of ``value`` to (batch, channels, height, width); no copy for a border of 0."""
     vertical, horizontal = padding
     if padding == (0, 0):
         return images
@@ -199,7 +203,7 @@ def pad_images(images: torch.Tensor, padding: tuple[int, int], value: float = 0.
 
 
 def crop_images(images: torch.Tensor, padding: tuple[int, int]) -> torch.Tensor:
-    """The view without the border: the adjoint of :func:`pad_images`."""
+    """Return the view without the border: the adjoint of :func:`pad_images`."""
     height, width = images.shape[2:]
     vertical, horizontal = padding
     return images[:, :, vertical : height - vertical, horizontal : width - horizontal]

@@ -1,9 +1,9 @@
-"""What every page of this package is written with: the report of a run, and the pages that move.
+"""The parts that all pages share: the report of a run, the check of a data set, the animations.
 
 ::
 
-    markup      elements of HTML and SVG, escaped once and only once
-    document    a whole page around its body; palette.css beside it holds the colours
-    svg         scales, ticks, axes, lines
-    pictures    tensors as PNG data addresses
+    markup      elements of HTML and SVG, with text escaped exactly once
+    document    a complete page around its body; palette.css holds the colours
+    svg         scales, ticks, axes and lines of charts
+    images      tensors as PNG data URLs
 """

@@ -1,4 +1,4 @@
-"""A whole page in one file: style and script inside it, nothing beside it, no network."""
+"""A complete page in one file: styles, scripts and images are inside it; it loads nothing."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from tellapart.page.markup import Markup, element
 
-#: Nothing is loaded from anywhere but the page itself; the browser holds it to that.
+#: The browser enforces this policy: the page cannot load anything from outside itself.
 _SELF_CONTAINED = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 _OWN_SCRIPTS = "; script-src 'unsafe-inline'"
 
@@ -19,14 +19,14 @@ def document(
     scripts: Sequence[str] = (),
     language: str = "en",
 ) -> str:
-    """One self-contained page of HTML; the same input gives the same bytes.
+    """Return a self-contained page of HTML; the same input gives the same bytes.
 
     Args:
-        title: of the window.
-        body: what stands in it, text or markup.
-        styles: CSS after the palette that all pages share.
-        scripts: JavaScript, run after the body in this order; none of it may hold ``</script``.
-        language: of the text, as HTML names it.
+        title: the title of the window.
+        body: the content of the page, text or markup.
+        styles: CSS, added after the palette that all pages share.
+        scripts: JavaScript, run after the body in this order; it must not contain ``</script``.
+        language: the language of the text as an HTML language code.
     """
     palette = packaged_text("tellapart.page", "palette.css")
     policy = _SELF_CONTAINED + (_OWN_SCRIPTS if scripts else "")
@@ -45,5 +45,5 @@ def document(
 
 
 def packaged_text(package: str, name: str) -> str:
-    """The text of a file that lies in ``package``: a style or a script."""
+    """Read a text file, a style or a script, that is part of ``package``."""
     return files(package).joinpath(name).read_text(encoding="utf-8")

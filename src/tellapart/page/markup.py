@@ -1,4 +1,4 @@
-"""Elements of HTML and SVG, written so that text is escaped once and only once."""
+"""Elements of HTML and SVG, with text escaped exactly once."""
 
 from __future__ import annotations
 
@@ -6,16 +6,20 @@ from html import escape
 
 
 class Markup(str):
-    """Text that is markup already; `element` and `join` put it in as it is."""
+    """Text that is already markup; `element` and `join` do not escape it again."""
 
     __slots__ = ()
 
 
 def element(tag: str, *children: str, **attributes: str | float | None) -> Markup:
-    """``<tag attributes>children</tag>``, well-formed as XML too.
+    """Return ``<tag attributes>children</tag>``, which is well-formed XML too.
 
-    A child that is `Markup` is put in as it is; any other text is escaped. In an attribute's name
-    ``_`` stands for ``-``, at the end for nothing (``class_``); an attribute of None is left out.
+    A child that is `Markup` is inserted unchanged; any other text is escaped. In the name of an
+    attribute ``_`` becomes ``-`` and a final ``_`` is dropped, as in ``class_``. An attribute with
+    the value None is left out.
+
+    >>> element("p", "1 < 2", class_="note", id=None)
+    '<p class="note">1 &lt; 2</p>'
     """
     written = "".join(
         f' {name.rstrip("_").replace("_", "-")}="{_attribute(value)}"'
@@ -23,14 +27,14 @@ def element(tag: str, *children: str, **attributes: str | float | None) -> Marku
         if value is not None
     )
     content = join(*children)
-    # An empty <div/> is an open <div> to an HTML parser, so only void elements are closed at once.
+    # An HTML parser reads an empty <div/> as an open <div>: only void elements are closed at once.
     if not content and tag in _CLOSED_AT_ONCE:
         return Markup(f"<{tag}{written}/>")
     return Markup(f"<{tag}{written}>{content}</{tag}>")
 
 
 def join(*children: str) -> Markup:
-    """The children one after the other, those that are not `Markup` escaped."""
+    """Concatenate the children; those that are not `Markup` are escaped."""
     return Markup("".join(c if isinstance(c, Markup) else _escape(c) for c in children))
 
 
@@ -38,7 +42,7 @@ _CLOSED_AT_ONCE = frozenset(
     {"meta", "img", "br", "hr", "rect", "line", "circle", "path", "polyline", "polygon"}
 )
 
-# XML 1.0 has no way to write these, escaped or not, and a file name may hold them.
+# XML 1.0 cannot represent these characters, escaped or not, and a file name may contain them.
 _UNWRITABLE = dict.fromkeys(
     {*range(32), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF} - {ord(blank) for blank in "\t\n\r"},
     "\N{REPLACEMENT CHARACTER}",

@@ -1,4 +1,4 @@
-"""Scalable charts by hand: scales, ticks, axes, lines. Colours come from the page's style."""
+"""Charts as SVG: scales, ticks, axes and lines. The colours come from the page's style."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from itertools import pairwise
 from tellapart.page.markup import Markup, element
 
 NAMESPACE = "http://www.w3.org/2000/svg"
-WIDTH = 440  # a chart's, near that of its card on a wide screen, so that text keeps its size there
+WIDTH = 440  # of a chart: near the width of its card, so that text is hardly scaled
 
 TickFormat = Callable[[float], str]
 
@@ -19,7 +19,7 @@ TickFormat = Callable[[float], str]
 class Scale:
     """A linear or logarithmic map from values ``low..high`` to pixels ``start..end``.
 
-    Values outside are put on the nearest end, so nothing is drawn outside its frame.
+    Values outside the range are moved to its nearest end, so nothing is drawn outside the frame.
     """
 
     low: float
@@ -29,7 +29,7 @@ class Scale:
     logarithmic: bool = False
 
     def __call__(self, value: float) -> float:
-        """The pixel of a value."""
+        """Return the pixel of a value."""
         low, high = self.low, self.high
         value = min(max(value, low), high)
         if self.logarithmic:
@@ -37,24 +37,24 @@ class Scale:
         return self.start + (value - low) / (high - low) * (self.end - self.start)
 
     def ticks(self, count: int = 5) -> list[float]:
-        """About ``count`` round values in the range: steps of 1, 2 or 5, or powers of ten."""
+        """Return about ``count`` round values of the range: steps of 1, 2, 5 or powers of ten."""
         if self.logarithmic:
             return _logarithmic_ticks(self.low, self.high, count)
         step = round_step((self.high - self.low) / count)
         first = math.ceil(self.low / step - 1e-9)
         last = math.floor(self.high / step + 1e-9)
-        # Multiplied, not added up, so that 3 * 0.1 is the only rounding; and then rounded away.
+        # Multiplied, so that errors do not accumulate; then rounded, so that 3 * 0.1 gives 0.3.
         return [round(index * step, 12) for index in range(first, last + 1)]
 
 
 def round_step(at_least: float) -> float:
-    """The smallest of 1, 2, 5, 10, ... times a power of ten that is not below ``at_least``."""
+    """Return the smallest of 1, 2, 5 times a power of ten that is not below ``at_least``."""
     power: float = 10.0 ** math.floor(math.log10(at_least))
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= at_least * 0.999)
 
 
 def round_domain(values: Sequence[float], *, count: int = 5) -> tuple[float, float]:
-    """The smallest range with round ends that holds all values, widened where they are equal."""
+    """Return the smallest range with round ends around all values; equal values widen it."""
     low, high = min(values), max(values)
     if high - low < 1e-9 * max(abs(high), 1e-9):
         half = abs(high) / 10 or 0.5
@@ -65,7 +65,7 @@ def round_domain(values: Sequence[float], *, count: int = 5) -> tuple[float, flo
 
 def _logarithmic_ticks(low: float, high: float, count: int) -> list[float]:
     first, last = math.floor(math.log10(low) + 1e-9), math.ceil(math.log10(high) - 1e-9)
-    # Few decades get 2 and 5 between the powers of ten; many get every second power, or third.
+    # With few decades add 2 and 5 to each power of ten; with many keep every second or third power.
     factors = (1, 2, 5) if last - first <= 2 else (1, 3) if last - first == 3 else (1,)
     stride = max(1, math.ceil((last - first) / (count + 1)))
     values = [
@@ -77,14 +77,14 @@ def _logarithmic_ticks(low: float, high: float, count: int) -> list[float]:
 def figure(
     name: str, title: str, description: str, size: tuple[float, float], *children: str
 ) -> Markup:
-    """A whole chart that scales with the page and names itself to a screen reader.
+    """Return a chart that scales with the page, with a title and text for screen readers.
 
     Args:
-        name: unique on the page, for the identifiers.
-        title: what it is, in a few words.
-        description: what it shows, in a sentence.
-        size: width and height of its coordinates.
-        children: what is in it.
+        name: prefix of its identifiers, unique on the page.
+        title: what the chart is, in a few words.
+        description: what the chart shows, in a sentence.
+        size: width and height in the chart's own coordinates.
+        children: the elements of the chart.
     """
     width, height = size
     return element(
@@ -101,28 +101,28 @@ def figure(
 
 
 def text(x: float, y: float, content: str, *, class_: str = "", anchor: str = "start") -> Markup:
-    """A line of text with its baseline at ``y``; ``anchor`` is start, middle or end."""
+    """Return a line of text with its baseline at ``y``; ``anchor`` is start, middle or end."""
     return element("text", content, x=x, y=y, text_anchor=anchor, class_=class_ or None)
 
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
-    """A straight line."""
+    """Return a straight line."""
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
 
 
 def rectangle(x: float, y: float, width: float, height: float, class_: str, hover: str) -> Markup:
-    """A bar or a cell; ``hover`` is said when the pointer rests on it."""
+    """Return a bar or a cell; ``hover`` is shown when the pointer rests on it."""
     hint = element("title", hover)
     return element("rect", hint, x=x, y=y, width=width, height=height, class_=class_)
 
 
 def dot(x: float, y: float, radius: float, class_: str, hover: str) -> Markup:
-    """A round mark; ``hover`` is said when the pointer rests on it."""
+    """Return a round mark; ``hover`` is shown when the pointer rests on it."""
     return element("circle", element("title", hover), cx=x, cy=y, r=radius, class_=class_)
 
 
 def polyline(points: Sequence[tuple[float, float]], class_: str, hover: str = "") -> Markup:
-    """A line through pixels."""
+    """Return a line through several points, in pixels."""
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
     hint = [element("title", hover)] if hover else []
     return element("polyline", *hint, points=path, class_=f"line {class_}")
@@ -136,9 +136,9 @@ def axes(
     formats: tuple[TickFormat, TickFormat],
     ticks: tuple[Sequence[float], Sequence[float]] | None = None,
 ) -> Markup:
-    """The grid, the numbers at it, and the two axes' names.
+    """Return the grid, its numbers and the names of both axes.
 
-    The vertical axis's name stands upright above it: sideways text is slow to read.
+    The name of the vertical axis is written above it: vertical text is slow to read.
     """
     ticks = ticks or (across.ticks(), up.ticks())
     left, right, bottom, top = across.start, across.end, up.start, up.end
@@ -158,10 +158,10 @@ def axes(
     return element("g", *parts)
 
 
-def unbroken(
+def stretches_of(
     points: Sequence[tuple[float, float | None]],
 ) -> list[list[tuple[float, float]]]:
-    """The stretches of points between those that have no value."""
+    """Split the points into stretches without gaps; a gap is a point without a value."""
     stretches: list[list[tuple[float, float]]] = [[]]
     for x, y in points:
         if y is None:
@@ -172,7 +172,7 @@ def unbroken(
 
 
 def tick_format(ticks: Sequence[float]) -> TickFormat:
-    """Writes every tick with the digits that tell each from the next."""
+    """Return a function that writes each tick with the digits that distinguish it from the next."""
     gaps = [abs(after - before) for before, after in pairwise(ticks)] or [1.0]
     num_digits = max(0, -math.floor(math.log10(min(gaps)) + 1e-9))
     return lambda value: f"{value:,.{num_digits}f}"

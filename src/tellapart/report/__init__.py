@@ -1,13 +1,13 @@
-"""The report of a run: one self-contained page that needs no network and runs no script.
+"""The report of a run: one self-contained page without scripts that loads nothing.
 
 ::
 
-    wording        numbers as a reader wants them
-    learning, confusion, roc, reliability    a chart each
-    tables         scores by class, nested settings
-    html           the page; page.css beside it is its style
+    learning, confusion, roc, reliability    one chart each
+    tables         scores per class, nested settings
+    html           the page; page.css is its style
+    audit_page     the page of a check of a data set
 
-What it is written with is in `tellapart.page`.
+The parts that all pages share are in `tellapart.page`.
 """
 
 from tellapart.report.html import render_report

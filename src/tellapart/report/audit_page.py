@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from tellapart import wording
 from tellapart.data.image_set import DataSet
 from tellapart.data.quality.findings import Audit, Finding, FoundImage
 from tellapart.page.document import document, packaged_text
-from tellapart.page.images import png_address
+from tellapart.page.images import png_url
 from tellapart.page.markup import Markup, element
-from tellapart.report import wording
 
 _NUM_GROUPS_SHOWN = 24
 _NUM_IMAGES_OF_GROUP = 6
@@ -117,7 +117,7 @@ def _figure(data_set: DataSet, picture: FoundImage) -> Markup:
     name = Path(picture.path).name if picture.path else where
     image = element(
         "img",
-        src=png_address(pixels),
+        src=png_url(pixels),
         alt=f"{picture.class_name}: {name}",
         title=picture.path or where,
         width=width,

@@ -1,4 +1,4 @@
-"""The confusion matrix as a heat map, for two classes as for hundreds."""
+"""The confusion matrix as a heat map, for two classes up to hundreds."""
 
 from __future__ import annotations
 
@@ -6,21 +6,21 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from tellapart import wording
 from tellapart.evaluation import Evaluation
 from tellapart.page import svg
 from tellapart.page.markup import Markup, element
-from tellapart.report import wording
 
 NUM_CLASSES_BESIDE_TEXT = 12
 WIDE_WIDTH = 760
-# How many lines of text fit along one side.
+# The number of lines of text that fit along one side.
 MOST_LABELS = 42
 SMALLEST_COUNT_PIXELS = 6.5
 
 
 @dataclass(frozen=True)
 class _Layout:
-    """Where the cells and their labels are, in the chart's pixels."""
+    """The positions of cells and labels, in pixels of the chart."""
 
     labels: tuple[str, ...]
     width: float
@@ -36,10 +36,11 @@ class _Layout:
 
 
 def confusion_heat_map(evaluation: Evaluation) -> Markup:
-    """The confusion matrix: hits on the diagonal in one hue, mistakes in another.
+    """Draw the confusion matrix: correct predictions in one hue, mistakes in another.
 
-    A hit's depth is its share of the class, a mistake's the square root of its share of the most
-    frequent mistake: on one linear scale the mistakes of a good classifier would be invisible.
+    The opacity of a diagonal cell is its fraction of the class. The opacity of a mistake is the
+    square root of its count divided by that of the most frequent mistake: on one linear scale the
+    mistakes of a good classifier would be invisible.
     """
     layout = _layout(evaluation.class_names)
     left, top, side = layout.left, layout.top, layout.side
@@ -50,7 +51,7 @@ def confusion_heat_map(evaluation: Evaluation) -> Markup:
         f"{wording.plural(evaluation.num_images, 'picture')} on the diagonal.",
         (layout.width, top + side + 6),
         svg.text(left + side / 2, 14, "predicted", anchor="middle", class_="axis-name"),
-        _turned("true", (14, top + side / 2), -90, anchor="middle", class_="axis-name"),
+        _rotated("true", (14, top + side / 2), -90, anchor="middle", class_="axis-name"),
         svg.rectangle(left, top, side, side, "frame", "0 pictures"),
         *_cells(evaluation, layout),
         *_labels(layout),
@@ -62,7 +63,7 @@ def _layout(class_names: Sequence[str]) -> _Layout:
     labels = tuple(wording.shortened(name, 16) for name in class_names)
     width = float(svg.WIDTH if num_classes <= NUM_CLASSES_BESIDE_TEXT else WIDE_WIDTH)
     font = 12.0 if num_classes <= 30 else 10.0
-    # A little more than half the font's size is a sans-serif letter's mean width.
+    # The mean width of a sans-serif letter is a little more than half of the font size.
     label_width = max(map(len, labels)) * font * 0.58 + 10
     left = 22 + label_width
     slanted = label_width > (width - left) / num_classes + 6
@@ -79,7 +80,7 @@ def _layout(class_names: Sequence[str]) -> _Layout:
 
 
 def _cells(evaluation: Evaluation, layout: _Layout) -> Iterator[Markup]:
-    """A rectangle for every count that is not zero, with the count in it where it can be read."""
+    """Yield a rectangle for each count above 0, with the count as text where there is room."""
     matrix = evaluation.confusion_matrix
     most = max((count for i, j, count in _counts(matrix) if i != j), default=0)
     num_digits = len(str(max(map(max, matrix))))
@@ -121,12 +122,12 @@ def _counts(matrix: Sequence[Sequence[int]]) -> Iterator[tuple[int, int, int]]:
 
 def _hover(evaluation: Evaluation, true: int, predicted: int) -> str:
     names, row = evaluation.class_names, evaluation.confusion_matrix[true]
-    verdict = "named rightly" if true == predicted else f"taken for {names[predicted]}"
+    verdict = "classified correctly" if true == predicted else f"taken for {names[predicted]}"
     return f"{names[true]} {verdict}: {row[predicted]:,} of {sum(row):,}"
 
 
 def _labels(layout: _Layout) -> Iterator[Markup]:
-    """Every class's name while the lines fit; else every second, fifth, tenth, ..."""
+    """Yield the name of every class if all fit; else of every second, fifth, tenth, ..."""
     strides = (factor * 10**power for power in range(9) for factor in (1, 2, 5))
     stride = next(step for step in strides if len(layout.labels) / step <= MOST_LABELS)
     style = f"font-size:{layout.font:g}px"
@@ -135,11 +136,11 @@ def _labels(layout: _Layout) -> Iterator[Markup]:
         beside = (layout.left - 6, layout.top + middle + 0.36 * layout.font)
         above = (layout.left + middle, layout.top - 7)
         anchor, angle = ("start", -50) if layout.slanted else ("middle", 0)
-        yield _turned(label, beside, 0, anchor="end", class_="tick", style=style)
-        yield _turned(label, above, angle, anchor=anchor, class_="tick", style=style)
+        yield _rotated(label, beside, 0, anchor="end", class_="tick", style=style)
+        yield _rotated(label, above, angle, anchor=anchor, class_="tick", style=style)
 
 
-def _turned(
+def _rotated(
     content: str,
     place: tuple[float, float],
     angle: int,
@@ -149,7 +150,7 @@ def _turned(
     style: str | None = None,
 ) -> Markup:
     move = f"translate({place[0]:.1f} {place[1]:.1f})"
-    turn = f" rotate({angle})" if angle else ""
+    rotation = f" rotate({angle})" if angle else ""
     return element(
-        "text", content, transform=move + turn, text_anchor=anchor, class_=class_, style=style
+        "text", content, transform=move + rotation, text_anchor=anchor, class_=class_, style=style
     )

@@ -1,4 +1,4 @@
-"""The report as one page of HTML: no network, no script, nothing beside it."""
+"""The report of a run as one self-contained page of HTML without scripts."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
+from tellapart import wording
 from tellapart.evaluation import Evaluation, Mistake, most_confused
-from tellapart.evaluation.metrics import RocCurve
+from tellapart.evaluation.roc import RocCurve
 from tellapart.page.document import document, packaged_text
-from tellapart.page.images import png_address
+from tellapart.page.images import png_url
 from tellapart.page.markup import Markup, element
-from tellapart.report import learning, wording
+from tellapart.report import learning
 from tellapart.report.confusion import NUM_CLASSES_BESIDE_TEXT, confusion_heat_map
 from tellapart.report.reliability import reliability_diagram
 from tellapart.report.roc import roc_chart, uses_logarithmic_axis
@@ -33,23 +34,24 @@ def render_report(
     environment: Mapping[str, str] | None = None,
     data: Mapping[str, Any] | None = None,
 ) -> str:
-    """One self-contained page about one evaluation; the same input gives the same bytes.
+    """Return a self-contained page about one evaluation; the same input gives the same bytes.
 
     Args:
         title: what was evaluated.
-        evaluation: of the predictions.
+        evaluation: the evaluation of the predictions.
         verdict: what is wrong with the classifier as a whole; None where it is of use.
-        roc: a curve per class, as `tellapart.evaluation.roc_curves` gives them.
-        mistakes: each with its picture, uint8 (channels, height, width), the surest first.
-        history: a row per epoch with ``epoch`` and any of ``train_loss``, ``train_accuracy``,
+        roc: one curve per class, from `tellapart.evaluation.roc_curves`.
+        mistakes: mistakes with their images, uint8 (channels, height, width), the most confident
+            first.
+        history: one row per epoch with ``epoch`` and any of ``train_loss``, ``train_accuracy``,
             ``validation_loss``, ``validation_accuracy``, ``seconds``, ``images_per_second``;
-            None where nothing was measured.
-        recipe: what decided the training, with nested tables.
-        environment: on what machine, with which versions.
-        data: what it was trained and evaluated on.
+            None where a value was not measured.
+        recipe: the recipe of the training, as nested tables.
+        environment: machine and versions.
+        data: the data of training and evaluation.
 
     Raises:
-        ShapeError: where a picture is not of that shape.
+        ShapeError: where an image has another shape or type.
     """
     sections = [
         _headline(title, evaluation),
@@ -69,37 +71,45 @@ def render_report(
 
 
 def _card(name: str, heading: str, *children: str, note: str = "") -> Markup:
-    """A section with its heading and the sentence that says how to read it."""
+    """Return a section with a heading and a note that explains how to read it."""
     notes = [element("p", note, class_="note")] if note else []
     return element("section", element("h2", heading), *notes, *children, class_="card", id=name)
 
 
+def _percent(fraction: float, num_images: int) -> str:
+    return wording.unbroken(wording.precise_percent(fraction, num_images))
+
+
+def _score(value: float | None) -> str:
+    return wording.unbroken(wording.score(value))
+
+
 def _accuracy(evaluation: Evaluation) -> str:
-    return wording.percent(evaluation.accuracy, evaluation.num_images)
+    return _percent(evaluation.accuracy, evaluation.num_images)
 
 
 def _headline(title: str, evaluation: Evaluation) -> Markup:
     total, correct = evaluation.num_images, evaluation.num_correct
-    low, high = (wording.percent(fraction, total) for fraction in evaluation.accuracy_interval)
-    commonest = max(row.support for row in evaluation.per_class) / total
+    low, high = (_percent(fraction, total) for fraction in evaluation.accuracy_interval)
+    most_common = max(row.support for row in evaluation.per_class) / total
     verdict = element(
         "p",
-        f"{wording.number(correct)} of {wording.plural(total, 'picture')} named rightly, "
-        f"{wording.number(total - correct)} wrongly. On new pictures of the same kind the "
-        "accuracy lies, with 95 % confidence, ",
+        f"{wording.number(correct)} of {wording.plural(total, 'picture')} classified correctly, "
+        f"{wording.number(total - correct)} incorrectly. With 95 % confidence, the accuracy on new "
+        "pictures of the same kind lies ",
         element("strong", f"between {low} and {high}"),
-        f". Always naming the commonest class would give {wording.percent(commonest, total)}.",
+        f". Always predicting the most common class would give {_percent(most_common, total)}.",
         class_="verdict",
     )
     accuracy = element("p", _accuracy(evaluation), element("span", "accuracy"), class_="number")
     tiles = [
-        ("Mean F1", wording.score(evaluation.macro_f1), "over classes; 1 is best"),
-        ("Mean AUC", wording.score(evaluation.macro_auc), "over classes; 0.5 is chance"),
+        ("Mean F1", _score(evaluation.macro_f1), "over classes; 1 is best"),
+        ("Mean AUC", _score(evaluation.macro_auc), "over classes; 0.5 is chance"),
         ("Loss", f"{evaluation.loss:.4g}", "cross-entropy; 0 is best"),
         (
             "Calibration error",
-            wording.percent(evaluation.expected_calibration_error, 10_000),
-            "between confidence and accuracy",
+            _percent(evaluation.expected_calibration_error, 10_000),
+            "mean distance between confidence and accuracy",
         ),
     ]
     return element(
@@ -142,7 +152,7 @@ def _learning_note(history: Sequence[learning.HistoryRow]) -> str:
     parts = [f"Trained for {wording.plural(len(history), 'epoch')}"]
     seconds = [value for row in history if (value := row.get("seconds")) is not None]
     if seconds:
-        parts[0] += f" in {wording.duration(sum(seconds))}"
+        parts[0] += f" in {wording.unbroken(wording.duration(sum(seconds)))}"
     measured = [
         (value, row["epoch"])
         for row in history
@@ -152,12 +162,12 @@ def _learning_note(history: Sequence[learning.HistoryRow]) -> str:
         best, epoch = max(measured, key=lambda pair: pair[0])
         parts.append(f"the best validation accuracy was {100 * best:.2f} % after epoch {epoch:g}")
         advice = (
-            " Where validation stops improving while training goes on, the network learns its "
-            "pictures by heart; training may also look worse than validation, because its "
-            "pictures are varied on purpose."
+            " If training still improves when validation no longer does, the network is "
+            "overfitting: it learns its training pictures by heart. Training can look worse than "
+            "validation, because its pictures are augmented."
         )
     else:
-        advice = " Loss should fall and accuracy rise, both ever more slowly."
+        advice = " Loss should fall and accuracy should rise, both more and more slowly."
     return "; ".join(parts) + "." + advice
 
 
@@ -167,11 +177,10 @@ def _confusions(evaluation: Evaluation) -> Markup:
     wide = len(evaluation.class_names) > NUM_CLASSES_BESIDE_TEXT
     return _card(
         "confusions",
-        "What it takes for what",
+        "Which classes are confused",
         element("div", matrix, _pairs(pairs, evaluation), class_="wide" if wide else "columns"),
-        note="Each row is a true class, each column what it was called: blue on the diagonal is "
-        "right, orange beside it is wrong, and the deeper the orange the more frequent the "
-        "mistake.",
+        note="Each row is a true class, each column a predicted class. Blue cells on the diagonal "
+        "are correct predictions, orange cells are mistakes; a deeper orange means more mistakes.",
     )
 
 
@@ -205,16 +214,18 @@ def _roc(roc: Sequence[RocCurve | None], evaluation: Evaluation) -> Markup:
     if not any(roc):
         return Markup()
     stretched = (
-        " The axes are stretched towards the top left, where good curves are."
+        " The axes are stretched near the top left corner, where good curves lie."
         if uses_logarithmic_axis(roc)
-        else " The dashed line is guessing."
+        else " The dashed line is random guessing."
     )
     return _card(
         "roc-curves",
-        "Telling each class from the rest",
+        "Separating each class from the others",
         roc_chart(roc, evaluation.class_names, evaluation.num_images),
-        note="The higher a curve and the sooner it rises, the better the class is told apart; "
-        f"1 is the largest area under a curve, the mean here {wording.score(evaluation.macro_auc)}."
+        note="The true positive rate is the fraction of a class that is found, the false positive "
+        "rate the fraction of all other pictures that is mistaken for it. The sooner a curve "
+        "rises, the better. The largest possible area under a curve is 1; the mean here is "
+        f"{_score(evaluation.macro_auc)}."
         f"{stretched}",
     )
 
@@ -222,11 +233,11 @@ def _roc(roc: Sequence[RocCurve | None], evaluation: Evaluation) -> Markup:
 def _reliability(evaluation: Evaluation) -> Markup:
     return _card(
         "calibration",
-        "Does it know when it is right?",
+        "Can its confidence be trusted?",
         reliability_diagram(evaluation.reliability_bins),
-        note="A dot on the dashed line means that of the pictures named with 80 % confidence, "
-        "80 % were right; below the line it is too sure of itself. The whiskers are 95 % "
-        "intervals, and the bars count pictures.",
+        note="On the dashed line confidence and accuracy are equal: of the pictures predicted with "
+        "80 % confidence, 80 % are correct. Below the line the classifier is overconfident. The "
+        "vertical lines are 95 % intervals; the bars below count pictures.",
     )
 
 
@@ -234,42 +245,42 @@ def _mistakes(mistakes: Sequence[tuple[Mistake, Tensor]], evaluation: Evaluation
     if not mistakes:
         if evaluation.num_correct < evaluation.num_images:
             return Markup()
-        return _card("mistakes", "Its surest mistakes", element("p", "None: all were right."))
+        return _card("mistakes", "Most confident mistakes", element("p", "None: all are correct."))
     return _card(
         "mistakes",
-        "Its surest mistakes",
+        "Most confident mistakes",
         element(
             "div",
-            *(_mistake(mistake, picture, evaluation) for mistake, picture in mistakes),
+            *(_mistake(mistake, image, evaluation) for mistake, image in mistakes),
             class_="pictures",
         ),
-        note="The wrong answers it was surest of: look here first for pictures with a wrong "
-        "label, and for what a class lacks among its training pictures.",
+        note="The wrong predictions with the highest confidence. Look here first for pictures "
+        "with a wrong label, and for kinds of pictures that are missing in the training data.",
     )
 
 
-def _mistake(mistake: Mistake, picture: Tensor, evaluation: Evaluation) -> Markup:
-    true, answer = (
+def _mistake(mistake: Mistake, image: Tensor, evaluation: Evaluation) -> Markup:
+    true, predicted = (
         evaluation.class_names[mistake.label],
         evaluation.class_names[mistake.prediction],
     )
-    _, height, width = picture.shape
-    image = element(
+    _, height, width = image.shape
+    shown = element(
         "img",
-        src=png_address(picture),
-        alt=f"picture {mistake.index}: a {true} taken for {answer}",
+        src=png_url(image),
+        alt=f"picture {mistake.index}: {true} classified as {predicted}",
         title=f"picture {mistake.index}",
         width=width,
         height=height,
         class_="pixels" if max(height, width) <= 96 else None,
     )
-    probability = wording.percent(mistake.probability, 1000)
+    probability = _percent(mistake.probability, 1000)
     caption = element(
         "figcaption",
-        element("span", element("b", answer, class_="said"), f" {probability}"),
+        element("span", element("b", predicted, class_="predicted"), f" {probability}"),
         element("span", "true: ", element("b", true), class_="quiet"),
     )
-    return element("figure", image, caption)
+    return element("figure", shown, caption)
 
 
 def _classes(evaluation: Evaluation) -> Markup:
@@ -277,8 +288,9 @@ def _classes(evaluation: Evaluation) -> Markup:
         "classes",
         "Class by class",
         class_table(evaluation),
-        note="Precision: of the pictures called so, the share that were. Recall: of the pictures "
-        "that were so, the share found. F1: the harmonic mean of the two.",
+        note="Precision: the fraction of the pictures predicted as this class that belong to it. "
+        "Recall: the fraction of the pictures of this class that were found. F1: the harmonic mean "
+        "of the two.",
     )
 
 
@@ -290,4 +302,4 @@ def _origin(tables: Mapping[str, Mapping[str, Any]]) -> Markup:
     ]
     if not parts:
         return Markup()
-    return _card("origin", "How it was made", element("div", *parts, class_="origins"))
+    return _card("origin", "How it was trained", element("div", *parts, class_="origins"))

@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from tellapart import wording
 from tellapart.page import svg
 from tellapart.page.markup import Markup, element
 from tellapart.page.svg import Scale
-from tellapart.report import wording
 
 HistoryRow = Mapping[str, float | None]
 
 
 def learning_curve(history: Sequence[HistoryRow], quantity: str) -> Markup:
-    """``loss`` or ``accuracy`` by epoch, of training and, where it was measured, validation.
+    """Draw ``loss`` or ``accuracy`` by epoch, for training and, where measured, validation.
 
-    A loss that falls by more than a factor of ten has a logarithmic axis.
+    The axis is logarithmic for a loss that falls by more than a factor of ten.
     """
     series = {split: _series(history, f"{split}_{quantity}") for split in ("train", "validation")}
     values = [value for points in series.values() for _, value in points if value is not None]
@@ -28,7 +28,7 @@ def learning_curve(history: Sequence[HistoryRow], quantity: str) -> Markup:
     if quantity == "accuracy":
         ends = (max(ends[0], 0.0), min(ends[1], 1.0))
     up = Scale(*ends, 236, 40, logarithmic)
-    last_points = {split: points for split, points in series.items() if svg.unbroken(points)}
+    last_points = {split: points for split, points in series.items() if svg.stretches_of(points)}
     up_ticks = up.ticks()
     as_percent = quantity == "accuracy"
     return svg.figure(
@@ -64,7 +64,7 @@ def _epoch_range(history: Sequence[HistoryRow]) -> tuple[float, float]:
 
 
 def _logarithmic_ends(values: Sequence[float]) -> tuple[float, float]:
-    """The tightest of 1, 2, 5 times a power of ten around the values."""
+    """Return the closest numbers of the form 1, 2 or 5 times a power of ten around the values."""
     # The smallest round number above 1 / low is 1 / (the largest round number below low).
     return 1 / svg.round_step(1 / min(values)), svg.round_step(max(values))
 
@@ -75,19 +75,19 @@ def _up_format(ticks: Sequence[float], as_percent: bool, logarithmic: bool) -> s
     if not as_percent:
         return svg.tick_format(ticks)
     write = svg.tick_format([100 * tick for tick in ticks])
-    return lambda value: write(100 * value) + wording.NO_BREAK_SPACE + "%"
+    return lambda value: write(100 * value) + " %"
 
 
 def _trace(
     split: str, points: list[tuple[float, float | None]], across: Scale, up: Scale, quantity: str
 ) -> Markup:
-    stretches = svg.unbroken(points)
+    stretches = svg.stretches_of(points)
     lines = [
         svg.polyline([(across(x), up(y)) for x, y in stretch], split)
         for stretch in stretches
         if len(stretch) > 1
     ]
-    # Dots that touch would hide the line; the hover text stays on smaller, unseen ones.
+    # Many dots would hide the line: then they are invisible and only carry the hover text.
     radius, class_ = (3.0, split) if len(points) <= 40 else (4.0, "unseen")
     dots = [
         svg.dot(

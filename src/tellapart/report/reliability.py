@@ -1,19 +1,19 @@
-"""The reliability diagram: whether the classifier knows when it is right."""
+"""The reliability diagram: whether confidence and accuracy agree."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+from tellapart import wording
 from tellapart.evaluation.metrics import ReliabilityBin, wilson_interval
 from tellapart.page import svg
 from tellapart.page.markup import Markup, element
 from tellapart.page.svg import Scale
-from tellapart.report import wording
 
 
 def reliability_diagram(bins: Sequence[ReliabilityBin]) -> Markup:
-    """Accuracy against confidence with 95 % intervals, above how many pictures each bin has."""
+    """Draw accuracy against confidence with 95 % intervals, and below it the images per bin."""
     across = Scale(0, 1, 52, svg.WIDTH - 16)
     up = Scale(0, 1, 266, 40)
     filled = [bin_ for bin_ in bins if bin_.count]
@@ -32,13 +32,7 @@ def reliability_diagram(bins: Sequence[ReliabilityBin]) -> Markup:
         (svg.WIDTH, 450),
         *(svg.line(52, up(tick), svg.WIDTH - 16, up(tick), "grid") for tick in up.ticks()),
         *(
-            svg.text(
-                45,
-                up(tick) + 4,
-                f"{100 * tick:.0f}{wording.NO_BREAK_SPACE}%",
-                anchor="end",
-                class_="tick",
-            )
+            svg.text(45, up(tick) + 4, f"{100 * tick:.0f} %", anchor="end", class_="tick")
             for tick in up.ticks()
         ),
         svg.text(2, 28, "accuracy", class_="axis-name"),
@@ -48,10 +42,7 @@ def reliability_diagram(bins: Sequence[ReliabilityBin]) -> Markup:
             across,
             counts,
             labels=("confidence", "pictures"),
-            formats=(
-                lambda value: f"{100 * value:.0f}{wording.NO_BREAK_SPACE}%",
-                lambda value: f"{value:,.0f}",
-            ),
+            formats=(lambda value: f"{100 * value:.0f} %", lambda value: f"{value:,.0f}"),
             ticks=(across.ticks(), _count_ticks(counts)),
         ),
         *(_histogram_bar(bin_, across, counts) for bin_ in filled),

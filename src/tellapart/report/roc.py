@@ -1,28 +1,28 @@
-"""ROC curves: how well each class is told from the rest."""
+"""The chart of ROC curves: how well each class is separated from the others."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
-from tellapart.evaluation.metrics import RocCurve
+from tellapart import wording
+from tellapart.evaluation.roc import RocCurve
 from tellapart.page import svg
 from tellapart.page.markup import Markup, element
 from tellapart.page.svg import Scale
-from tellapart.report import wording
 
 NUM_CURVES_NAMED = 4
-# Better than this, curves on linear axes cannot be told from the frame's corner.
+# On linear axes, curves with a larger mean area cannot be distinguished from the corner.
 AREA_FOR_LOGARITHMIC_AXIS = 0.99
 
 
 def roc_chart(
     curves: Sequence[RocCurve | None], class_names: Sequence[str], num_images: int
 ) -> Markup:
-    """ROC curves of all classes, the four with the smallest area in colour and named.
+    """Draw the ROC curves of all classes; the four with the smallest area have colour and name.
 
-    Where the areas are near 1 the horizontal axis is logarithmic and the vertical one starts
-    high, so that good curves can be told apart.
+    Where the areas are near 1, the horizontal axis is logarithmic and the vertical axis does not
+    start at 0, so that good curves can be distinguished.
     """
     drawn = [(curve, name) for curve, name in zip(curves, class_names, strict=True) if curve]
     if not drawn:
@@ -44,18 +44,15 @@ def roc_chart(
     ]
     return svg.figure(
         "roc",
-        "ROC curves, one class against the rest",
+        "ROC curves, one class against all others",
         f"{wording.plural(len(drawn), 'curve')}; the smallest area under a curve is "
         f"{wording.score(drawn[0][0].area)}.",
         (svg.WIDTH, 450),
         svg.axes(
             across,
             up,
-            labels=("pictures of other classes let in", "pictures of the class found"),
-            formats=(
-                lambda value: f"{100 * value:g}{wording.NO_BREAK_SPACE}%",
-                lambda value: tick(100 * value) + f"{wording.NO_BREAK_SPACE}%",
-            ),
+            labels=("false positive rate", "true positive rate"),
+            formats=(lambda value: f"{100 * value:g} %", lambda value: tick(100 * value) + " %"),
         ),
         *([] if zoomed else [svg.line(across(0), up(0), across(1), up(1), "guide")]),
         *reversed(traces),
@@ -64,13 +61,13 @@ def roc_chart(
 
 
 def uses_logarithmic_axis(curves: Sequence[RocCurve | None]) -> bool:
-    """Whether the curves are so good that `roc_chart` stretches its horizontal axis."""
+    """Return whether the curves are so good that `roc_chart` uses a logarithmic axis."""
     areas = [curve.area for curve in curves if curve]
     return bool(areas) and sum(areas) / len(areas) > AREA_FOR_LOGARITHMIC_AXIS
 
 
 def _lowest_rate(curve: RocCurve, across: Scale) -> float:
-    """A round rate below where the worst curve enters a logarithmic chart; at most 0.9."""
+    """Return a round rate below the point where the worst curve enters the chart; at most 0.9."""
     inside = curve.false_positive_rate <= across.low
     entry = float(curve.true_positive_rate[inside].max())
     return min(math.floor(entry * 10) / 10, 0.9)
@@ -83,7 +80,7 @@ def _roc_trace(curve: RocCurve, name: str, across: Scale, up: Scale, class_: str
 
 
 def _roc_legend(drawn: Sequence[tuple[RocCurve, str]]) -> Markup:
-    """Below the chart, two to a row, where no curve can run through it."""
+    """Draw the legend below the chart, where no curve can cross it, two names in a row."""
     parts = []
     for rank, (curve, name) in enumerate(drawn[:NUM_CURVES_NAMED]):
         x, y = 52.0 + 190 * (rank % 2), 402.0 + 20 * (rank // 2)

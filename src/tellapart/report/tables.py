@@ -1,17 +1,17 @@
-"""The tables of the report: scores by class, and nested settings."""
+"""The tables of the report: scores per class, and nested settings."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from tellapart import wording
 from tellapart.evaluation import Evaluation
 from tellapart.page.markup import Markup, element, join
-from tellapart.report import wording
 
 
 def class_table(evaluation: Evaluation) -> Markup:
-    """A row per class with how many were missed and its scores; the means at the foot."""
+    """Return a row for each class, with the number missed and its scores; means at the foot."""
     heads = ("Class", "Pictures", "Missed", "Precision", "Recall", "F1", "AUC")
     hits = [row[index] for index, row in enumerate(evaluation.confusion_matrix)]
     missed = [row.support - hit for row, hit in zip(evaluation.per_class, hits, strict=True)]
@@ -65,19 +65,19 @@ def _mean_rows(evaluation: Evaluation, num_missed: int) -> list[Markup]:
 
 
 def entries(table: Mapping[str, Any]) -> Markup:
-    """A table's own values first, then each table inside it under its name."""
+    """Return the plain values of a table first, then each nested table under its name."""
     plain = {key: value for key, value in table.items() if not isinstance(value, Mapping)}
     nested = {key: value for key, value in table.items() if isinstance(value, Mapping)}
     rows = [
-        element("div", element("dt", _spoken(key)), element("dd", _value(value)))
+        element("div", element("dt", _readable(key)), element("dd", _value(value)))
         for key, value in plain.items()
     ]
     own = [element("dl", *rows, class_="entries")] if rows else []
-    inner = [join(element("h4", _spoken(key)), entries(value)) for key, value in nested.items()]
+    inner = [join(element("h4", _readable(key)), entries(value)) for key, value in nested.items()]
     return join(*own, *inner)
 
 
-def _spoken(key: str) -> str:
+def _readable(key: str) -> str:
     return str(key).replace("_", " ")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,6 +28,7 @@ from tellapart.illustration.scenes import (
 )
 from tellapart.illustration.texts import Bilingual, bilingual
 from tellapart.runs.trained_run import open_run
+from tellapart.wording import did_you_mean
 from tellapart.workflow.shown_images import grey_field, image_for
 
 _POOLINGS = ("max", "average", "tutorial-max", "tutorial-average")
@@ -240,9 +240,9 @@ def _page_path(out: str | Path | None, stem: str) -> Path:
 
 
 def _unknown(subject: str, name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
-    return f"no {subject} is called {name!r}; {hint}"
+    names = list(known)
+    hint = did_you_mean(name, names, otherwise=f"known: {', '.join(names)}")
+    return f"no {subject} is called {name!r}{hint}"
 
 
 def _convolutions(

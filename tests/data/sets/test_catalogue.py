@@ -42,7 +42,7 @@ def test_an_unknown_name_is_answered_with_the_nearest():
         DataError, match="no data set is called 'Fasion_Mnist'; did you mean 'fashion-mnist'"
     ):
         catalogue_entry("Fasion_Mnist")
-    assert name_hint("zebra") == "the catalogue has: mnist-sample, mnist, fashion-mnist, kmnist"
+    assert all(name in name_hint("zebra") for name in CATALOGUE)
 
 
 def test_listing_loads_neither_torch_nor_numpy():

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from tellapart.wording import listed
+
 SPLITS = ("train", "validation", "test")
 _SPLIT_NAMES = {
     "train": "train", "training": "train",
@@ -88,9 +90,8 @@ def left_out_notes(left_out: Sequence[LeftOut], root: Path) -> tuple[str, ...]:
     lines = []
     for kind, count in Counter(item.kind for item in left_out).items():
         items = [item for item in left_out if item.kind == kind]
-        named = [_described(item, root) for item in items[:_NUM_NAMED]]
-        more = f" and {count - _NUM_NAMED:,} more" if count > _NUM_NAMED else ""
-        lines.append(f"left out, {kind}: {count:,} ({'; '.join(named)}{more})")
+        named = listed((_described(item, root) for item in items), _NUM_NAMED, "; ")
+        lines.append(f"left out, {kind}: {count:,} ({named})")
     return tuple(lines)
 
 

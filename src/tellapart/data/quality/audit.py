@@ -14,6 +14,7 @@ from tellapart.data.images.decoding import FORMATS, quiet_pillow
 from tellapart.data.images.listing import path_text
 from tellapart.data.quality.duplicates import repeats
 from tellapart.data.quality.findings import Audit, Finding, FoundImage
+from tellapart.wording import listed, plural
 
 TINY_CLASS = 20
 """A class with fewer pictures than this in train teaches little, and tests less."""
@@ -83,7 +84,7 @@ def _class_findings(data_set: DataSet) -> Iterator[Finding]:
             yield Finding(
                 "empty class",
                 "fault",
-                f"{split} has no picture of {_listed(empty)}: nothing can be said of them there",
+                f"{split} has no picture of {listed(empty)}: nothing can be said of them there",
             )
     train = data_set.split("train") if "train" in data_set.splits else None
     if train is None:
@@ -94,7 +95,7 @@ def _class_findings(data_set: DataSet) -> Iterator[Finding]:
         yield Finding(
             "tiny class",
             "fault",
-            f"train has fewer than {TINY_CLASS} pictures of {_listed(tiny)}: add some",
+            f"train has fewer than {TINY_CLASS} pictures of {listed(tiny)}: add some",
         )
     factor = imbalance_ratio(train)
     if factor >= IMBALANCE_RATIO:
@@ -127,7 +128,7 @@ def _kinds(data_set: DataSet) -> Iterator[Finding]:
         yield _of_headers(
             "odd kind",
             rare,
-            f"{_counted(rare, 'file')} of another kind than the rest ({usual}): {seen}; look at "
+            f"{plural(len(rare), 'file')} of another kind than the rest ({usual}): {seen}; look at "
             "what it shows: often a placeholder, not a picture of the class",
         )
     _, height, width = next(iter(data_set.splits.values())).image_shape
@@ -136,14 +137,14 @@ def _kinds(data_set: DataSet) -> Iterator[Finding]:
         yield _of_headers(
             "odd size",
             small,
-            f"{_counted(small, 'picture')} less than half of {width}x{height}, and so enlarged",
+            f"{plural(len(small), 'picture')} less than half of {width}x{height}, and so enlarged",
         )
     long = [h for h in headers if max(h.size) > _LONGEST_ASPECT * min(h.size)]
     if long:
         yield _of_headers(
             "odd shape",
             long,
-            f"{_counted(long, 'picture')} more than {_LONGEST_ASPECT:g} times as long as wide: "
+            f"{plural(len(long), 'picture')} more than {_LONGEST_ASPECT:g} times as long as wide: "
             "mostly border where padded (fit=pad), mostly cut off where cropped (fit=crop)",
         )
 
@@ -167,11 +168,3 @@ def _headers(data_set: DataSet) -> Iterator[_Header]:
                         )
                 except OSError:  # it was there a moment ago
                     continue
-
-
-def _counted(headers: Sequence[_Header], noun: str) -> str:
-    return f"{len(headers):,} {noun}" + ("s" if len(headers) != 1 else "")
-
-
-def _listed(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.near_duplicates import groups_of, near_duplicates
 from tellapart.data.quality.findings import Finding, FoundImage
+from tellapart.wording import plural
 
 _Ints = NDArray[np.int64]
 
@@ -139,5 +140,4 @@ def _groups(pairs: _Ints, count: int) -> list[_Ints]:
 
 def _pictures(groups: Sequence[_Ints]) -> str:
     count = sum(map(len, groups))
-    together = "1 group" if len(groups) == 1 else f"{len(groups):,} groups"
-    return f"{count:,} pictures (in {together}) are"
+    return f"{plural(count, 'picture')} (in {plural(len(groups), 'group')}) are"

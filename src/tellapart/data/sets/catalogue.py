@@ -5,13 +5,13 @@ Nothing here reads or fetches anything, and nothing heavy is imported: a list is
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
 from tellapart.errors import DataError
+from tellapart.wording import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,13 @@ def catalogue_entry(name: str) -> CatalogueEntry:
         DataError: where there is none, naming the nearest one and all there are.
     """
     if name not in CATALOGUE:
-        raise DataError(f"no data set is called {name!r}; {name_hint(name)}")
+        raise DataError(f"no data set is called {name!r}{name_hint(name)}")
     return CATALOGUE[name]
 
 
 def name_hint(name: str) -> str:
-    """The nearest name in the catalogue, where one is near, and the list of all."""
-    near = difflib.get_close_matches(name.lower(), CATALOGUE, n=1, cutoff=0.5)
-    guess = f"did you mean {near[0]!r}? " if near else ""
-    return f"{guess}the catalogue has: {', '.join(CATALOGUE)}"
+    """The nearest name in the catalogue, or all of them where none is near."""
+    return did_you_mean(name, CATALOGUE, otherwise=f"the catalogue has: {', '.join(CATALOGUE)}")
 
 
 def _files(

@@ -132,7 +132,7 @@ def open_source(
             f"name: {', '.join(CATALOGUE)}"
         )
     raise DataError(
-        f"no data set is called {str(source)!r}, and no folder was found there; "
+        f"no data set is called {str(source)!r}, and no folder was found there"
         f"{name_hint(str(source))}"
     )
 
