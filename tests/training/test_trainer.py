@@ -286,6 +286,8 @@ def test_without_patience_the_last_weights_are_kept(make, monkeypatch):
 
 
 RESUMED = {
+    "lion": ["optimizer=lion", "learning_rate=0.001", "weight_decay=0.1"],
+    "muon": ["network=small-residual", "optimizer=muon", "learning_rate=0.01"],
     "sgd": SGD,
     "momentum": MOMENTUM,
     "nesterov": [*MOMENTUM, "nesterov=true", "weight_decay=0.01"],

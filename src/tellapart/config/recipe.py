@@ -22,6 +22,7 @@ from tellapart.config.keys import (
     suggest_key,
 )
 from tellapart.config.sections import (
+    OPTIMIZER_FIELDS,
     SECTION_TYPES,
     SECTIONS,
     AugmentationRecipe,
@@ -94,13 +95,15 @@ class Recipe:
 
         A key is ``section.field``, or the field alone where only one section has it, or a section
         alone for its ``name`` (``optimizer=sgd``, ``schedule=cosine``). Another network begins with
-        its own arguments' defaults: those of the recipe were meant for the one it replaces.
+        its own arguments' defaults: those of the recipe were meant for the one it replaces. So
+        does another optimizer, with the fields that it does not take.
 
         Raises:
             ConfigError: an unknown or ambiguous key, or a value of the wrong type or range.
         """
         tables = self.to_mapping()
         arguments: dict[str, Scalar] = {}
+        given: set[str] = set()
         for setting in settings:
             key, equals, text = setting.partition("=")
             if not equals:
@@ -111,10 +114,22 @@ class Recipe:
                 arguments[argument] = parse_scalar(text.strip())
             else:
                 tables[section][name] = parse(f"{section}.{name}", text.strip(), hint)
+                given.add(f"{section}.{name}")
+        _drop_unused_fields(tables["optimizer"], self.optimizer, given)
         if tables["model"]["network"] == self.model.network:
             arguments = {**self.model.arguments, **arguments}
         tables["model"]["arguments"] = arguments
         return recipe_from_mapping(tables, origin="--set")
+
+
+def _drop_unused_fields(table: dict[str, Any], before: OptimizerRecipe, given: set[str]) -> None:
+    """Removes what the optimizer before took and this one does not, unless it is ``given``."""
+    name = table["name"]
+    if name == before.name or name not in OPTIMIZER_FIELDS:
+        return
+    for field_name in OPTIMIZER_FIELDS[before.name]:
+        if field_name not in OPTIMIZER_FIELDS[name] and f"optimizer.{field_name}" not in given:
+            del table[field_name]
 
 
 def recipe_from_mapping(tables: Mapping[str, Any], *, origin: str) -> Recipe:

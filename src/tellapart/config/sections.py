@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from tellapart.config.fields import Scalar, Section, nearest, setting
@@ -194,19 +194,43 @@ class TrainingRecipe(Section):
     )
 
 
+OptimizerName = Literal["sgd", "adam", "adamw", "lion", "muon"]
+# The fields that each optimizer takes besides its rate and weight decay;
+# `tellapart.training.optimizer` has the builder of each under the same name.
+OPTIMIZER_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "sgd": ("momentum", "nesterov"),
+    "adam": ("beta1", "beta2"),
+    "adamw": ("beta1", "beta2"),
+    "lion": ("beta1", "beta2"),
+    "muon": ("beta1", "beta2"),
+}
+
+
 @dataclass(frozen=True)
 class OptimizerRecipe(Section):
     """How a gradient becomes a step."""
 
-    name: Literal["sgd", "adam", "adamw"] = setting("adamw", "the rule of the step")
+    name: OptimizerName = setting(
+        "adamw",
+        "the rule of the step. lion: by the sign of a momentum, with a rate 3 to 10 times smaller"
+        " than adamw's; muon: matrices by their momentum made orthogonal, the rest by adamw",
+    )
     learning_rate: float = setting(1e-3, "the highest one where a schedule moves it", above=0)
     momentum: float = setting(0.0, "for sgd", minimum=0, below=1)
     nesterov: bool = setting(False, "look ahead along the momentum; for sgd")
-    beta1: float = setting(0.9, "memory of the gradient; for adam and adamw", minimum=0, below=1)
-    beta2: float = setting(0.999, "memory of its square; for adam and adamw", minimum=0, below=1)
+    beta1: float = setting(
+        0.9, "how much of the mean gradient a step keeps; for all but sgd", minimum=0, below=1
+    )
+    beta2: float = setting(
+        0.999,
+        "how much of the mean squared gradient a step keeps, for lion of the mean gradient (0.99 is"
+        " usual); for all but sgd",
+        minimum=0,
+        below=1,
+    )
     weight_decay: float = setting(
         0.0,
-        "L2: in the gradient for sgd and adam, apart from it for adamw; on weights of layers, "
+        "L2: in the gradient for sgd and adam, apart from it for the others; on weights of layers, "
         "not on biases or norms",
         minimum=0,
     )
@@ -216,11 +240,16 @@ class OptimizerRecipe(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.name != "sgd" and (self.momentum or self.nesterov):
-            raise ConfigError(
-                f"momentum and nesterov belong to sgd, got optimizer {self.name!r}; "
-                "set optimizer.momentum=0 and optimizer.nesterov=false, or optimizer.name=sgd"
-            )
+        taken = OPTIMIZER_FIELDS[self.name]
+        for entry in fields(self):
+            owners = [name for name, own in OPTIMIZER_FIELDS.items() if entry.name in own]
+            value = getattr(self, entry.name)
+            if owners and entry.name not in taken and value != entry.default:
+                raise ConfigError(
+                    f"{entry.name} belongs to {', '.join(owners)}, got {value} for optimizer "
+                    f"{self.name!r}, which takes {' and '.join(taken)}; leave out "
+                    f"optimizer.{entry.name}, or set optimizer.name={owners[0]}"
+                )
         if self.nesterov and not self.momentum:
             raise ConfigError("nesterov needs a momentum above 0; set optimizer.momentum=0.9")
 

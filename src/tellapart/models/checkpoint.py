@@ -24,7 +24,7 @@ from torch import nn
 
 from tellapart.config import Views
 from tellapart.data.images.drawing import DrawingStyle
-from tellapart.errors import ClassifierFileError, ConfigError, TellapartError
+from tellapart.errors import ClassifierFileError, TellapartError
 from tellapart.files import write_whole
 from tellapart.models.classifier import Classifier, Normalization
 from tellapart.models.registry import build_network
@@ -263,66 +263,3 @@ def _check_tensors(path: Path, network: nn.Module, tensors: Mapping[str, torch.T
                 f"{path}: tensor {name!r} must be {wanted[name].dtype} "
                 f"{tuple(wanted[name].shape)}, got {tensor.dtype} {tuple(tensor.shape)}"
             )
-
-
-def split_prefix(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """The tensors whose name begins with ``prefix``, under the rest of their name."""
-    return {
-        name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)
-    }
-
-
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """An optimiser's memory as named tensors: ``INDEX/KEY``, e.g. ``3/exp_avg``."""
-    return {
-        f"{index}/{key}": value if isinstance(value, torch.Tensor) else torch.tensor(value)
-        for index, weight in enumerate(_weights(optimizer))
-        for key, value in optimizer.state.get(weight, {}).items()
-        if value is not None
-    }
-
-
-def _weights(optimizer: torch.optim.Optimizer) -> list[torch.Tensor]:
-    """The weights it moves, in the order that numbers its memory."""
-    return [weight for group in optimizer.param_groups for weight in group["params"]]
-
-
-def restore_optimizer(
-    optimizer: torch.optim.Optimizer, tensors: Mapping[str, torch.Tensor]
-) -> None:
-    """Puts back what :func:`optimizer_tensors` took; groups and rates are the optimiser's own.
-
-    Raises:
-        ConfigError: tensors of another optimiser or of other weights.
-    """
-    weights = _weights(optimizer)
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for name, tensor in tensors.items():
-        index, _, key = name.partition("/")
-        if not index.isdecimal() or int(index) >= len(weights):
-            raise _foreign_memory(f"no weight for {name!r}")
-        state.setdefault(int(index), {})[key] = _laid_out_as(weights[int(index)], name, tensor)
-    sgd = isinstance(optimizer, torch.optim.SGD)
-    wanted = {"momentum_buffer"} if sgd else {"step", "exp_avg", "exp_avg_sq"}
-    for memory in state.values():
-        if memory.keys() != wanted:
-            raise _foreign_memory(
-                f"it must hold {', '.join(sorted(wanted))}, got {', '.join(sorted(memory))}"
-            )
-    for number, memory in state.items():
-        optimizer.state[weights[number]] = memory
-
-
-def _laid_out_as(weight: torch.Tensor, name: str, tensor: torch.Tensor) -> torch.Tensor:
-    """``tensor`` with the strides of ``weight``, as the optimiser made it; a scalar as it is."""
-    if tensor.ndim == 0:
-        return tensor
-    if tensor.shape != weight.shape:
-        raise _foreign_memory(f"{name!r} must be {tuple(weight.shape)}, got {tuple(tensor.shape)}")
-    # A fused step walks weight and memory as they lie, without a look at strides: plain memory
-    # beside channels_last weights would give every number its neighbour's momentum.
-    return torch.empty_like(weight, dtype=tensor.dtype, requires_grad=False).copy_(tensor)
-
-
-def _foreign_memory(reason: str) -> ConfigError:
-    return ConfigError(f"the optimizer's saved memory does not fit this recipe: {reason}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -37,6 +38,15 @@ class WeightAverage:
             torch._foreach_lerp_(self._averaged, _tensors(network, floating=True), 1 - decay)
             for ours, theirs in zip(self._copied, _tensors(network, floating=False), strict=True):
                 ours.copy_(theirs)
+
+    def restore(self, weights: Mapping[str, torch.Tensor], num_steps: int) -> None:
+        """Takes up an average that had seen ``num_steps`` steps.
+
+        Raises:
+            RuntimeError: weights of another network.
+        """
+        self.network.load_state_dict(weights)
+        self.num_steps = num_steps
 
 
 def _tensors(network: nn.Module, *, floating: bool) -> list[torch.Tensor]:

@@ -29,3 +29,11 @@ class EarlyStopping:
     def should_stop(self, epoch: int) -> bool:
         """Whether ``epoch`` is the last one worth training."""
         return bool(self.patience) and epoch - self.best_epoch >= self.patience
+
+    def restore(
+        self, best_epoch: int, best_loss: float | None, best_weights: Mapping[str, torch.Tensor]
+    ) -> None:
+        """Takes up where another one was; ``best_loss`` is None before the first epoch."""
+        self.best_epoch = best_epoch
+        self.best_loss = float("inf") if best_loss is None else best_loss
+        self.best_weights = dict(best_weights)

@@ -20,7 +20,6 @@ from tellapart.errors import ConfigError, DivergedError
 from tellapart.evaluation import predict_logits
 from tellapart.evaluation.metrics import confusion_matrix, precision_recall
 from tellapart.finetuning.freezing import FineTuning
-from tellapart.models.checkpoint import optimizer_tensors, restore_optimizer, split_prefix
 from tellapart.models.classifier import Classifier
 from tellapart.runtime import Runtime, Stopwatch, derived_seed, generator, place
 from tellapart.training.averaging import WeightAverage
@@ -34,9 +33,15 @@ from tellapart.training.optimizer import (
     decayed_weights,
     l1_penalty,
     set_learning_rate,
-    take_step,
 )
 from tellapart.training.schedule import Schedule
+from tellapart.training.state import (
+    TrainingState,
+    optimizer_state,
+    refusing_misfits,
+    restore_optimizer,
+)
+from tellapart.training.torch_internals import take_step
 
 # Called now and then inside an epoch with (pictures done, pictures in the epoch, mean loss so far).
 StepCallback = Callable[[int, int, float], None]
@@ -270,47 +275,39 @@ class Trainer:
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """All that the next epoch depends on: tensors, and plain values for a JSON header."""
-        parts = {
-            "weights/": self.classifier.network.state_dict(),
-            "best/": self.early_stopping.best_weights,
-            "average/": self.average.network.state_dict() if self.average else {},
-            "optimizer/": optimizer_tensors(self.optimizer),
-        }
-        tensors = {p + name: tensor for p, part in parts.items() for name, tensor in part.items()}
         best = self.early_stopping
-        return tensors, {
-            "history": [asdict(report) for report in self.history],
-            "average_steps": self.average.num_steps if self.average else 0,
-            "num_frozen_stages": self._num_frozen(len(self.history)),
-            "best_epoch": best.best_epoch,
-            "best_loss": best.best_loss if best.best_epoch else None,
-        }
+        return TrainingState(
+            weights=self.classifier.network.state_dict(),
+            best=best.best_weights,
+            average=self.average.network.state_dict() if self.average else {},
+            optimizer=optimizer_state(self.optimizer),
+            history=[asdict(report) for report in self.history],
+            average_steps=self.average.num_steps if self.average else 0,
+            num_frozen_stages=self._num_frozen(len(self.history)),
+            best_epoch=best.best_epoch,
+            best_loss=best.best_loss if best.best_epoch else None,
+        ).to_file()
 
     def restore(self, tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) -> None:
         """Puts back what :meth:`state` gave, so that the next epoch is the one that was due.
 
         Raises:
-            ConfigError: a state of another network or optimiser.
+            ConfigError: a state of another network or optimizer.
         """
-        try:
-            self.classifier.network.load_state_dict(split_prefix(tensors, "weights/"))
-            restore_optimizer(self.optimizer, split_prefix(tensors, "optimizer/"))
+        saved = TrainingState.from_file(tensors, header)
+        with refusing_misfits():
+            restore_optimizer(self.optimizer, saved.optimizer)
+            self.classifier.network.load_state_dict(saved.weights)
             if self.average:
-                self.average.network.load_state_dict(split_prefix(tensors, "average/"))
-                self.average.num_steps = int(header["average_steps"])
-            self.history = [EpochReport(**row) for row in header["history"]]
-            if header["num_frozen_stages"] != self._num_frozen(len(self.history)):
+                self.average.restore(saved.average, saved.average_steps)
+            self.early_stopping.restore(
+                saved.best_epoch,
+                saved.best_loss,
+                {name: tensor.to(self.runtime.device) for name, tensor in saved.best.items()},
+            )
+            self.history = [EpochReport(**row) for row in saved.history]
+            if saved.num_frozen_stages != self._num_frozen(len(self.history)):
                 raise ValueError("other stages were frozen")
-            self.early_stopping.best_epoch = int(header["best_epoch"])
-            if header["best_loss"] is not None:
-                self.early_stopping.best_loss = float(header["best_loss"])
-            device = self.runtime.device
-            self.early_stopping.best_weights = {
-                name: tensor.to(device) for name, tensor in split_prefix(tensors, "best/").items()
-            }
-        except (RuntimeError, KeyError, TypeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigError(f"the training state does not fit this recipe: {reason}") from None
 
 
 def _finetuning(network: nn.Module, recipe: Recipe) -> FineTuning | None:
