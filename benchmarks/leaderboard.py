@@ -58,7 +58,7 @@ from standings import CHINESE, ENGLISH, YARDSTICK, make_row, merge, table
 from tellapart.config import load_recipe, recipe_names
 from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import TellapartError
-from tellapart.runtime import choose_runtime
+from tellapart.runtime import choose_runtime, keep_freed_memory
 
 NAME = "leaderboard"
 DOCUMENTS = {"README.md": ENGLISH, "README.zh-CN.md": CHINESE}
@@ -119,6 +119,7 @@ class Task:
 
 def run_recipe(recipe: str, seed: int, task: Task) -> dict[str, Any]:
     """One training in this process, after an epoch on the small sample."""
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         settings = [*task.settings, "epochs=1"]
         tellapart.train("mnist-sample", recipe=recipe, settings=settings, out=Path(folder, "first"))

@@ -31,7 +31,7 @@ import tellapart
 import tutorial_loop
 from protocol import ROOT, Spread, describe_run, fill_block, spread, write_results
 from tellapart.errors import TellapartError
-from tellapart.runtime import choose_runtime
+from tellapart.runtime import choose_runtime, keep_freed_memory
 
 RECIPE = "tutorial-dropout-sgd"
 NETWORK = "dropout-sgd"
@@ -56,6 +56,7 @@ def run_tellapart(epochs: int, seed: int, data_dir: Path | None) -> dict[str, An
             data_dir=data_dir,
         ).to_json()
 
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         train("mnist-sample", 1)
         # The recipe holds no validation part out: both sides learn from the same 60,000 pictures.

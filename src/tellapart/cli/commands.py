@@ -74,8 +74,11 @@ def train(
     from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import counted, print_evaluation, print_plan
     from tellapart.runs.planning import make_plan
+    from tellapart.runtime import keep_freed_memory
     from tellapart.workflow.train import make_trainer
     from tellapart.workflow.train import train as run_training
+
+    keep_freed_memory()
 
     if shots is not None:
         settings = (*settings, f"data.shots={shots}")
@@ -196,7 +199,9 @@ def finetune(
         raise ConfigError("--compare tries every way in turn; leave out --freezing and --dry-run")
     from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_comparison
+    from tellapart.runtime import keep_freed_memory
 
+    keep_freed_memory()
     with ConsoleCallbacks() as callbacks:
         ways = run_comparison(
             source,
@@ -337,8 +342,10 @@ def reproduce(
     """
     from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_reproduction
+    from tellapart.runtime import keep_freed_memory
     from tellapart.workflow.reproduce import reproduce as run_reproduction
 
+    keep_freed_memory()
     with ConsoleCallbacks() as callbacks:
         results = run_reproduction(
             recipes,

@@ -14,6 +14,7 @@ from tellapart.data.image_set import ImageSet
 from tellapart.errors import DataError
 from tellapart.evaluation import predict_logits
 from tellapart.finetuning.stages import output_layer
+from tellapart.models.capture import captured
 from tellapart.models.classifier import Classifier
 
 # The mean logit of a class's own mean over those of the others: sure of what it has seen, and
@@ -65,11 +66,9 @@ def output_features(
     """
     plain = classifier.with_network(classifier.network)
     plain.views = "plain"
-    seen: list[torch.Tensor] = []
     layer = output_layer(classifier.network)
-    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float().cpu()))
-    try:
+    with captured(
+        classifier.network, [layer], inputs=True, keep=lambda features: features.float().cpu()
+    ) as seen:
         predict_logits(plain, images, device=device)
-    finally:
-        hook.remove()
-    return torch.cat(seen)
+    return torch.cat([activation.tensor for activation in seen])

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from math import prod
 
-import torch
 from torch import nn
-from torch.utils.hooks import RemovableHandle
 
 from tellapart.errors import ConfigError
 from tellapart.models.blocks import DynamicConvolution, features_shape
+from tellapart.models.capture import captured
 from tellapart.models.from_scratch import (
     ConvolutionFromScratch,
     DynamicConvolutionFromScratch,
@@ -39,16 +37,14 @@ def count_multiply_adds(network: nn.Module, image_shape: Sequence[int]) -> dict[
         >>> count_multiply_adds(nn.Sequential(nn.Conv2d(1, 8, 3)), (1, 28, 28))
         {'0': 48672}
     """
+    layers = [name for name, layer in network.named_modules() if _has_products(name, layer)]
     counts: dict[str, int] = {}
-    handles: list[RemovableHandle] = []
-    try:
-        for name, layer in network.named_modules():
-            if _has_products(name, layer):
-                handles.append(layer.register_forward_hook(partial(_record, counts, name)))
+    with captured(network, layers) as seen:
         features_shape(network, image_shape)
-    finally:
-        for handle in handles:
-            handle.remove()
+    for activation in seen:
+        # A layer that is used twice costs twice.
+        cost = layer_multiply_adds(activation.layer, activation.tensor.shape[1:])
+        counts[activation.name] = counts.get(activation.name, 0) + cost
     return counts
 
 
@@ -65,17 +61,6 @@ def layer_multiply_adds(layer: nn.Module, output_shape: Sequence[int]) -> int:
     inner_products = prod(output_shape) * layer.weight[0].numel()
     mixes_kernels = isinstance(layer, DynamicConvolution | DynamicConvolutionFromScratch)
     return inner_products + (layer.weight.numel() if mixes_kernels else 0)
-
-
-def _record(
-    counts: dict[str, int],
-    name: str,
-    layer: nn.Module,
-    _inputs: tuple[torch.Tensor, ...],
-    outputs: torch.Tensor,
-) -> None:
-    # A layer that is used twice costs twice.
-    counts[name] = counts.get(name, 0) + layer_multiply_adds(layer, outputs.shape[1:])
 
 
 def _has_products(name: str, layer: nn.Module) -> bool:

@@ -120,7 +120,7 @@ def orthogonalized(matrix: torch.Tensor) -> torch.Tensor:
     a, b, c = _QUINTIC
     is_tall = matrix.shape[0] > matrix.shape[1]
     # The product of a matrix with its transpose is the smaller one this way round.
-    x = matrix.T if is_tall else matrix
+    x: torch.Tensor = matrix.T if is_tall else matrix
     # No singular value is larger than this norm, so all begin in 0..1, where the quintic converges.
     x = x / torch.linalg.vector_norm(x).clamp_min(_SMALLEST_NORM)
     for _ in range(_NUM_ITERATIONS):

@@ -237,12 +237,12 @@ class Trainer:
         return torch.randperm(len(self.train), generator=drawn)
 
     def _look(self, tally: _Tally, epoch: int, on_step: StepCallback | None) -> None:
-        """Stops on a loss that is not finite; tells the watcher how far the epoch is."""
+        """Stops on a loss that is not finite; the main process reports how far the epoch is."""
         broken = tally.first_not_finite()
         if broken is not None:
             loss = tally.losses[broken].item()
             raise self._diverged(f"the loss is {loss} in epoch {epoch}, batch {broken + 1}")
-        if on_step is not None:
+        if on_step is not None and self.runtime.is_main:
             on_step(tally.num_images, len(self.train), tally.mean_loss())
 
     def _diverged(self, what: str) -> DivergedError:

@@ -25,7 +25,7 @@ from tellapart.models.views import num_views
 from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import RunFolder, create_run, open_run
 from tellapart.runs.planning import Plan, make_plan, require_same_recipe
-from tellapart.runtime import describe_environment, keep_freed_memory, set_threads
+from tellapart.runtime import describe_environment, set_threads
 from tellapart.training.trainer import Trainer
 from tellapart.workflow.evaluate import evaluate_and_report, evaluation_title
 
@@ -125,7 +125,6 @@ def train(
     started = time.perf_counter()
     callbacks = callbacks or Callbacks()
     set_threads(threads)
-    keep_freed_memory()
     run = open_run(Path(resume)) if resume else None
     if shots is not None:
         settings = (*settings, f"data.shots={shots}")
