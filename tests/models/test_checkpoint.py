@@ -281,7 +281,7 @@ def test_a_header_that_is_no_json_object_is_refused(path, text):
         ("image_shape", [1, 8.0, 8], "image_shape is missing or of the wrong type"),
         ("image_shape", [1, 10**9, 10**9], "image_shape must be 3 positive sizes"),
         ("image_shape", [65_536, 65_536, 65_536], "normalization must have one mean|tensor"),
-        ("image_shape", [1, 1, 1], "cannot take pictures of (channels, height, width) (1, 1, 1)"),
+        ("image_shape", [1, 1, 1], "cannot take images of (channels, height, width) (1, 1, 1)"),
         (
             "image_shape",
             [3, 8, 8],

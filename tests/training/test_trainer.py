@@ -302,6 +302,7 @@ RESUMED = {
     "l1": [*MOMENTUM, "l1=0.001"],
     "clipping": [*MOMENTUM, "gradient_clip_norm=0.1"],
     "smoothing": [*MOMENTUM, "label_smoothing=0.1"],
+    "squared error": [*MOMENTUM, "training.loss=squared-error", "patience=1"],
     "patience": ["optimizer=adam", "learning_rate=0.01", "patience=1", "epochs=4"],
     "average": ["network=small-residual", *MOMENTUM, "averaging.decay=0.9"],
     "average, patience": [*MOMENTUM, "averaging.decay=0.9", "patience=1"],

@@ -294,7 +294,7 @@ def test_classes_that_cannot_be_learned(labels, settings, error, message):
 
 def test_pictures_too_small_for_the_network():
     folder = write_folder([0, 1] * 5, shape=(2, 2))
-    with pytest.raises(ConfigError, match=r"cannot take pictures of .* \(1, 2, 2\)"):
+    with pytest.raises(ConfigError, match=r"cannot take images of .* \(1, 2, 2\)"):
         train(folder, settings=["batch_size=2", "model.network=single-conv"])
     assert names_in() == {"idx"}
 

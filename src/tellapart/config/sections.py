@@ -17,7 +17,11 @@ Views = Literal["plain", "mirrored", "shifted", "mirrored-and-shifted"]
 class ModelRecipe(Section):
     """Which network is trained."""
 
-    network: str = setting("small-residual", "a name from `tellapart.models.registry`")
+    network: str = setting(
+        "small-residual",
+        "a name from `tellapart.models.registry`, timm:NAME, or one's own: my_nets.py:Net or"
+        " package.module:Net, as `tellapart.models.own_network` describes it",
+    )
     arguments: Mapping[str, Scalar] = setting({}, "what the network's builder takes, by name")
     operations: Literal["torch", "from_scratch"] = setting(
         "torch",
@@ -162,8 +166,13 @@ class TrainingRecipe(Section):
 
     epochs: int = setting(10, "passes over the train split", minimum=1)
     batch_size: int = setting(128, "pictures per step", minimum=1)
+    loss: Literal["cross-entropy", "squared-error"] = setting(
+        "cross-entropy",
+        "cross-entropy: minus the logarithm of the right class's probability; squared-error: the"
+        " sum over classes of (probability - target)^2, which learns little where it is most wrong",
+    )
     label_smoothing: float = setting(
-        0.0, "share of the target spread over all classes", minimum=0, below=1
+        0.0, "fraction of the target spread over all classes", minimum=0, below=1
     )
     gradient_clip_norm: float = setting(
         0.0, "longest gradient, as an L2 norm over all weights; 0 clips nothing", minimum=0

@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from tellapart.errors import ConfigError
-from tellapart.finetuning.stages import output_layer
+from tellapart.finetuning.stages import output_name
 from tellapart.models.blocks import ImageShape, features_shape
 from tellapart.models.classifier import Normalization
 
@@ -58,15 +58,15 @@ def transfer_weights(
     Raises:
         ConfigError: a network without an ``output`` layer, or none of whose weights fit.
     """
-    for network in (source.network, target.network):
-        output_layer(network)
+    # Of both: a source without an output layer cannot be fine-tuned either.
+    _, output = (output_name(network) for network in (source.network, target.network))
     old, new = source.network.state_dict(), target.network.state_dict()
     loaded: dict[str, torch.Tensor] = {}
     entries = []
     for name, tensor in new.items():
         given = old.get(name)
         fitted: torch.Tensor | None = None
-        if name.startswith("output.") and not keep_output:
+        if name.startswith(f"{output}.") and not keep_output:
             how = "for the new classes"
         elif given is None:
             how = "the source has none"
@@ -147,7 +147,9 @@ def _fit(
 
 
 def _before_flatten(of: ImageNetwork) -> tuple[int, ...]:
-    """The shape of one picture's features where the network flattens them; none if it does not."""
+    """The shape of one image's features where the network flattens them; none if it does not."""
+    if not isinstance(of.network, nn.Sequential):
+        return ()  # in what order somebody's own network runs its layers is not known
     layers = nn.Sequential().train(of.network.training)
     for name, layer in of.network.named_children():
         if name == "flatten":

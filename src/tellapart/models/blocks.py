@@ -316,11 +316,11 @@ class DynamicConvolution(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(batch, in_channels, height, width) to (batch, out_channels, height, width)."""
-        fractions = self.fractions(features)
+        attention = self.attention(features)
         if torch.compiler.is_exporting():
-            return self._mix_outputs(features, fractions)
+            return self._mix_outputs(features, attention)
         # (batch, K) @ (K, outputs * channels * 9)
-        kernels = fractions @ self.weight.reshape(self.num_kernels, -1)
+        kernels = attention @ self.weight.reshape(self.num_kernels, -1)
         # One picture to each group: a convolution has one kernel per output, not per picture.
         outputs = functional.conv2d(
             features.reshape(1, -1, *features.shape[2:]),
@@ -330,16 +330,16 @@ class DynamicConvolution(nn.Module):
         )
         return outputs.view(len(features), -1, *features.shape[2:])
 
-    def fractions(self, features: torch.Tensor) -> torch.Tensor:
-        """Each kernel's part in the mixture: (batch, num_kernels), rows that add up to 1."""
-        fractions: torch.Tensor = self.softmax(self.scores(features) / self.temperature)
-        return fractions
+    def attention(self, features: torch.Tensor) -> torch.Tensor:
+        """Each kernel's weight in the mean: (batch, num_kernels), rows that add up to 1."""
+        attention: torch.Tensor = self.softmax(self.scores(features) / self.temperature)
+        return attention
 
-    def _mix_outputs(self, features: torch.Tensor, fractions: torch.Tensor) -> torch.Tensor:
+    def _mix_outputs(self, features: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
         """The same by linearity, for formats in which groups cannot follow the batch's size."""
         outputs = functional.conv2d(features, self.weight, padding=1)
         by_kernel = torch.unflatten(outputs, 1, (self.num_kernels, -1))  # (batch, K, outputs, h, w)
-        return (by_kernel * fractions[:, :, None, None, None]).sum(1)
+        return (by_kernel * attention[:, :, None, None, None]).sum(1)
 
 
 def dynamic_conv(in_channels: int, out_channels: int, *, relu: bool = True) -> nn.Sequential:

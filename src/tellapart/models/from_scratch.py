@@ -101,9 +101,9 @@ class DynamicConvolutionFromScratch(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(batch, in_channels, height, width) to (batch, out_channels, height, width)."""
-        fractions = self.softmax(self.scores(features) / self.temperature)
+        attention = self.softmax(self.scores(features) / self.temperature)
         # (batch, outputs * channels * 9)
-        kernels = ops.linear(fractions, self.weight.reshape(self.num_kernels, -1).T)
+        kernels = ops.linear(attention, self.weight.reshape(self.num_kernels, -1).T)
         outputs = ops.conv2d(
             features.reshape(1, -1, *features.shape[2:]),
             kernels.view(-1, *self.weight.shape[1:]),

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
 from tellapart.config import Recipe
@@ -131,6 +130,7 @@ class Trainer:
             teacher,
             runtime,
             weights.to(runtime.device) if weights is not None else None,
+            settings.loss,
         )
         decay = recipe.averaging.decay
         self.average = WeightAverage(classifier.network, decay) if decay else None
@@ -263,7 +263,7 @@ class Trainer:
             autocast=self.runtime.autocast,
         )
         labels = self.validation.labels.cpu()
-        loss = float(cross_entropy(logits, labels))
+        loss = self.objective.without_variations(logits, labels)
         if not math.isfinite(loss):
             raise self._diverged(f"the validation loss is {loss} after epoch {epoch}")
         confusion = confusion_matrix(logits.argmax(1), labels, self.validation.num_classes)
