@@ -486,7 +486,7 @@ def test_a_batch_larger_than_the_train_split_is_refused(make):
     with pytest.raises(ConfigError) as caught:
         make.trainer(["batch_size=24"])
     assert str(caught.value) == (
-        "batch_size 24 is larger than the train split (23 pictures); "
+        "batch_size 24 is larger than the train split (23 images); "
         "set training.batch_size to at most 23"
     )
     make.trainer(["batch_size=23"])

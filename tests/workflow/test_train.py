@@ -255,7 +255,7 @@ def test_a_watcher_that_fails_does_not_cost_the_epoch(digits, epochs_saved_in):
         (
             {"settings": ["batch_size=401"]},
             ConfigError,
-            "batch_size 401 is larger than the train split (400 pictures)",
+            "batch_size 401 is larger than the train split (400 images)",
         ),
         ({"device": "tpu"}, DeviceError, "unknown device 'tpu'; use auto, cpu"),
         ({"threads": 0}, DeviceError, "threads must be at least 1, got 0"),

@@ -165,7 +165,7 @@ class TrainingRecipe(Section):
     """How long and in what portions the network is trained, and on what loss."""
 
     epochs: int = setting(10, "passes over the train split", minimum=1)
-    batch_size: int = setting(128, "pictures per step", minimum=1)
+    batch_size: int = setting(128, "images per step", minimum=1)
     loss: Literal["cross-entropy", "squared-error"] = setting(
         "cross-entropy",
         "cross-entropy: minus the logarithm of the right class's probability; squared-error: the"
@@ -189,11 +189,11 @@ class TrainingRecipe(Section):
         " where the largest class has three times the pictures of the smallest, else loss",
     )
     class_weights: Literal["none", "balanced"] = setting(
-        "none", "balanced: a picture counts in the loss the more, the fewer its class has"
+        "none", "balanced: an image counts in the loss the more, the fewer its class has"
     )
     sampling: Literal["shuffled", "balanced"] = setting(
         "shuffled",
-        "shuffled: every picture once an epoch; balanced: drawn so that each class comes as often",
+        "shuffled: every image once an epoch; balanced: drawn so that each class comes as often",
     )
     precision: Literal["auto", "fp32", "bf16"] = setting(
         "auto", "auto: bf16 where the hardware multiplies it fast, else fp32"
@@ -337,12 +337,12 @@ class FinetuningRecipe(Section):
     freezing: int | str = setting(
         "all",
         "head: only the new layer is trained; all: everything is; a number: so many of the first"
-        " stages are frozen; gradual: stages thaw one by one, the last first",
+        " stages are frozen; gradual: stages are unfrozen one by one, the last first",
         minimum=0,
     )
     unfreezing_fraction: float = setting(
         0.5,
-        "part of the epochs after which the last stage has thawed; for gradual",
+        "fraction of the epochs after which every stage is unfrozen; for gradual",
         above=0,
         maximum=1,
     )

@@ -1,4 +1,4 @@
-"""The weights of a trained network, fitted to other pictures and other classes."""
+"""The weights of a trained network, fitted to other images and other classes."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tellapart.models.classifier import Normalization
 class TensorTransfer:
     """What became of one tensor of the new network.
 
-    ``source_shape`` is None where the source has no tensor of that name; ``how`` says in a few
-    words why it is not as it was, and is empty where it was loaded.
+    ``source_shape`` is None where the source has no tensor of that name; ``how`` is a few
+    words on why it is not as it was, empty where it was loaded.
     """
 
     name: str
@@ -32,7 +32,7 @@ class TensorTransfer:
 
 @dataclass(frozen=True)
 class ImageNetwork:
-    """A network, and the shape (channels, height, width) of the pictures it is built for."""
+    """A network, and the shape (channels, height, width) of the images it is built for."""
 
     network: nn.Module
     image_shape: ImageShape
@@ -44,12 +44,12 @@ def transfer_weights(
     """Loads the weights of ``source`` into ``target``, a network of the same kind, in place.
 
     A tensor of the same shape is copied. The first layer's kernels are fitted to other channels
-    (:func:`fit_channels`), the linear layer after a flatten to another size of picture
+    (:func:`fit_channels`), the linear layer after a flatten to another size of image
     (:func:`fit_positions`). Anything else, and the output layer, stays as ``target`` has it.
 
     Args:
         source: trained.
-        target: built for the new pictures and classes.
+        target: built for the new images and classes.
         keep_output: load the output layer too; the classes must be the same.
 
     Returns:
@@ -87,10 +87,10 @@ def transfer_weights(
 
 
 def fit_channels(kernels: torch.Tensor, channels: int) -> torch.Tensor:
-    """Kernels (outputs, inputs, height, width) for pictures of another number of channels.
+    """Kernels (outputs, inputs, height, width) for images of another number of channels.
 
     ``w'[:, j] = sum_i w[:, i] / channels``: from colour to grey the kernels are summed, from grey
-    to colour repeated in equal parts. Either way a grey picture gives what it gave before.
+    to colour repeated in equal parts. Either way a grey image gives what it gave before.
     """
     total = kernels.sum(1, keepdim=True)
     return (total / channels).repeat(1, channels, 1, 1)
@@ -119,7 +119,7 @@ def fit_positions(
 
 
 def fit_normalization(given: Normalization, channels: int) -> Normalization:
-    """A normalisation for pictures of ``channels``: its own, or where they differ their mean."""
+    """A normalisation for images of ``channels``: its own, or where they differ their mean."""
     if len(given.mean) in (1, channels):
         return given
     return Normalization((sum(given.mean) / len(given.mean),), (sum(given.std) / len(given.std),))

@@ -1,4 +1,4 @@
-"""What a network costs on one picture: the multiply-adds of each layer."""
+"""What a network costs on one image: the multiply-adds of each layer."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tellapart.models.from_scratch import (
 
 
 def count_multiply_adds(network: nn.Module, image_shape: Sequence[int]) -> dict[str, int]:
-    """Multiplications, each with its addition, that a forward pass over one picture takes.
+    """Multiplications, each with its addition, that a forward pass over one image takes.
 
     Counts matrix products and convolutions, as the papers do; norms, activations, pooling and
     sums of whole maps are left out. The network runs once on zeros.
 
     Args:
-        network: float pictures (batch, channels, height, width) to anything.
+        network: float images (batch, channels, height, width) to anything.
         image_shape: channels, height, width.
 
     Returns:
@@ -49,11 +49,11 @@ def count_multiply_adds(network: nn.Module, image_shape: Sequence[int]) -> dict[
 
 
 def layer_multiply_adds(layer: nn.Module, output_shape: Sequence[int]) -> int:
-    """What one layer takes for one picture; 0 for one without products, such as a norm.
+    """What one layer takes for one image; 0 for one without products, such as a norm.
 
     Args:
         layer: alone: of a block's parts, those that are layers themselves are not counted.
-        output_shape: of what it gives for one picture, without the batch.
+        output_shape: of what it gives for one image, without the batch.
     """
     if not isinstance(layer, _WITH_PRODUCTS):
         return 0

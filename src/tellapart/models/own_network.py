@@ -2,7 +2,7 @@
 
 Code of a person's runs in one case only: the person has typed its place in this process. A
 classifier file or a run names the network that it was trained with, but nothing is ever imported
-because a file says so.
+because a file names it.
 
 What is accepted: an ``nn.Module`` class, or a function that returns an ``nn.Module``, which takes
 float images (batch, channels, height, width) and gives logits (batch, classes), without a softmax.
@@ -48,7 +48,7 @@ def require_typed(name: str, own: str | None) -> str:
     """What the person typed, if it is the network called ``name``.
 
     Args:
-        name: what a recipe or a classifier file says.
+        name: as it stands in a recipe or a classifier file.
         own: what the person typed in this process; None is nothing.
 
     Raises:

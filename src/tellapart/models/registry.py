@@ -61,7 +61,7 @@ def build_network(
         num_classes: of the logits.
         arguments: what the builder takes besides, by name.
         own: the place of a person's own network, as the person typed it in this process. Without
-            it none is imported, whatever ``name`` says: that may come from a file.
+            it none is imported, whatever ``name`` is: that may come from a file.
 
     Raises:
         ConfigError: an unknown name or argument, an argument of the wrong type, images that the

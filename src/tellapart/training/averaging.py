@@ -12,15 +12,15 @@ from torch import nn
 class WeightAverage:
     """An exponential moving average of weights and of batch norm's statistics.
 
-    The statistics are averaged like the weights: taken from the live network they would belong to
-    other weights and cost accuracy. Early steps count for more: the decay in step ``n`` is at most
-    ``(1 + n) / (10 + n)``, so the random start is soon forgotten.
+    The statistics are averaged as the weights are: those of the live network belong to other
+    weights, and using them would cost accuracy. The decay in step ``n`` is at most
+    ``(1 + n) / (10 + n)``, so that the random start is soon forgotten.
 
     Source: Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992.
 
     Args:
         network: copied as the average's start.
-        decay: what a step keeps of the average, 0 to 1.
+        decay: the fraction of the average that a step keeps, 0 to 1.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
