@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from tellapart.errors import ConfigError
+from tellapart.errors import ClassifierFileError, ConfigError
+from tellapart.models.checkpoint import load_classifier, save_classifier
+from tellapart.models.classifier import Classifier, Normalization
 from tellapart.models.own_network import build_own, is_own
 from tellapart.models.registry import build_network, seeded_network
 
@@ -47,10 +49,9 @@ def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "my_nets.py").write_text(NET, "utf-8")
-    before = set(sys.modules)
     yield tmp_path
-    for name in set(sys.modules) - before:
-        if not name.startswith("torch"):
+    for name, module in list(sys.modules.items()):
+        if str(getattr(module, "__file__", None)).startswith(str(tmp_path)):
             del sys.modules[name]
 
 
@@ -254,3 +255,18 @@ def test_a_network_in_double_dropout_or_with_norms_is_tried_in_evaluation_mode(f
     network = build_own("norms.py:make", DIGITS, 3, {})
     assert isinstance(network[2], nn.Linear)
     assert int(network[0].num_batches_tracked) == 0
+
+
+def test_a_classifier_file_names_its_network_and_is_not_read_by_that_alone(folder):
+    classifier = Classifier(
+        build(num_classes=2),
+        network_name="my_nets.py:Net",
+        arguments={},
+        class_names=("a", "b"),
+        image_shape=DIGITS,
+        normalization=Normalization((0.0,), (1.0,)),
+    )
+    save_classifier(folder / "model.safetensors", classifier, {})
+    (folder / "my_nets.py").write_text("raise SystemExit('run because a file says so')")
+    with pytest.raises(ClassifierFileError, match=r"--network my_nets\.py:Net"):
+        load_classifier(folder / "model.safetensors")
