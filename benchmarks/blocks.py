@@ -27,7 +27,7 @@ from tellapart.errors import TellapartError
 from tellapart.models.cost import count_multiply_adds
 from tellapart.models.registry import build_network
 from tellapart.runs.session import Session
-from tellapart.runtime import choose_runtime
+from tellapart.runtime import choose_runtime, keep_freed_memory
 from tellapart.workflow.train import train
 from tutorials import conditions
 
@@ -61,6 +61,7 @@ def measure(arguments: argparse.Namespace) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [
         {**asdict(contender), **cost(contender), "runs": []} for contender in CONTENDERS
     ]
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(arguments.seeds):
             for number, (contender, row) in enumerate(zip(CONTENDERS, rows, strict=True)):

@@ -31,7 +31,7 @@ import tellapart
 from protocol import ROOT, describe_run, fill_block, read_results, spread, write_results
 from tellapart.errors import TellapartError
 from tellapart.runs.session import Session
-from tellapart.runtime import choose_runtime
+from tellapart.runtime import choose_runtime, keep_freed_memory
 from tellapart.workflow.finetune import compare
 
 DOCUMENT = ROOT / "docs" / "finetuning.md"
@@ -76,6 +76,7 @@ def measure(
     num_seeds: int, only_shots: Sequence[int], source_epochs: int | None, data_dir: Path | None
 ) -> dict[str, Any]:
     """Every transfer, number of pictures and seed; the runs themselves are thrown away."""
+    keep_freed_memory()
     measured: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         for transfer in TRANSFERS:

@@ -28,7 +28,7 @@ from protocol import ROOT, describe_run, fill_block, read_results, write_results
 from tellapart.errors import TellapartError
 from tellapart.runs.folder import RunFolder
 from tellapart.runs.session import Session
-from tellapart.runtime import choose_runtime
+from tellapart.runtime import choose_runtime, keep_freed_memory
 from tellapart.workflow.train import train
 from tutorials import conditions
 
@@ -40,6 +40,7 @@ WAYS = {TORCH: "torch", SCRATCH: "from_scratch", YARDSTICK: "torch"}
 
 def measure(arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Per recipe and way of computing: the losses of the epochs, the accuracy and the seconds."""
+    keep_freed_memory()
     measured: dict[str, dict[str, Any]] = {}
     for recipe in RECIPES:
         measured[recipe] = {}

@@ -59,7 +59,7 @@ from tellapart.config import load_recipe, recipe_names
 from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import TellapartError
 from tellapart.runs.session import Session
-from tellapart.runtime import choose_runtime
+from tellapart.runtime import choose_runtime, keep_freed_memory
 
 NAME = "leaderboard"
 DOCUMENTS = {"README.md": ENGLISH, "README.zh-CN.md": CHINESE}
@@ -120,6 +120,7 @@ class Task:
 
 def run_recipe(recipe: str, seed: int, task: Task) -> dict[str, Any]:
     """One training in this process, after an epoch on the small sample."""
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         settings = [*task.settings, "epochs=1"]
         tellapart.train("mnist-sample", recipe=recipe, settings=settings, out=Path(folder, "first"))

@@ -52,7 +52,7 @@ from tellapart.data.augment import augment
 from tellapart.errors import TellapartError
 from tellapart.models.cost import count_multiply_adds
 from tellapart.runtime import Stopwatch, choose_runtime
-from tellapart.training.optimizer import take_step
+from tellapart.training.torch_internals import take_step
 
 NAME = "peak"
 DOCUMENT = ROOT / "docs" / "speed.md"

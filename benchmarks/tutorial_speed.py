@@ -32,7 +32,7 @@ import tutorial_loop
 from protocol import ROOT, Spread, describe_run, fill_block, spread, write_results
 from tellapart.errors import TellapartError
 from tellapart.runs.session import Session
-from tellapart.runtime import choose_runtime
+from tellapart.runtime import choose_runtime, keep_freed_memory
 
 RECIPE = "tutorial-dropout-sgd"
 NETWORK = "dropout-sgd"
@@ -57,6 +57,7 @@ def run_tellapart(epochs: int, seed: int, data_dir: Path | None) -> dict[str, An
             session=Session(data_dir=data_dir),
         ).to_json()
 
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as folder:
         train("mnist-sample", 1)
         # The recipe holds no validation part out: both sides learn from the same 60,000 pictures.

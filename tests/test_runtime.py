@@ -16,9 +16,10 @@ from tellapart.runtime import (
     derived_seed,
     describe_environment,
     generator,
+    limited_threads,
     multiplies_bf16_fast,
     place,
-    set_threads,
+    rank_and_world_size,
 )
 
 CPU = torch.device("cpu")
@@ -104,17 +105,53 @@ def test_place_lays_kernels_out_channels_last_in_place():
     assert torch.equal(layer.weight, values)
 
 
-def test_threads_are_set_or_left():
+def test_limited_threads_are_as_before_afterwards_also_on_an_error():
     before = torch.get_num_threads()
-    try:
-        set_threads(2)
-        assert torch.get_num_threads() == 2
-        set_threads(None)
-        assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
-    with pytest.raises(DeviceError, match="threads must be at least 1, got 0"):
-        set_threads(0)
+    with limited_threads(before + 1):
+        assert torch.get_num_threads() == before + 1
+        with limited_threads(None):
+            assert torch.get_num_threads() == before + 1
+    assert torch.get_num_threads() == before
+    with pytest.raises(ZeroDivisionError), limited_threads(before + 1):
+        raise ZeroDivisionError
+    assert torch.get_num_threads() == before
+    with pytest.raises(DeviceError, match="at least 1, got 0"), limited_threads(0):
+        pass
+
+
+def test_a_process_that_works_alone_is_the_main_one(monkeypatch):
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    runtime = choose_runtime("cpu", "fp32")
+    assert (runtime.rank, runtime.world_size, runtime.is_main) == (0, 1, True)
+
+
+def test_torchrun_says_which_process_this_is(monkeypatch):
+    monkeypatch.setenv("RANK", "2")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    runtime = choose_runtime("cpu", "fp32")
+    assert (runtime.rank, runtime.world_size, runtime.is_main) == (2, 4, False)
+
+
+def test_what_is_initialised_counts_more_than_the_variables(monkeypatch):
+    monkeypatch.setenv("RANK", "2")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 1)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    assert rank_and_world_size() == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("rank", "world_size"), [("4", "4"), ("-1", "4"), ("first", "4"), ("0", "0"), ("0", "")]
+)
+def test_variables_that_cannot_be_are_refused(monkeypatch, rank, world_size):
+    monkeypatch.setenv("RANK", rank)
+    monkeypatch.setenv("WORLD_SIZE", world_size)
+    with pytest.raises(DeviceError) as caught:
+        rank_and_world_size()
+    assert repr(rank) in str(caught.value)
+    assert "torchrun" in str(caught.value)
 
 
 def test_seeds_differ_by_seed_purpose_and_epoch():

@@ -1,4 +1,4 @@
-"""The machine: device, precision, threads, seeded generators, a stopwatch that synchronises."""
+"""The machine: device, precision, processes, threads, seeded generators, a stopwatch."""
 
 from __future__ import annotations
 
@@ -23,15 +23,24 @@ ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where and in what precision a network runs.
+    """Where and in what precision a network runs, and as which of how many processes.
 
     Args:
-        device: the device that holds weights and pictures.
+        device: the device that holds weights and images.
         precision: ``fp32``, or ``bf16`` for autocast to bfloat16 with weights kept in fp32.
+        rank: the number of this process among those that work together, from 0.
+        world_size: how many they are; 1 where a process works alone.
     """
 
     device: torch.device
     precision: str
+    rank: int = 0
+    world_size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the one process that prints and writes files."""
+        return self.rank == 0
 
     @contextlib.contextmanager
     def autocast(self) -> Iterator[None]:
@@ -39,7 +48,7 @@ class Runtime:
         if self.precision == "fp32":
             yield
             return
-        # The cache of cast weights would outlive an optimiser step taken inside the same block;
+        # The cache of cast weights would outlive an optimizer step taken inside the same block;
         # blocks here hold one forward pass each, so it is safe and saves casts.
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             yield
@@ -53,15 +62,40 @@ class Runtime:
 
 
 def choose_runtime(device: str = "auto", precision: str = "auto") -> Runtime:
-    """The runtime for a request such as ``auto`` or ``cuda:1``.
+    """The runtime for a request such as ``auto`` or ``cuda:1``, and for this process.
 
     Raises:
-        DeviceError: where this machine has no such device.
+        DeviceError: where this machine has no such device, or as :func:`rank_and_world_size`.
     """
     chosen = choose_device(device)
     if precision == "auto":
         precision = "bf16" if multiplies_bf16_fast(chosen) else "fp32"
-    return Runtime(chosen, precision)
+    rank, world_size = rank_and_world_size()
+    return Runtime(chosen, precision, rank, world_size)
+
+
+def rank_and_world_size() -> tuple[int, int]:
+    """The number of this process and how many there are: (0, 1) where it works alone.
+
+    Asked of ``torch.distributed`` where it is initialised, else read from the variables RANK and
+    WORLD_SIZE that ``torchrun`` sets.
+
+    Raises:
+        DeviceError: variables that are no such numbers.
+    """
+    distributed = torch.distributed
+    if distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    rank, world_size = os.environ.get("RANK"), os.environ.get("WORLD_SIZE")
+    if rank is None or world_size is None:
+        return 0, 1
+    is_whole = rank.isdecimal() and world_size.isdecimal()
+    if not is_whole or not int(rank) < int(world_size):
+        raise DeviceError(
+            "the variables RANK and WORLD_SIZE must be whole numbers, RANK from 0 to WORLD_SIZE "
+            f"less 1, got {rank!r} and {world_size!r}; unset both, or start with torchrun"
+        )
+    return int(rank), int(world_size)
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -120,7 +154,8 @@ def keep_freed_memory() -> None:
     Every step frees and takes the same tensors of a few MB. glibc hands blocks of that size back at
     once, and the system clears each page again when it is next touched: a quarter of a step of a
     small network. Only glibc has the switch; elsewhere nothing happens. Once set it stays so for
-    the process, which then holds its highest use of memory until it ends.
+    the process, which then holds its highest use of memory until it ends; so it is for a program
+    that owns its process to call, such as the command line, and never for a library.
 
     Source: glibc manual, "Malloc Tunable Parameters": M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
     """
@@ -134,10 +169,20 @@ def keep_freed_memory() -> None:
 
 @contextlib.contextmanager
 def limited_threads(num_threads: int | None) -> Iterator[None]:
-    """Lets an operation use so many threads inside the block; ``None`` leaves torch's own choice.
+    """Limits the threads of an operation inside; after it, also on an error, all is as before.
+
+    Args:
+        num_threads: at least 1; None leaves torch's own choice.
 
     Raises:
         DeviceError: fewer than one.
+
+    >>> before = torch.get_num_threads()
+    >>> with limited_threads(1):
+    ...     torch.get_num_threads()
+    1
+    >>> torch.get_num_threads() == before
+    True
     """
     if num_threads is None:
         yield

@@ -40,6 +40,6 @@ def test_warming_up_leaves_the_first_weights_alone():
 
 
 def test_fewer_pictures_than_a_batch_are_refused():
-    message = "batch_size 256 is larger than the train split (100 pictures)"
+    message = "batch_size 256 is larger than the train split (100 images)"
     with pytest.raises(ConfigError, match=re.escape(message)):
         warm_trainer("fast", pictures(100))

@@ -106,7 +106,7 @@ def test_dry_run_warns_as_training_does(tellapart, setting):
 
 def test_dry_run_refuses_what_train_refuses(refused):
     message = refused("train", "--dry-run", "--set", "batch_size=4001")
-    assert message.startswith("batch_size 4001 is larger than the train split (4000 pictures)")
+    assert message.startswith("batch_size 4001 is larger than the train split (4000 images)")
 
 
 def test_dry_run_of_a_resume(tellapart, trained):

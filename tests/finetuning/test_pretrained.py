@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from tellapart.errors import ClassifierFileError, ConfigError
-from tellapart.finetuning.pretrained import build_timm, load_pretrained
+from tellapart.finetuning.pretrained import load_pretrained
 from tellapart.finetuning.stages import feature_stages
 from tellapart.models.checkpoint import load_classifier, save_classifier
 from tellapart.models.registry import build_network
+from tellapart.models.timm_networks import build_timm
 
 
 class Tiny(nn.Module):
@@ -160,5 +161,5 @@ def test_weights_that_are_none_or_of_another_network(timm, tmp_path):
 
 
 def test_pictures_it_cannot_take(timm):
-    with pytest.raises(ConfigError, match=r"timm's 'tiny.v1' cannot take pictures .*\(1, 4, 4\)"):
+    with pytest.raises(ConfigError, match=r"timm's 'tiny.v1' cannot take images .*\(1, 4, 4\)"):
         build_timm("tiny.v1", (1, 4, 4), 3)

@@ -57,5 +57,5 @@ def test_a_class_without_a_picture_is_refused(make, classifier):
     with pytest.raises(DataError) as raised:
         set_prototypes(classifier, train, CPU)
     assert str(raised.value) == (
-        "a prototype needs a picture of its class; there is none of cat: set finetuning.head=new"
+        "a prototype needs an image of its class; there is none of cat: set finetuning.head=new"
     )

@@ -4,7 +4,7 @@ import pytest
 from torch import nn
 
 from tellapart.errors import ConfigError
-from tellapart.finetuning.stages import feature_stages, output_layer
+from tellapart.finetuning.stages import feature_stages, output_layer, output_name
 from tellapart.models.blocks import named
 from tellapart.models.from_scratch import from_scratch
 from tellapart.models.registry import NETWORKS, build_network
@@ -75,12 +75,26 @@ def test_a_backbone_is_opened_and_its_containers_too():
 @pytest.mark.parametrize(
     "built",
     [
-        named(conv=nn.Conv2d(1, 2, 3), last=nn.Linear(2, 2)),
+        named(conv=nn.Conv2d(1, 2, 3), last=nn.Conv2d(2, 2, 1)),
         named(conv=nn.Conv2d(1, 2, 3), output=nn.ReLU()),
         named(conv=nn.Conv2d(1, 2, 3), output=nn.Conv2d(2, 2, 1)),
     ],
     ids=["none", "no weight", "no matrix"],
 )
 def test_a_network_without_an_output_layer_is_refused(built):
-    with pytest.raises(ConfigError, match=r"a linear one called 'output'; this one has conv, "):
+    with pytest.raises(ConfigError, match=r"a linear one called 'output' .*; this one has conv, "):
         feature_stages(built)
+
+
+def test_of_a_network_without_an_output_the_last_linear_layer_is_it():
+    linear, head = nn.Linear(8, 4), nn.Linear(4, 3)
+    built = named(
+        conv=nn.Conv2d(1, 2, 3), classifier=nn.Sequential(nn.Flatten(), linear, nn.ReLU(), head)
+    )
+    assert output_layer(built) is head
+    assert output_name(built) == "classifier.3"
+    stages = feature_stages(built)
+    assert [stage.name for stage in stages] == ["conv", "classifier.1"]
+    held = [weight for stage in stages for weight in stage.parameters()]
+    assert not {id(weight) for weight in held} & {id(weight) for weight in head.parameters()}
+    assert len(held) == 4

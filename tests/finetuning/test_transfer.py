@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import nn
 
 from tellapart.errors import ConfigError
 from tellapart.finetuning.transfer import (
@@ -11,6 +12,7 @@ from tellapart.finetuning.transfer import (
     fit_positions,
     transfer_weights,
 )
+from tellapart.models.blocks import named
 from tellapart.models.registry import seeded_network
 from tellapart.models.spec import Normalization
 
@@ -117,3 +119,19 @@ def test_normalization_follows_the_channels():
     assert fit_normalization(colour, 3) is colour
     fitted = fit_normalization(colour, 1)
     assert (fitted.mean, fitted.std) == (pytest.approx((0.4,)), pytest.approx((0.2,)))
+
+
+def test_of_a_network_without_an_output_its_last_linear_layer_begins_anew():
+    def own(num_classes):
+        return named(
+            conv=nn.Conv2d(1, 2, 3),
+            mean=nn.AdaptiveAvgPool2d(1),
+            classifier=nn.Sequential(nn.Flatten(), nn.Linear(2, 4), nn.Linear(4, num_classes)),
+        )
+
+    for classes in (3, 5):  # of the same number too: they are other classes
+        entries = transfer_weights(
+            ImageNetwork(own(3), (1, 8, 8)), ImageNetwork(own(classes), (1, 8, 8))
+        )
+        new = [entry.name for entry in entries if entry.outcome == "new"]
+        assert new == ["classifier.2.weight", "classifier.2.bias"]

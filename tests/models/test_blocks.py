@@ -163,11 +163,11 @@ def test_a_block_of_few_channels_keeps_a_hidden_unit():
 def test_a_dynamic_convolution_uses_for_each_picture_its_own_mean_of_kernels():
     torch.manual_seed(0)
     layer, features = DynamicConvolution(3, 5, num_kernels=4, temperature=0.1), features_of(3)
-    fractions = layer.fractions(features)
-    assert torch.allclose(fractions.sum(1), torch.ones(4))
-    assert not torch.allclose(fractions[0], fractions[1], atol=1e-2)
+    attention = layer.attention(features)
+    assert torch.allclose(attention.sum(1), torch.ones(4))
+    assert not torch.allclose(attention[0], attention[1], atol=1e-2)
     kernels = layer.weight.view(4, 5, 3, 3, 3)
-    for picture, fraction, out in zip(features, fractions, layer(features), strict=True):
+    for picture, fraction, out in zip(features, attention, layer(features), strict=True):
         mixed = sum(part * kernel for part, kernel in zip(fraction, kernels, strict=True))
         wanted = nn.functional.conv2d(picture[None], mixed, padding=1)[0]
         assert torch.allclose(out, wanted, atol=1e-5)
@@ -177,8 +177,8 @@ def test_a_high_temperature_gives_every_kernel_its_share():
     torch.manual_seed(0)
     cool, hot = (DynamicConvolution(3, 5, temperature=heat) for heat in (0.1, 1000.0))
     hot.load_state_dict(cool.state_dict())
-    assert torch.allclose(hot.fractions(features_of(3)), torch.full((4, 4), 0.25), atol=1e-3)
-    assert cool.fractions(features_of(3)).max() > 0.5
+    assert torch.allclose(hot.attention(features_of(3)), torch.full((4, 4), 0.25), atol=1e-3)
+    assert cool.attention(features_of(3)).max() > 0.5
 
 
 def test_an_exported_dynamic_convolution_takes_batches_of_any_size():

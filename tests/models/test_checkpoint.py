@@ -1,6 +1,5 @@
 """What is saved comes back bit for bit, and no bytes whatever do harm on loading."""
 
-import copy
 import errno
 import json
 import os
@@ -13,25 +12,20 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from tellapart.config import OptimizerRecipe
 from tellapart.data.images.drawing import DrawingStyle
-from tellapart.errors import ClassifierFileError, ConfigError, RunError
+from tellapart.errors import ClassifierFileError, RunError
 from tellapart.models.checkpoint import (
     load_classifier,
     load_tensors,
-    optimizer_tensors,
     read_classifier,
-    restore_optimizer,
     save_classifier,
     save_tensors,
-    split_prefix,
     weights_sha256,
 )
 from tellapart.models.classifier import Classifier
 from tellapart.models.registry import NETWORKS, build_network, seeded_network
 from tellapart.models.spec import ClassifierSpec, Normalization
 from tellapart.runtime import Runtime, place
-from tellapart.training.optimizer import build_optimizer
 
 FP32 = Runtime(torch.device("cpu"), "fp32")
 SHAPE = (3, 28, 28)
@@ -191,11 +185,6 @@ def test_tensors_and_header_come_back(path):
     loaded, header = load_tensors(path)
     assert weights_sha256(loaded) == weights_sha256(tensors)
     assert header == {"text": "数", "numbers": [1, 2.5, None]}
-
-
-def test_split_prefix_takes_its_own_only():
-    tensors = {name: torch.tensor(0) for name in ("best/a", "best/b", "bestial", "weights/best/a")}
-    assert split_prefix(tensors, "best/").keys() == {"a", "b"}
 
 
 def test_a_missing_file_is_said(path):
@@ -496,68 +485,3 @@ def test_a_header_that_json_does_not_know_keeps_the_old_file(path):
     with pytest.raises(ValueError, match="JSON compliant"):
         save_classifier(path, make(), {"loss": float("nan")})
     assert path.read_bytes() == before
-
-
-OPTIMIZERS = [
-    OptimizerRecipe(name="sgd", learning_rate=0.05),
-    OptimizerRecipe(name="sgd", learning_rate=0.05, momentum=0.9),
-    OptimizerRecipe(name="sgd", learning_rate=0.05, momentum=0.9, nesterov=True),
-    OptimizerRecipe(name="adam"),
-    OptimizerRecipe(name="adamw", weight_decay=0.1),
-]
-
-
-def steps(network, optimizer, count, seed):
-    generator = torch.Generator().manual_seed(seed)
-    for _ in range(count):
-        pictures_ = torch.rand(4, *SHAPE, generator=generator)
-        optimizer.zero_grad()
-        network(pictures_).square().mean().backward()
-        optimizer.step()
-
-
-@pytest.mark.parametrize("recipe", OPTIMIZERS, ids=lambda r: f"{r.name}-{r.momentum}-{r.nesterov}")
-@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_an_optimizer_goes_on_where_it_was_also_with_kernels_laid_out_for_speed(
-    path, recipe, layout
-):
-    network = seeded_network("lenet", SHAPE, 3, {}, 0).to(memory_format=layout)
-    optimizer = build_optimizer(recipe, network)
-    steps(network, optimizer, 3, seed=1)
-    again = copy.deepcopy(network)
-    save_tensors(path, optimizer_tensors(optimizer), {})
-    restored = build_optimizer(recipe, again)
-    restore_optimizer(restored, load_tensors(path)[0])
-    steps(network, optimizer, 3, seed=2)
-    steps(again, restored, 3, seed=2)
-    assert weights_sha256(again.state_dict()) == weights_sha256(network.state_dict())
-
-
-@pytest.mark.parametrize(("first", "second"), [(1, 3), (3, 1)])
-def test_the_memory_of_another_optimizer_is_refused(first, second):
-    network = seeded_network("lenet", SHAPE, 3, {}, 0)
-    optimizer = build_optimizer(OPTIMIZERS[first], network)
-    steps(network, optimizer, 1, seed=1)
-    with pytest.raises(ConfigError) as caught:
-        restore_optimizer(
-            build_optimizer(OPTIMIZERS[second], network), optimizer_tensors(optimizer)
-        )
-    assert str(caught.value).startswith(
-        "the optimizer's saved memory does not fit this recipe: it must hold "
-    )
-
-
-@pytest.mark.parametrize(
-    ("tensors", "message"),
-    [
-        ({"999/momentum_buffer": torch.ones(2)}, "no weight for '999/momentum_buffer'"),
-        ({"-1/momentum_buffer": torch.ones(2)}, "no weight for '-1/momentum_buffer'"),
-        ({"momentum_buffer": torch.ones(2)}, "no weight for 'momentum_buffer'"),
-        ({"0/momentum_buffer": torch.ones(2)}, "'0/momentum_buffer' must be (6, 3, 5, 5), got (2"),
-    ],
-)
-def test_memory_of_other_weights_is_refused(tensors, message):
-    optimizer = build_optimizer(OPTIMIZERS[1], seeded_network("lenet", SHAPE, 3, {}, 0))
-    with pytest.raises(ConfigError) as caught:
-        restore_optimizer(optimizer, tensors)
-    assert message in str(caught.value)

@@ -84,7 +84,7 @@ def test_a_wrong_argument_is_refused(name, arguments, message, refusal):
 def test_pictures_too_small_are_refused_before_training(name, size, refusal):
     told = refusal(name, (1, *size))
     assert told.startswith(
-        f"network {name!r} cannot take pictures of (channels, height, width) (1, {size[0]}, "
+        f"network {name!r} cannot take images of (channels, height, width) (1, {size[0]}, "
     )
     assert "\n" not in told
 

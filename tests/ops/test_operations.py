@@ -96,6 +96,7 @@ def test_the_public_names_are_these():
         "sigmoid",
         "sliding_windows",
         "softmax",
+        "squared_error",
         "tanh",
     ]
 

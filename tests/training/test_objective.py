@@ -1,18 +1,20 @@
 """The loss is the formula of its docstring, and a teacher that does not fit is refused."""
 
 import math
+import typing
 
 import pytest
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy
 
-from tellapart.config import DistillationRecipe
+from tellapart.config import DistillationRecipe, TrainingRecipe
 from tellapart.errors import ConfigError
 from tellapart.models.classifier import Classifier
 from tellapart.models.spec import ClassifierSpec, Normalization
+from tellapart.ops import squared_error
 from tellapart.runtime import Runtime
-from tellapart.training.objective import Objective, require_fit_teacher
+from tellapart.training.objective import LOSSES, Objective, require_fit_teacher
 
 FP32 = Runtime(torch.device("cpu"), "fp32")
 
@@ -120,7 +122,7 @@ def test_a_student_that_says_what_the_teacher_says_has_no_divergence(batch):
 def test_a_teacher_that_does_not_fit_is_refused():
     with pytest.raises(ConfigError, match="the teacher knows other classes"):
         require_fit_teacher(make(("a", "c", "b")), make())
-    with pytest.raises(ConfigError, match="the teacher takes pictures of"):
+    with pytest.raises(ConfigError, match="the teacher takes images of"):
         require_fit_teacher(make(shape=(1, 2, 3)), make())
     require_fit_teacher(make(), make())
 
@@ -144,3 +146,63 @@ def test_class_weights_leave_smoothed_targets_where_they_are():
         best, labels, None
     ).backward()
     torch.testing.assert_close(best.grad, torch.zeros(8, 2), atol=1e-6, rtol=0)
+
+
+def squared(smoothing=0.0, teacher=None, weights=None, distillation=None):
+    recipe = distillation or DistillationRecipe()
+    return Objective(smoothing, recipe, teacher, FP32, weights, "squared-error")
+
+
+def test_every_loss_of_the_recipe_is_there():
+    assert typing.get_args(typing.get_type_hints(TrainingRecipe)["loss"]) == tuple(LOSSES)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_squared_error_is_that_of_the_operations_from_first_principles(batch, smoothing):
+    logits, labels, images = batch
+    ours, theirs = (logits.clone().requires_grad_() for _ in range(2))
+    loss = squared(smoothing)(ours, labels, images)
+    wanted = squared_error(theirs, labels, label_smoothing=smoothing)
+    loss.backward()
+    wanted.backward()
+    torch.testing.assert_close(loss, wanted)
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_squared_error_of_mixed_images_is_the_distance_to_the_mixture():
+    logits = torch.tensor([[0.0, 1.0, -1.0]])
+    targets = torch.tensor([[0.25, 0.75, 0.0]])
+    (row,) = probabilities(logits)
+    loss = squared()(logits, targets, None)
+    assert loss.item() == pytest.approx(
+        (row[0] - 0.25) ** 2 + (row[1] - 0.75) ** 2 + row[2] ** 2, rel=1e-5
+    )
+    exact = torch.tensor([row]).log()
+    assert squared()(exact, torch.tensor([row]), None).item() == pytest.approx(0, abs=1e-12)
+
+
+def test_squared_error_weighs_images_by_their_class(batch):
+    logits, labels, images = batch
+    weights = torch.tensor([0.5, 2.0, 4.0])
+    losses = squared_error(logits, labels, reduction="none")
+    wanted = (losses * weights[labels]).sum() / weights[labels].sum()
+    torch.testing.assert_close(squared(weights=weights)(logits, labels, images), wanted)
+
+
+def test_squared_error_mixes_with_a_teacher_as_cross_entropy_does(batch):
+    logits, labels, images = batch
+    teacher, recipe = make(), DistillationRecipe(weight=0.3)
+    mixed = squared(teacher=teacher, distillation=recipe)(logits, labels, images)
+    entropy = Objective(0.0, recipe, teacher, FP32)(logits, labels, images)
+    difference = squared_error(logits, labels) - cross_entropy(logits, labels)
+    torch.testing.assert_close(mixed - entropy, 0.7 * difference)
+
+
+def test_validation_measures_the_same_loss_without_smoothing(batch):
+    logits, labels, _ = batch
+    weights = torch.tensor([0.5, 2.0, 4.0])
+    assert squared(0.1, weights=weights).without_variations(logits, labels) == pytest.approx(
+        float(squared_error(logits, labels))
+    )
+    entropy = Objective(0.1, DistillationRecipe(), None, FP32, weights)
+    assert entropy.without_variations(logits, labels) == float(cross_entropy(logits, labels))

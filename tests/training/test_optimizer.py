@@ -1,14 +1,16 @@
-"""Steps are torch's plain ones, and decay pulls on kernels and matrices only."""
+"""Steps are those of plain references, and decay pulls on kernels and matrices only."""
 
 import copy
+import inspect
 
 import pytest
 import torch
 from torch import nn
 
-from tellapart.config import OptimizerRecipe
+from tellapart.config import OPTIMIZER_FIELDS, OptimizerRecipe
 from tellapart.models.registry import seeded_network
 from tellapart.training.optimizer import (
+    OPTIMIZERS,
     build_optimizer,
     decayed_weights,
     l1_penalty,
@@ -152,3 +154,41 @@ def test_the_l1_penalty_is_the_sum_of_absolute_weights_and_its_gradient_their_si
     assert penalty.item() == 4.0
     assert torch.equal(weights[0].grad, torch.tensor([[1.0, -1.0]]))
     assert torch.equal(weights[1].grad, torch.tensor([[-1.0]]))
+
+
+def test_every_optimizer_of_the_recipe_has_a_builder_that_takes_its_fields():
+    assert OPTIMIZERS.keys() == OPTIMIZER_FIELDS.keys()
+    for name, builder in OPTIMIZERS.items():
+        parameters = inspect.signature(builder).parameters.values()
+        taken = [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+        assert taken == list(OPTIMIZER_FIELDS[name]), name
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_gets_rate_and_decay_and_brings_the_loss_down(name):
+    network = make_network()
+    recipe = OptimizerRecipe(name=name, learning_rate=0.003, weight_decay=0.01)
+    optimizer = build_optimizer(recipe, network)
+    assert {group["lr"] for group in optimizer.param_groups} == {0.003}
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0, 0.01}
+    images = torch.rand(12, *SHAPE, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(12) % 3
+    losses = []
+    for _ in range(15):
+        network.zero_grad()
+        loss = nn.functional.cross_entropy(network(images), labels)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.97 * losses[0]
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_weight_without_a_gradient_stays_as_it_is(name):
+    network = make_network()
+    optimizer = build_optimizer(OptimizerRecipe(name=name, weight_decay=0.5), network)
+    backward(network, 0)
+    network.stem.conv.weight.grad = None
+    before = network.stem.conv.weight.detach().clone()
+    optimizer.step()
+    assert torch.equal(network.stem.conv.weight, before)

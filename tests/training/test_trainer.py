@@ -286,6 +286,8 @@ def test_without_patience_the_last_weights_are_kept(make, monkeypatch):
 
 
 RESUMED = {
+    "lion": ["optimizer=lion", "learning_rate=0.001", "weight_decay=0.1"],
+    "muon": ["network=small-residual", "optimizer=muon", "learning_rate=0.01"],
     "sgd": SGD,
     "momentum": MOMENTUM,
     "nesterov": [*MOMENTUM, "nesterov=true", "weight_decay=0.01"],
@@ -300,6 +302,7 @@ RESUMED = {
     "l1": [*MOMENTUM, "l1=0.001"],
     "clipping": [*MOMENTUM, "gradient_clip_norm=0.1"],
     "smoothing": [*MOMENTUM, "label_smoothing=0.1"],
+    "squared error": [*MOMENTUM, "training.loss=squared-error", "patience=1"],
     "patience": ["optimizer=adam", "learning_rate=0.01", "patience=1", "epochs=4"],
     "average": ["network=small-residual", *MOMENTUM, "averaging.decay=0.9"],
     "average, patience": [*MOMENTUM, "averaging.decay=0.9", "patience=1"],
@@ -483,7 +486,7 @@ def test_a_batch_larger_than_the_train_split_is_refused(make):
     with pytest.raises(ConfigError) as caught:
         make.trainer(["batch_size=24"])
     assert str(caught.value) == (
-        "batch_size 24 is larger than the train split (23 pictures); "
+        "batch_size 24 is larger than the train split (23 images); "
         "set training.batch_size to at most 23"
     )
     make.trainer(["batch_size=23"])

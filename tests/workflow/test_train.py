@@ -288,7 +288,7 @@ def test_a_watcher_that_fails_does_not_cost_the_epoch(digits, epochs_saved_in):
         (
             {"settings": ["batch_size=401"]},
             ConfigError,
-            "batch_size 401 is larger than the train split (400 pictures)",
+            "batch_size 401 is larger than the train split (400 images)",
         ),
         ({"session": Session(device="tpu")}, DeviceError, "unknown device 'tpu'; use auto, cpu"),
         ({"session": Session(threads=0)}, DeviceError, "threads must be at least 1, got 0"),
@@ -331,7 +331,7 @@ def test_classes_that_cannot_be_learned(labels, settings, error, message):
 
 def test_pictures_too_small_for_the_network():
     folder = write_folder([0, 1] * 5, shape=(2, 2))
-    with pytest.raises(ConfigError, match=r"cannot take pictures of .* \(1, 2, 2\)"):
+    with pytest.raises(ConfigError, match=r"cannot take images of .* \(1, 2, 2\)"):
         train(folder, settings=["batch_size=2", "model.network=single-conv"])
     assert names_in() == {"idx"}
 

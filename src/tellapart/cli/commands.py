@@ -176,7 +176,9 @@ def finetune(
         raise ConfigError("--compare tries every way in turn; leave out --freezing and --dry-run")
     from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_comparison
+    from tellapart.runtime import keep_freed_memory
 
+    keep_freed_memory()
     with ConsoleCallbacks() as callbacks:
         ways = run_comparison(
             source,
@@ -314,8 +316,10 @@ def reproduce(
     """
     from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_reproduction
+    from tellapart.runtime import keep_freed_memory
     from tellapart.workflow.reproduce import reproduce as run_reproduction
 
+    keep_freed_memory()
     with ConsoleCallbacks() as callbacks:
         results = run_reproduction(
             recipes,

@@ -16,6 +16,7 @@ from tellapart.config.recipe import (
     recipe_text,
 )
 from tellapart.config.sections import (
+    OPTIMIZER_FIELDS,
     SECTIONS,
     AugmentationRecipe,
     AveragingRecipe,
@@ -31,6 +32,7 @@ from tellapart.config.sections import (
 )
 
 __all__ = [
+    "OPTIMIZER_FIELDS",
     "SECTIONS",
     "AugmentationRecipe",
     "AveragingRecipe",

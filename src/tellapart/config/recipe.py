@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -22,6 +22,7 @@ from tellapart.config.keys import (
     typed_settings,
 )
 from tellapart.config.sections import (
+    OPTIMIZER_FIELDS,
     SECTION_TYPES,
     SECTIONS,
     AugmentationRecipe,
@@ -95,7 +96,8 @@ class Recipe:
 
         A key is ``section.field``, or the field alone where only one section has it, or a section
         alone for its ``name`` (``optimizer=sgd``, ``schedule=cosine``). Another network begins with
-        its own arguments' defaults: those of the recipe were meant for the one it replaces.
+        its own arguments' defaults: those of the recipe were meant for the one it replaces. So
+        does another optimizer, with the fields that it does not take.
 
         Args:
             settings: values by key, as they are; or texts ``KEY=VALUE``, as a person types them.
@@ -110,16 +112,30 @@ class Recipe:
         """
         tables = self.to_mapping()
         arguments: dict[str, Scalar] = {}
-        for key, value in typed_settings(settings).items():
+        changes = typed_settings(settings)
+        for key, value in changes.items():
             section, name, argument = locate(key)
             if argument:
                 arguments[argument] = value
             else:
                 tables[section][name] = value
+        _drop_unused_fields(tables["optimizer"], self.optimizer, changes.keys())
         if tables["model"]["network"] == self.model.network:
             arguments = {**self.model.arguments, **arguments}
         tables["model"]["arguments"] = arguments
         return recipe_from_mapping(tables, origin="--set")
+
+
+def _drop_unused_fields(
+    table: dict[str, Any], before: OptimizerRecipe, given: Collection[str]
+) -> None:
+    """Removes what the optimizer before took and this one does not, unless it is ``given``."""
+    name = table["name"]
+    if name == before.name or name not in OPTIMIZER_FIELDS:
+        return
+    for field_name in OPTIMIZER_FIELDS[before.name]:
+        if field_name not in OPTIMIZER_FIELDS[name] and f"optimizer.{field_name}" not in given:
+            del table[field_name]
 
 
 def recipe_from_mapping(tables: Mapping[str, Any], *, origin: str) -> Recipe:

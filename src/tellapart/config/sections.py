@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from tellapart.config.fields import Scalar, Section, setting
@@ -18,7 +18,11 @@ Views = Literal["plain", "mirrored", "shifted", "mirrored-and-shifted"]
 class ModelRecipe(Section):
     """Which network is trained."""
 
-    network: str = setting("small-residual", "a name from `tellapart.models.registry`")
+    network: str = setting(
+        "small-residual",
+        "a name from `tellapart.models.registry`, timm:NAME, or one's own: my_nets.py:Net or"
+        " package.module:Net, as `tellapart.models.own_network` describes it",
+    )
     arguments: Mapping[str, Scalar] = setting({}, "what the network's builder takes, by name")
     operations: Literal["torch", "from_scratch"] = setting(
         "torch",
@@ -162,9 +166,14 @@ class TrainingRecipe(Section):
     """How long and in what portions the network is trained, and on what loss."""
 
     epochs: int = setting(10, "passes over the train split", minimum=1)
-    batch_size: int = setting(128, "pictures per step", minimum=1)
+    batch_size: int = setting(128, "images per step", minimum=1)
+    loss: Literal["cross-entropy", "squared-error"] = setting(
+        "cross-entropy",
+        "cross-entropy: minus the logarithm of the right class's probability; squared-error: the"
+        " sum over classes of (probability - target)^2, which learns little where it is most wrong",
+    )
     label_smoothing: float = setting(
-        0.0, "share of the target spread over all classes", minimum=0, below=1
+        0.0, "fraction of the target spread over all classes", minimum=0, below=1
     )
     gradient_clip_norm: float = setting(
         0.0, "longest gradient, as an L2 norm over all weights; 0 clips nothing", minimum=0
@@ -181,11 +190,11 @@ class TrainingRecipe(Section):
         " where the largest class has three times the pictures of the smallest, else loss",
     )
     class_weights: Literal["none", "balanced"] = setting(
-        "none", "balanced: a picture counts in the loss the more, the fewer its class has"
+        "none", "balanced: an image counts in the loss the more, the fewer its class has"
     )
     sampling: Literal["shuffled", "balanced"] = setting(
         "shuffled",
-        "shuffled: every picture once an epoch; balanced: drawn so that each class comes as often",
+        "shuffled: every image once an epoch; balanced: drawn so that each class comes as often",
     )
     precision: Literal["auto", "fp32", "bf16"] = setting(
         "auto", "auto: bf16 where the hardware multiplies it fast, else fp32"
@@ -195,19 +204,43 @@ class TrainingRecipe(Section):
     )
 
 
+OptimizerName = Literal["sgd", "adam", "adamw", "lion", "muon"]
+# The fields that each optimizer takes besides its rate and weight decay;
+# `tellapart.training.optimizer` has the builder of each under the same name.
+OPTIMIZER_FIELDS: Mapping[str, tuple[str, ...]] = {
+    "sgd": ("momentum", "nesterov"),
+    "adam": ("beta1", "beta2"),
+    "adamw": ("beta1", "beta2"),
+    "lion": ("beta1", "beta2"),
+    "muon": ("beta1", "beta2"),
+}
+
+
 @dataclass(frozen=True)
 class OptimizerRecipe(Section):
     """How a gradient becomes a step."""
 
-    name: Literal["sgd", "adam", "adamw"] = setting("adamw", "the rule of the step")
+    name: OptimizerName = setting(
+        "adamw",
+        "the rule of the step. lion: by the sign of a momentum, with a rate 3 to 10 times smaller"
+        " than adamw's; muon: matrices by their momentum made orthogonal, the rest by adamw",
+    )
     learning_rate: float = setting(1e-3, "the highest one where a schedule moves it", above=0)
     momentum: float = setting(0.0, "for sgd", minimum=0, below=1)
     nesterov: bool = setting(False, "look ahead along the momentum; for sgd")
-    beta1: float = setting(0.9, "memory of the gradient; for adam and adamw", minimum=0, below=1)
-    beta2: float = setting(0.999, "memory of its square; for adam and adamw", minimum=0, below=1)
+    beta1: float = setting(
+        0.9, "how much of the mean gradient a step keeps; for all but sgd", minimum=0, below=1
+    )
+    beta2: float = setting(
+        0.999,
+        "how much of the mean squared gradient a step keeps, for lion of the mean gradient (0.99 is"
+        " usual); for all but sgd",
+        minimum=0,
+        below=1,
+    )
     weight_decay: float = setting(
         0.0,
-        "L2: in the gradient for sgd and adam, apart from it for adamw; on weights of layers, "
+        "L2: in the gradient for sgd and adam, apart from it for the others; on weights of layers, "
         "not on biases or norms",
         minimum=0,
     )
@@ -217,11 +250,16 @@ class OptimizerRecipe(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.name != "sgd" and (self.momentum or self.nesterov):
-            raise ConfigError(
-                f"momentum and nesterov belong to sgd, got optimizer {self.name!r}; "
-                "set optimizer.momentum=0 and optimizer.nesterov=false, or optimizer.name=sgd"
-            )
+        taken = OPTIMIZER_FIELDS[self.name]
+        for entry in fields(self):
+            owners = [name for name, own in OPTIMIZER_FIELDS.items() if entry.name in own]
+            value = getattr(self, entry.name)
+            if owners and entry.name not in taken and value != entry.default:
+                raise ConfigError(
+                    f"{entry.name} belongs to {', '.join(owners)}, got {value} for optimizer "
+                    f"{self.name!r}, which takes {' and '.join(taken)}; leave out "
+                    f"optimizer.{entry.name}, or set optimizer.name={owners[0]}"
+                )
         if self.nesterov and not self.momentum:
             raise ConfigError("nesterov needs a momentum above 0; set optimizer.momentum=0.9")
 
@@ -300,12 +338,12 @@ class FinetuningRecipe(Section):
     freezing: int | str = setting(
         "all",
         "head: only the new layer is trained; all: everything is; a number: so many of the first"
-        " stages are frozen; gradual: stages thaw one by one, the last first",
+        " stages are frozen; gradual: stages are unfrozen one by one, the last first",
         minimum=0,
     )
     unfreezing_fraction: float = setting(
         0.5,
-        "part of the epochs after which the last stage has thawed; for gradual",
+        "fraction of the epochs after which every stage is unfrozen; for gradual",
         above=0,
         maximum=1,
     )

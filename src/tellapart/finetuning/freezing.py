@@ -1,4 +1,4 @@
-"""What of a trained network may change, epoch by epoch, and how far."""
+"""Which weights of a trained network may change in each epoch, and how far."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from tellapart.errors import ConfigError
 from tellapart.finetuning.lora import add_lora, lora_parameters, merge_lora
 from tellapart.finetuning.stages import Stage, feature_stages, output_layer
 
-# What a quotient that should be whole may lack.
+# By how much a quotient that should be whole may fall short of it.
 _ROUNDING = 1e-9
 
 
 class FineTuning:
-    """Freezes and thaws a network's stages, and holds its weights near those it began with.
+    """Freezes and unfreezes a network's stages, and holds its weights near those it began with.
 
-    What is frozen gets no gradient, so the optimiser leaves it alone, weight decay included; its
+    A frozen stage gets no gradient, so the optimizer leaves it alone, weight decay included; its
     layers are in evaluation mode, so norms keep their statistics and dropout drops nothing. Which
     stages are frozen is a function of the epoch.
 
@@ -48,11 +48,11 @@ class FineTuning:
         if isinstance(recipe.lora_rank, int):
             add_lora(network, recipe.lora_rank, seed)
         self._held = self._anchors() if recipe.l2_sp else []
-        self.begin(num_epochs)  # all that is ever trained, for whoever builds the optimiser
+        self.begin(num_epochs)  # all that is ever trained: what the optimizer is built over
 
     @property
     def fraction_trained(self) -> float:
-        """Trained numbers as a share of all that the network has while it is trained."""
+        """The fraction of the network's numbers, as it is while training, that is ever trained."""
         frozen = self.num_frozen(self.num_epochs)
         trained = list(output_layer(self.network).parameters())
         for stage in self.stages[frozen:]:
@@ -126,7 +126,7 @@ class FineTuning:
         return self.recipe.lora_rank != "none"
 
     def _trainable(self, stage: Stage) -> list[nn.Parameter]:
-        """The weights of a thawed stage that training changes: with LoRA its changes alone."""
+        """The weights of an unfrozen stage that training changes: with LoRA its changes alone."""
         if not self._has_lora:
             return list(stage.parameters())
         return [weight for module in stage.modules for weight in lora_parameters(module)]

@@ -1,8 +1,8 @@
-"""An output layer from each class's mean feature: one picture a class is enough.
+"""An output layer from each class's mean feature: one image a class is enough.
 
-``logit_c = scale * (m_c . x - |m_c|^2 / 2)`` is a linear layer, and, up to what all classes share,
-``-scale / 2`` times the squared distance of the features x to the class's mean m_c. Source: Snell
-et al., "Prototypical Networks for Few-shot Learning", 2017, section 2.4.
+``logit_c = scale * (m_c . x - |m_c|^2 / 2)`` is a linear layer and, up to a term that is the same
+for all classes, ``-scale / 2`` times the squared distance of the features x to the class's mean
+m_c. Source: Snell et al., "Prototypical Networks for Few-shot Learning", 2017, section 2.4.
 """
 
 from __future__ import annotations
@@ -14,10 +14,11 @@ from tellapart.data.image_set import ImageSet
 from tellapart.errors import DataError
 from tellapart.evaluation import predict_logits
 from tellapart.finetuning.stages import output_layer
+from tellapart.models.capture import captured
 from tellapart.models.classifier import Classifier
 
-# The mean logit of a class's own mean over those of the others: sure of what it has seen, and
-# still far from where the softmax has no gradient left.
+# How far a class's mean feature gets its own logit above the others, on average: confident of what
+# it has seen, and still far from where the softmax has no gradient left.
 _MARGIN = 5.0
 
 
@@ -26,20 +27,20 @@ def set_prototypes(classifier: Classifier, train: ImageSet, device: torch.device
 
     Args:
         classifier: on ``device``.
-        train: at least one picture of every class.
+        train: at least one image of every class.
         device: where the classifier is.
 
     Raises:
         ConfigError: a network without an output layer.
-        DataError: a class without a picture.
+        DataError: a class without an image.
     """
     empty = [name for name, n in zip(train.class_names, train.class_counts(), strict=True) if not n]
     if empty:
         raise DataError(
-            f"a prototype needs a picture of its class; there is none of {', '.join(empty[:5])}: "
+            f"a prototype needs an image of its class; there is none of {', '.join(empty[:5])}: "
             "set finetuning.head=new"
         )
-    features = output_features(classifier, train.images, device)  # (pictures, inputs)
+    features = output_features(classifier, train.images, device)  # (images, inputs)
     labels = train.labels.cpu()
     sums = torch.zeros(train.num_classes, features.shape[1]).index_add_(0, labels, features)
     means = sums / torch.bincount(labels, minlength=train.num_classes)[:, None]
@@ -59,16 +60,14 @@ def set_prototypes(classifier: Classifier, train: ImageSet, device: torch.device
 def output_features(
     classifier: Classifier, images: torch.Tensor, device: torch.device
 ) -> torch.Tensor:
-    """What the output layer is given for each picture: float32 (pictures, inputs), on the CPU.
+    """The output layer's input for each image: float32 (images, inputs), on the CPU.
 
-    For the picture as it is, whatever other views the classifier answers by.
+    Of the plain image, whatever views the classifier averages over.
     """
     plain = classifier.with_views("plain")
-    seen: list[torch.Tensor] = []
     layer = output_layer(classifier.network)
-    hook = layer.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float().cpu()))
-    try:
+    with captured(
+        classifier.network, [layer], inputs=True, keep=lambda features: features.float().cpu()
+    ) as seen:
         predict_logits(plain, images, device=device)
-    finally:
-        hook.remove()
-    return torch.cat(seen)
+    return torch.cat([activation.tensor for activation in seen])

@@ -1,4 +1,4 @@
-"""A network's stages, from the pictures to the output layer: what fine-tuning freezes and thaws."""
+"""A network's stages, from the images to the output layer, which fine-tuning freezes in turn."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CONTAINERS = ("stages", "blocks", "layers", "features")
 
 @dataclass(frozen=True)
 class Stage:
-    """Layers that are frozen and thawed together: one with weights and those without after it.
+    """Layers that are frozen together: one with weights and those without that follow it.
 
     Args:
         name: of the layer with weights.
@@ -41,23 +41,35 @@ class Stage:
 
 
 def output_layer(network: nn.Module) -> nn.Module:
-    """The layer called ``output``, from features (batch, inputs) to logits (batch, classes).
+    """The layer from features (batch, inputs) to logits (batch, classes), as `output_name`."""
+    return network.get_submodule(output_name(network))
+
+
+def output_name(network: nn.Module) -> str:
+    """The name of the output layer: ``output``, or in a network without one its last ``nn.Linear``.
+
+    The last in the order in which a person's own network has given its layers names, which is
+    nearly always the order in which they run.
 
     Raises:
-        ConfigError: a network that has none, or whose ``output`` is no linear layer.
+        ConfigError: a network that has no linear layer, or whose ``output`` is none.
     """
-    layer = getattr(network, "output", None)
-    weight = getattr(layer, "weight", None)
-    if not isinstance(layer, nn.Module) or not isinstance(weight, nn.Parameter) or weight.ndim != 2:
+    if hasattr(network, "output"):
+        weight = getattr(network.output, "weight", None)
+        found = ["output"] if isinstance(weight, nn.Parameter) and weight.ndim == 2 else []
+    else:
+        found = [name for name, part in network.named_modules() if isinstance(part, nn.Linear)]
+    if not found or not found[-1]:
         raise ConfigError(
-            "fine-tuning replaces a network's last layer, a linear one called 'output'; this one "
-            f"has {', '.join(name for name, _ in network.named_children()) or 'no layers'}"
+            "fine-tuning replaces a network's last layer, a linear one called 'output' or the last "
+            "nn.Linear; this one has "
+            f"{', '.join(name for name, _ in network.named_children()) or 'no layers'}"
         )
-    return layer
+    return found[-1]
 
 
 def feature_stages(network: nn.Module) -> list[Stage]:
-    """All stages but the output layer, the first one that of the pictures.
+    """All stages but the output layer, beginning at the images.
 
     Layers without weights belong to the stage before them; those before the first to the first.
 
@@ -67,7 +79,7 @@ def feature_stages(network: nn.Module) -> list[Stage]:
     head = output_layer(network)
     leading: list[nn.Module] = []
     stages: list[Stage] = []
-    for name, module in _parts(network):
+    for name, module in _parts(network, head):
         if module is head:
             continue
         if next(module.parameters(), None) is not None:
@@ -84,11 +96,12 @@ def feature_stages(network: nn.Module) -> list[Stage]:
     return stages
 
 
-def _parts(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The children in order; a backbone and its containers opened up."""
+def _parts(network: nn.Module, head: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The children in order; a backbone, its containers and what holds ``head`` opened up."""
     for name, module in network.named_children():
-        if name == "backbone" or name in _CONTAINERS:
-            for inner, part in _parts(module):
+        holds_head = module is not head and any(part is head for part in module.modules())
+        if name == "backbone" or name in _CONTAINERS or holds_head:
+            for inner, part in _parts(module, head):
                 yield f"{name}.{inner}", part
         else:
             yield name, module

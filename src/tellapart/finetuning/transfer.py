@@ -1,4 +1,4 @@
-"""The weights of a trained network, fitted to other pictures and other classes."""
+"""The weights of a trained network, fitted to other images and other classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.functional import interpolate
 
 from tellapart.errors import ConfigError
-from tellapart.finetuning.stages import output_layer
+from tellapart.finetuning.stages import output_name
 from tellapart.models.blocks import ImageShape, features_shape
 from tellapart.models.spec import Normalization
 from tellapart.wording import plural
@@ -20,8 +20,8 @@ from tellapart.wording import plural
 class TensorTransfer:
     """What became of one tensor of the new network.
 
-    ``source_shape`` is None where the source has no tensor of that name; ``how`` says in a few
-    words why it is not as it was, and is empty where it was loaded.
+    ``source_shape`` is None where the source has no tensor of that name; ``how`` is a few
+    words on why it is not as it was, empty where it was loaded.
     """
 
     name: str
@@ -33,7 +33,7 @@ class TensorTransfer:
 
 @dataclass(frozen=True)
 class ImageNetwork:
-    """A network, and the shape (channels, height, width) of the pictures it is built for."""
+    """A network, and the shape (channels, height, width) of the images it is built for."""
 
     network: nn.Module
     image_shape: ImageShape
@@ -45,12 +45,12 @@ def transfer_weights(
     """Loads the weights of ``source`` into ``target``, a network of the same kind, in place.
 
     A tensor of the same shape is copied. The first layer's kernels are fitted to other channels
-    (:func:`fit_channels`), the linear layer after a flatten to another size of picture
+    (:func:`fit_channels`), the linear layer after a flatten to another size of image
     (:func:`fit_positions`). Anything else, and the output layer, stays as ``target`` has it.
 
     Args:
         source: trained.
-        target: built for the new pictures and classes.
+        target: built for the new images and classes.
         keep_output: load the output layer too; the classes must be the same.
 
     Returns:
@@ -59,15 +59,15 @@ def transfer_weights(
     Raises:
         ConfigError: a network without an ``output`` layer, or none of whose weights fit.
     """
-    for network in (source.network, target.network):
-        output_layer(network)
+    # Of both: a source without an output layer cannot be fine-tuned either.
+    _, output = (output_name(network) for network in (source.network, target.network))
     old, new = source.network.state_dict(), target.network.state_dict()
     loaded: dict[str, torch.Tensor] = {}
     entries = []
     for name, tensor in new.items():
         given = old.get(name)
         fitted: torch.Tensor | None = None
-        if name.startswith("output.") and not keep_output:
+        if name.startswith(f"{output}.") and not keep_output:
             how = "for the new classes"
         elif given is None:
             how = "the source has none"
@@ -88,10 +88,10 @@ def transfer_weights(
 
 
 def fit_channels(kernels: torch.Tensor, channels: int) -> torch.Tensor:
-    """Kernels (outputs, inputs, height, width) for pictures of another number of channels.
+    """Kernels (outputs, inputs, height, width) for images of another number of channels.
 
     ``w'[:, j] = sum_i w[:, i] / channels``: from colour to grey the kernels are summed, from grey
-    to colour repeated in equal parts. Either way a grey picture gives what it gave before.
+    to colour repeated in equal parts. Either way a grey image gives what it gave before.
     """
     total = kernels.sum(1, keepdim=True)
     return (total / channels).repeat(1, channels, 1, 1)
@@ -120,7 +120,7 @@ def fit_positions(
 
 
 def fit_normalization(given: Normalization, channels: int) -> Normalization:
-    """A normalisation for pictures of ``channels``: its own, or where they differ their mean."""
+    """A normalisation for images of ``channels``: its own, or where they differ their mean."""
     if len(given.mean) in (1, channels):
         return given
     return Normalization((sum(given.mean) / len(given.mean),), (sum(given.std) / len(given.std),))
@@ -148,7 +148,9 @@ def _fit(
 
 
 def _before_flatten(of: ImageNetwork) -> tuple[int, ...]:
-    """The shape of one picture's features where the network flattens them; none if it does not."""
+    """The shape of one image's features where the network flattens them; none if it does not."""
+    if not isinstance(of.network, nn.Sequential):
+        return ()  # in what order somebody's own network runs its layers is not known
     layers = nn.Sequential().train(of.network.training)
     for name, layer in of.network.named_children():
         if name == "flatten":

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.models.blocks import Residual
+from tellapart.models.capture import Activation, captured
 from tellapart.models.cost import layer_multiply_adds
 
 _AFTER_ADDING = "after adding the block's input"
@@ -59,42 +60,40 @@ def trace_network(network: nn.Module, picture: Tensor) -> list[Layer]:
         network: takes (batch, channels, height, width).
         picture: float32, (channels, height, width), normalised as the network wants it.
     """
-    layers: list[Layer] = []
-    counted: set[int] = set()
-    added = {block.relu for block in network.modules() if isinstance(block, Residual)}
-
-    def note(name: str, module: nn.Module, output: Tensor) -> None:
-        own = [w for w in module.parameters(recurse=False) if id(w) not in counted]
-        counted.update(id(weight) for weight in own)
-        layers.append(
-            Layer(
-                name=name,
-                kind=type(module).__name__,
-                detail=_AFTER_ADDING if module in added else _detail(module),
-                output_shape=tuple(output.shape[1:]),
-                num_parameters=sum(weight.numel() for weight in own if weight.requires_grad),
-                multiply_adds=layer_multiply_adds(module, output.shape[1:]),
-                output=output[0].detach().clone().contiguous(),
-            )
-        )
-
-    hooks = [
-        module.register_forward_hook(
-            lambda module, _, output, name=name: note(name, module, output)
-        )
+    names = [
+        name
         for name, module in network.named_modules()
         if not list(module.children()) or list(module.parameters(recurse=False))
     ]
     was_training = network.training
     network.eval()
     try:
-        with torch.no_grad():
+        # Copies: a layer that works in place would change what the one before it gave.
+        with torch.no_grad(), captured(network, names, keep=torch.clone) as seen:
             network(picture[None])
     finally:
         network.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    return layers
+    added: set[nn.Module] = {
+        block.relu for block in network.modules() if isinstance(block, Residual)
+    }
+    counted: set[int] = set()
+    return [_layer(activation, added, counted) for activation in seen]
+
+
+def _layer(activation: Activation, added: set[nn.Module], counted: set[int]) -> Layer:
+    """A row of the list; weights in ``counted`` were counted before."""
+    module, output = activation.layer, activation.tensor
+    own = [weight for weight in module.parameters(recurse=False) if id(weight) not in counted]
+    counted.update(id(weight) for weight in own)
+    return Layer(
+        name=activation.name,
+        kind=type(module).__name__,
+        detail=_AFTER_ADDING if module in added else _detail(module),
+        output_shape=tuple(output.shape[1:]),
+        num_parameters=sum(weight.numel() for weight in own if weight.requires_grad),
+        multiply_adds=layer_multiply_adds(module, output.shape[1:]),
+        output=output[0].contiguous(),
+    )
 
 
 def _detail(module: nn.Module) -> str:

@@ -12,6 +12,7 @@ from tellapart import ops
 from tellapart.errors import ConfigError, RunError
 from tellapart.illustration.scenes import Field, Scene, products
 from tellapart.illustration.texts import bilingual
+from tellapart.models.capture import captured
 from tellapart.models.classifier import Classifier
 from tellapart.ops import Window
 from tellapart.ops.arguments import Pair
@@ -57,14 +58,14 @@ def layer_at_work(classifier: Classifier, picture: Tensor, name: str, run: str) 
         raise ConfigError(
             f"layer {name!r} of {run} is no convolution but {type(layer).__name__}; {known}"
         )
-    arrived: list[Tensor] = []
-    hook = layer.register_forward_pre_hook(lambda _, inputs: arrived.append(inputs[0][0]))
-    try:
-        with torch.inference_mode():
-            classifier.eval().plain_logits(picture[None])
-    finally:
-        hook.remove()
-    return LayerAtWork(name, layer, arrived[0].clone().contiguous())
+    # A copy: a layer that works in place would change what arrived here.
+    with (
+        torch.inference_mode(),
+        captured(classifier.network, [name], inputs=True, keep=torch.clone) as seen,
+    ):
+        classifier.eval().plain_logits(picture[None])
+    (arrived, *_) = seen[name]
+    return LayerAtWork(name, layer, arrived[0].contiguous())
 
 
 def learned_scenes(

@@ -1,6 +1,6 @@
-"""Pieces that several networks are built of.
+"""Blocks that several networks are built from.
 
-Costs are said per layer, with c channels in, o channels out and p places (pixels of the output);
+Costs are given per layer, with c channels in, o channels out and p places (pixels of the output);
 :func:`tellapart.models.cost.count_multiply_adds` counts them on a real network.
 """
 
@@ -18,10 +18,10 @@ ImageShape = tuple[int, int, int]
 
 
 class Layer(Protocol):
-    """What makes one layer of a block: a convolution of some kind, a norm and perhaps a ReLU."""
+    """A function that makes one layer of a block: a convolution, a norm and perhaps a ReLU."""
 
     def __call__(self, in_channels: int, out_channels: int, *, relu: bool = True) -> nn.Module:
-        """A layer that keeps height and width; without ``relu`` it ends on the norm."""
+        """Makes a layer that keeps height and width; without ``relu`` it ends with the norm."""
 
 
 def named(**layers: nn.Module) -> nn.Sequential:
@@ -33,7 +33,7 @@ def named(**layers: nn.Module) -> nn.Sequential:
 
 
 def features_shape(layers: nn.Module, image_shape: Sequence[int]) -> tuple[int, ...]:
-    """The shape that ``layers`` give for one picture of shape (channels, height, width).
+    """The shape that ``layers`` give for one image of shape (channels, height, width).
 
     Runs them once on zeros, on the device of their weights (``meta`` while a file is being
     loaded), so that no flatten size is ever written down by hand.
@@ -68,7 +68,7 @@ def conv_norm_relu(
         kernel_size: odd.
         stride: places between patches.
         groups: of channels that do not see one another.
-        padding: zeros around the picture; None is as many as keep its size.
+        padding: zeros around the image; None is as many as keep its size.
         pooled: halves height and width by their maxima before the norm, which then sees the maxima
             alone and has a quarter of the work.
         relu: whether negative values become 0 at the end.
@@ -103,13 +103,13 @@ def cosine_conv(
 ) -> nn.Conv2d:
     """A convolution by the lowest waves of the cosine transform, each with its negative.
 
-    Of pictures these are nearly the principal components of their patches, so a first layer of them
+    Of images these are nearly the principal components of their patches, so a first layer of them
     keeps most of what there is to see, and nothing has to be learned for it. Of one grey channel
     they stay as they are, which also spares all of the backward pass to them; of several, where
     colour is still to be found, they are where learning begins.
 
     Args:
-        in_channels: of what comes in; each has the same share in every wave.
+        in_channels: of what comes in; each has the same weight in every wave.
         out_channels: even; half of it are waves, from the mean of the patch upwards.
         kernel_size: of the patch; it must have that many waves.
         stride: places between patches.
@@ -184,7 +184,7 @@ def cut_noise(features: torch.Tensor, probability: float) -> torch.Tensor:
 
     One 64-bit draw decides eight elements, 8 bits each, where the probability is a whole number of
     256ths, else four elements: the probability is then rounded to the next 1/65536. Kept elements
-    are divided by the share that is really kept, so the mean is exact.
+    are divided by the fraction that is really kept, so the mean is exact.
     """
     bits, dtype = (8, torch.int8) if (probability * 256).is_integer() else (16, torch.int16)
     num_values = 2**bits
@@ -250,7 +250,7 @@ class Ghost(nn.Module):
 
 
 def _scores(channels: int, num_scores: int, reduction: int) -> nn.Sequential:
-    """Pictures to ``num_scores`` numbers each, from the channels' means over all places."""
+    """Images to ``num_scores`` numbers each, from the channels' means over all places."""
     num_hidden = max(1, channels // reduction)
     return named(
         mean=nn.AdaptiveAvgPool2d(1),
@@ -286,7 +286,7 @@ class SqueezeExcitation(nn.Module):
 
 
 class DynamicConvolution(nn.Module):
-    """A 3x3 convolution whose kernel is, for each picture, another mean of ``num_kernels``.
+    """A 3x3 convolution whose kernel is, for each image, another mean of ``num_kernels``.
 
     Cost with K kernels and h = c/4: 9Kco + ch + h + hK + K parameters; 9cop multiply-adds for the
     convolution, 9Kco to mix its kernel and ch + hK to choose the mixture.
@@ -295,9 +295,9 @@ class DynamicConvolution(nn.Module):
         in_channels: of what comes in.
         out_channels: of what goes out.
         num_kernels: that are mixed.
-        temperature: scores are divided by it before the softmax. High, every kernel has a share in
-            every picture and so learns; the paper lets it fall from 30 to 1 in the first ten
-            epochs, here it stays.
+        temperature: scores are divided by it before the softmax. If it is high, every kernel has
+            a part in every image and so learns; the paper lets it fall from 30 to 1 in the first
+            ten epochs, here it stays.
 
     Source: Chen et al., "Dynamic Convolution: Attention over Convolution Kernels", 2020,
     arXiv:1912.03458, section 3.
@@ -316,12 +316,12 @@ class DynamicConvolution(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(batch, in_channels, height, width) to (batch, out_channels, height, width)."""
-        fractions = self.fractions(features)
+        attention = self.attention(features)
         if torch.compiler.is_exporting():
-            return self._mix_outputs(features, fractions)
+            return self._mix_outputs(features, attention)
         # (batch, K) @ (K, outputs * channels * 9)
-        kernels = fractions @ self.weight.reshape(self.num_kernels, -1)
-        # One picture to each group: a convolution has one kernel per output, not per picture.
+        kernels = attention @ self.weight.reshape(self.num_kernels, -1)
+        # One image to each group: a convolution has one kernel per output, not per image.
         outputs = functional.conv2d(
             features.reshape(1, -1, *features.shape[2:]),
             kernels.view(-1, *self.weight.shape[1:]),
@@ -330,16 +330,16 @@ class DynamicConvolution(nn.Module):
         )
         return outputs.view(len(features), -1, *features.shape[2:])
 
-    def fractions(self, features: torch.Tensor) -> torch.Tensor:
-        """Each kernel's part in the mixture: (batch, num_kernels), rows that add up to 1."""
-        fractions: torch.Tensor = self.softmax(self.scores(features) / self.temperature)
-        return fractions
+    def attention(self, features: torch.Tensor) -> torch.Tensor:
+        """Each kernel's weight in the mean: (batch, num_kernels), rows that add up to 1."""
+        attention: torch.Tensor = self.softmax(self.scores(features) / self.temperature)
+        return attention
 
-    def _mix_outputs(self, features: torch.Tensor, fractions: torch.Tensor) -> torch.Tensor:
+    def _mix_outputs(self, features: torch.Tensor, attention: torch.Tensor) -> torch.Tensor:
         """The same by linearity, for formats in which groups cannot follow the batch's size."""
         outputs = functional.conv2d(features, self.weight, padding=1)
         by_kernel = torch.unflatten(outputs, 1, (self.num_kernels, -1))  # (batch, K, outputs, h, w)
-        return (by_kernel * fractions[:, :, None, None, None]).sum(1)
+        return (by_kernel * attention[:, :, None, None, None]).sum(1)
 
 
 def dynamic_conv(in_channels: int, out_channels: int, *, relu: bool = True) -> nn.Sequential:

@@ -1,17 +1,15 @@
-"""What a network costs on one picture: the multiply-adds of each layer."""
+"""What a network costs on one image: the multiply-adds of each layer."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from math import prod
 
-import torch
 from torch import nn
-from torch.utils.hooks import RemovableHandle
 
 from tellapart.errors import ConfigError
 from tellapart.models.blocks import DynamicConvolution, features_shape
+from tellapart.models.capture import captured
 from tellapart.models.from_scratch import (
     ConvolutionFromScratch,
     DynamicConvolutionFromScratch,
@@ -20,13 +18,13 @@ from tellapart.models.from_scratch import (
 
 
 def count_multiply_adds(network: nn.Module, image_shape: Sequence[int]) -> dict[str, int]:
-    """Multiplications, each with its addition, that a forward pass over one picture takes.
+    """Multiplications, each with its addition, that a forward pass over one image takes.
 
     Counts matrix products and convolutions, as the papers do; norms, activations, pooling and
     sums of whole maps are left out. The network runs once on zeros.
 
     Args:
-        network: float pictures (batch, channels, height, width) to anything.
+        network: float images (batch, channels, height, width) to anything.
         image_shape: channels, height, width.
 
     Returns:
@@ -39,25 +37,23 @@ def count_multiply_adds(network: nn.Module, image_shape: Sequence[int]) -> dict[
         >>> count_multiply_adds(nn.Sequential(nn.Conv2d(1, 8, 3)), (1, 28, 28))
         {'0': 48672}
     """
+    layers = [name for name, layer in network.named_modules() if _has_products(name, layer)]
     counts: dict[str, int] = {}
-    handles: list[RemovableHandle] = []
-    try:
-        for name, layer in network.named_modules():
-            if _has_products(name, layer):
-                handles.append(layer.register_forward_hook(partial(_record, counts, name)))
+    with captured(network, layers) as seen:
         features_shape(network, image_shape)
-    finally:
-        for handle in handles:
-            handle.remove()
+    for activation in seen:
+        # A layer that is used twice costs twice.
+        cost = layer_multiply_adds(activation.layer, activation.tensor.shape[1:])
+        counts[activation.name] = counts.get(activation.name, 0) + cost
     return counts
 
 
 def layer_multiply_adds(layer: nn.Module, output_shape: Sequence[int]) -> int:
-    """What one layer takes for one picture; 0 for one without products, such as a norm.
+    """What one layer takes for one image; 0 for one without products, such as a norm.
 
     Args:
         layer: alone: of a block's parts, those that are layers themselves are not counted.
-        output_shape: of what it gives for one picture, without the batch.
+        output_shape: of what it gives for one image, without the batch.
     """
     if not isinstance(layer, _WITH_PRODUCTS):
         return 0
@@ -65,17 +61,6 @@ def layer_multiply_adds(layer: nn.Module, output_shape: Sequence[int]) -> int:
     inner_products = prod(output_shape) * layer.weight[0].numel()
     mixes_kernels = isinstance(layer, DynamicConvolution | DynamicConvolutionFromScratch)
     return inner_products + (layer.weight.numel() if mixes_kernels else 0)
-
-
-def _record(
-    counts: dict[str, int],
-    name: str,
-    layer: nn.Module,
-    _inputs: tuple[torch.Tensor, ...],
-    outputs: torch.Tensor,
-) -> None:
-    # A layer that is used twice costs twice.
-    counts[name] = counts.get(name, 0) + layer_multiply_adds(layer, outputs.shape[1:])
 
 
 def _has_products(name: str, layer: nn.Module) -> bool:

@@ -5,7 +5,7 @@ every gradient, comes from an operation that is written out in this package. A n
 have the same weights, name by name and shape by shape, and are the same function: a classifier
 that was trained on one is loaded onto the other as it is.
 
-Dropout multiplies by noise and takes no operation from there, because it draws the very noise of
+Dropout multiplies by noise and takes no operation from there, because it draws exactly the noise of
 the layer it replaces: on a processor both lose the same features in the same step, and their losses
 can be compared number by number. (On a GPU torch draws inside a kernel of its own, so there the
 noise is another, of the same distribution.)
@@ -101,9 +101,9 @@ class DynamicConvolutionFromScratch(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(batch, in_channels, height, width) to (batch, out_channels, height, width)."""
-        fractions = self.softmax(self.scores(features) / self.temperature)
+        attention = self.softmax(self.scores(features) / self.temperature)
         # (batch, outputs * channels * 9)
-        kernels = ops.linear(fractions, self.weight.reshape(self.num_kernels, -1).T)
+        kernels = ops.linear(attention, self.weight.reshape(self.num_kernels, -1).T)
         outputs = ops.conv2d(
             features.reshape(1, -1, *features.shape[2:]),
             kernels.view(-1, *self.weight.shape[1:]),
@@ -129,7 +129,7 @@ class DropoutFromScratch(nn.Module):
         return features * self._noise(features)
 
     def _noise(self, features: torch.Tensor) -> torch.Tensor:
-        """0 where something is dropped, else 1 / (share that is kept)."""
+        """0 where something is dropped, else 1 / (fraction that is kept)."""
         if self.cuts_noise and blocks.cuts_noise(features, self.probability):
             return blocks.cut_noise(features, self.probability)
         noise = torch.empty_like(features)
@@ -212,7 +212,7 @@ def from_scratch(network: nn.Module) -> nn.Module:
     The twin holds the same weights and buffers, not copies of them: training one trains the other.
 
     Args:
-        network: of torch's layers and the blocks of this package, e.g. any network of the zoo.
+        network: of torch's layers and the blocks of this package, e.g. any of the registry.
 
     Raises:
         ConfigError: a layer, or a setting of one, that has no twin.

@@ -1,4 +1,4 @@
-"""The networks of this package's own recipes, and those that show what a block is worth.
+"""The networks of this package's own recipes, and those that compare the blocks.
 
 Each is a builder, as `tellapart.models.registry` describes them.
 """
@@ -25,7 +25,7 @@ from tellapart.models.blocks import (
     separable_conv,
 )
 
-# What leaves 2x2 at the last norm: on 1x1 it refuses a last batch of one picture.
+# What leaves 2x2 at the last norm: on 1x1 it refuses a last batch of one image.
 _SMALLEST_RESIDUAL_SIDE = 8
 # How many times the first layer's channels each further halving has.
 _PHOTO_WIDENING = (2, 3, 4, 6)
@@ -38,7 +38,7 @@ _MOST_WAVES = 25
 def small_residual(shape: ImageShape, num_classes: int, *, width: int = 32) -> nn.Sequential:
     """Convolution, pool, then two stages of a residual block each, and a mean over positions.
 
-    Takes pictures of any size from 8x8 on: the mean over positions fixes the features' number.
+    Takes images of any size from 8x8 on: the mean over positions fixes the features' number.
     Cost on 28x28 with width 32: 0.17 million parameters, 21.9 million multiply-adds.
     """
     return _two_stages(shape, num_classes, width, conv_norm_relu)
@@ -106,10 +106,10 @@ def quick(
 ) -> nn.Sequential:
     """Fixed cosine waves 5x5 in steps of 2, ReLU, conv 3x3, pool, norm, ReLU, linear, ReLU, linear.
 
-    Little work per picture. The first layer is not learned where pictures are grey, so nothing is
-    computed backwards through it. Norm and ReLU come after the pooling, where they have a quarter
-    of the work; for ReLU that changes nothing: the maximum of rectified numbers is the rectified
-    maximum. Takes pictures from 16x16 on.
+    It does little work per image. The first layer is not learned where images are grey, so nothing
+    is computed backwards through it. Norm and ReLU come after the pooling, where they have a
+    quarter of the work; for ReLU that changes nothing: the maximum of rectified numbers is the
+    rectified maximum. Takes images from 16x16 on.
     Cost on 28x28 with the defaults: 0.11 million parameters, 0.62 million multiply-adds.
     """
     _require_sides(shape, _SMALLEST_QUICK_SIDE)
@@ -144,7 +144,7 @@ def small_vgg(
 
     All but the fourth convolution leave out the border instead of padding it, which spares work
     where it is most, on 28x28 more than half of all; what that did to accuracy stands in
-    docs/decisions/accuracy-in-minutes.md. Takes pictures from 28x28 on; of those, 2x2 places are
+    docs/decisions/accuracy-in-minutes.md. Takes images from 28x28 on; of those, 2x2 places are
     left at the end, of larger ones more.
     Cost on 28x28 with the defaults: 0.24 million parameters, 6.2 million multiply-adds.
 
@@ -185,7 +185,7 @@ def padded_vgg(
 
     As many weights as ``small-vgg`` and nearly five times its work: no convolution leaves out the
     border, to which things reach where digits do not, and the second one still sees every pixel.
-    What that did to accuracy stands in docs/decisions/things-in-minutes.md. Takes pictures from 8x8
+    What that did to accuracy stands in docs/decisions/things-in-minutes.md. Takes images from 8x8
     on.
     Cost on 28x28 with the defaults: 0.24 million parameters, 28.6 million multiply-adds.
 
@@ -214,7 +214,7 @@ def padded_vgg(
 def tiny_vgg(shape: ImageShape, num_classes: int) -> nn.Sequential:
     """Six conv 3x3 of 10, 12, pool, 14, 16, pool, 16 and 16 channels, mean, linear.
 
-    In the manner of ``small-vgg``, with a 25th of its weights. Takes pictures from 28x28 on.
+    In the manner of ``small-vgg``, with a 25th of its weights. Takes images from 28x28 on.
     Cost on 28x28: 9,644 weights; 0.01 million parameters, 1.0 million multiply-adds.
     """
     _require_sides(shape, _SMALLEST_VGG_SIDE)
@@ -235,7 +235,7 @@ def photo_residual(shape: ImageShape, num_classes: int, *, width: int = 24) -> n
     """Up to five halvings of height and width, a residual block after each but the first two.
 
     For photographs of 64 to 224 pixels: what is early and large is thin, so most of the work is
-    done where a place stands for 8x8 pixels and more. Pictures below 32 pixels are halved less
+    done where a place stands for 8x8 pixels and more. Images below 32 pixels are halved less
     often, until 2x2 places are left; it takes them from 8x8 on.
     Cost on 3x128x128 with width 24: 0.86 million parameters, 67.7 million multiply-adds.
     """

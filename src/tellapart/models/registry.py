@@ -1,8 +1,9 @@
 """The networks that a recipe can name, and how one is built from its name.
 
-A builder takes the pictures' shape, the number of classes and its own arguments, and gives a
-network from float pictures (batch, channels, height, width) to logits (batch, classes). Its last
-layer is called ``output``: fine-tuning replaces that one and nothing else.
+A builder takes the images' shape, the number of classes and its own arguments, and gives a network
+from float images (batch, channels, height, width) to logits (batch, classes). Its last layer is
+called ``output``: fine-tuning replaces that one and nothing else. A person's own network,
+``my_nets.py:Net``, is built by :mod:`tellapart.models.own_network` instead.
 """
 
 from __future__ import annotations
@@ -17,6 +18,9 @@ from tellapart.config import Scalar
 from tellapart.errors import ConfigError
 from tellapart.models import networks, tutorial_networks
 from tellapart.models.blocks import ImageShape
+from tellapart.models.own_network import build_own, is_own, require_typed
+from tellapart.models.timm_networks import PREFIX as TIMM_PREFIX
+from tellapart.models.timm_networks import build_timm
 from tellapart.wording import did_you_mean
 
 Builder = Callable[..., nn.Sequential]
@@ -41,25 +45,39 @@ NETWORKS: Mapping[str, Builder] = {
 
 
 def build_network(
-    name: str, shape: ImageShape, num_classes: int, arguments: Mapping[str, Scalar]
-) -> nn.Sequential:
-    """The network called ``name`` for pictures of ``shape`` (channels, height, width).
+    name: str,
+    shape: ImageShape,
+    num_classes: int,
+    arguments: Mapping[str, Scalar],
+    own: str | None = None,
+) -> nn.Module:
+    """The network called ``name``, in training mode.
 
     Weights are drawn from torch's global generator, as torch's layers do.
 
-    Raises:
-        ConfigError: an unknown name or argument, an argument of the wrong type, or pictures too
-            small for the network.
-    """
-    if name.startswith("timm:"):
-        # Imported here: it builds on this module, and needs what is installed for it alone.
-        from tellapart.finetuning.pretrained import build_timm
+    Args:
+        name: one of `NETWORKS`, ``timm:NAME``, or the place of a person's own, ``my_nets.py:Net``.
+        shape: channels, height and width of the images.
+        num_classes: of the logits.
+        arguments: what the builder takes besides, by name.
+        own: the place of a person's own network, as the person typed it in this process. Without
+            it none is imported, whatever ``name`` is: that may come from a file.
 
+    Raises:
+        ConfigError: an unknown name or argument, an argument of the wrong type, images that the
+            network cannot take, or one's own network that was not typed or does not work.
+    """
+    spelling = require_typed(name, own)
+    if is_own(name):
+        return build_own(spelling, shape, num_classes, arguments)
+    if name.startswith(TIMM_PREFIX):
         if arguments:
             raise ConfigError(f"network {name!r} takes no arguments, got {', '.join(arguments)}")
-        return build_timm(name.removeprefix("timm:"), shape, num_classes)
+        return build_timm(name.removeprefix(TIMM_PREFIX), shape, num_classes)
     if name not in NETWORKS:
         hint = did_you_mean(name, NETWORKS, otherwise="known: " + ", ".join(NETWORKS))
+        if name.endswith(".py"):
+            hint = f"; of a file name the class or function too, as {name}:Net"
         raise ConfigError(f"unknown network {name!r}{hint}")
     builder = NETWORKS[name]
     _check_arguments(name, builder, arguments)
@@ -67,7 +85,7 @@ def build_network(
         return builder(shape, num_classes, **arguments)
     except RuntimeError as error:
         raise ConfigError(
-            f"network {name!r} cannot take pictures of (channels, height, width) {tuple(shape)}: "
+            f"network {name!r} cannot take images of (channels, height, width) {tuple(shape)}: "
             f"{str(error).splitlines()[0]}"
         ) from None
 
@@ -101,8 +119,9 @@ def seeded_network(
     num_classes: int,
     arguments: Mapping[str, Scalar],
     seed: int,
-) -> nn.Sequential:
+    own: str | None = None,
+) -> nn.Module:
     """:func:`build_network` with weights drawn from ``seed``; the global generator is as before."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return build_network(name, shape, num_classes, arguments)
+        return build_network(name, shape, num_classes, arguments, own)

@@ -11,7 +11,7 @@ from tellapart.ops.activation import leaky_relu, log_softmax, relu, sigmoid, sof
 from tellapart.ops.convolution import conv2d
 from tellapart.ops.dropout import channel_dropout, dropout
 from tellapart.ops.linear import linear
-from tellapart.ops.loss import cross_entropy
+from tellapart.ops.loss import cross_entropy, squared_error
 from tellapart.ops.normalization import batch_norm, layer_norm
 from tellapart.ops.pooling import avg_pool2d, global_avg_pool2d, max_pool2d
 from tellapart.ops.transposed_convolution import conv_transpose2d
@@ -37,5 +37,6 @@ __all__ = [
     "sigmoid",
     "sliding_windows",
     "softmax",
+    "squared_error",
     "tanh",
 ]

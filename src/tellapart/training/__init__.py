@@ -1,1 +1,1 @@
-"""The training loop and what moves it: optimiser, schedule, early stopping."""
+"""The training loop and what moves it: optimizer, schedule, early stopping, resuming."""

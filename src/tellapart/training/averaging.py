@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -11,15 +12,15 @@ from torch import nn
 class WeightAverage:
     """An exponential moving average of weights and of batch norm's statistics.
 
-    The statistics are averaged like the weights: taken from the live network they would belong to
-    other weights and cost accuracy. Early steps count for more: the decay in step ``n`` is at most
-    ``(1 + n) / (10 + n)``, so the random start is soon forgotten.
+    The statistics are averaged as the weights are: those of the live network belong to other
+    weights, and using them would cost accuracy. The decay in step ``n`` is at most
+    ``(1 + n) / (10 + n)``, so that the random start is soon forgotten.
 
     Source: Polyak and Juditsky, "Acceleration of Stochastic Approximation by Averaging", 1992.
 
     Args:
         network: copied as the average's start.
-        decay: what a step keeps of the average, 0 to 1.
+        decay: the fraction of the average that a step keeps, 0 to 1.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -37,6 +38,15 @@ class WeightAverage:
             torch._foreach_lerp_(self._averaged, _tensors(network, floating=True), 1 - decay)
             for ours, theirs in zip(self._copied, _tensors(network, floating=False), strict=True):
                 ours.copy_(theirs)
+
+    def restore(self, weights: Mapping[str, torch.Tensor], num_steps: int) -> None:
+        """Takes up an average that had seen ``num_steps`` steps.
+
+        Raises:
+            RuntimeError: weights of another network.
+        """
+        self.network.load_state_dict(weights)
+        self.num_steps = num_steps
 
 
 def _tensors(network: nn.Module, *, floating: bool) -> list[torch.Tensor]:

@@ -1,4 +1,4 @@
-"""Classes of unequal size: what a picture of each counts, how often it comes, what to stop on."""
+"""Classes of unequal size: weights in the loss, balanced sampling, and what to stop on."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from tellapart.data.quality.audit import IMBALANCE_RATIO, imbalance_ratio
 
 
 def balanced_weights(train: ImageSet) -> torch.Tensor:
-    """What a picture of each class counts: float32 (classes,), ``n / (classes * n_class)``.
+    """The weight of each class in the loss: float32 (classes,), ``n / (classes * n_class)``.
 
-    The mean over the pictures is 1. A class with no picture counts 0.
+    The mean over all images is 1. A class without images has weight 0.
     """
     counts = torch.tensor(train.class_counts(), dtype=torch.float64)
     weights = len(train) / (int((counts > 0).sum()) * counts)
@@ -19,13 +19,13 @@ def balanced_weights(train: ImageSet) -> torch.Tensor:
 
 
 def balanced_order(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """As many indices as there are labels, drawn so that every class comes equally often.
+    """As many indices as there are labels, drawn so that every class is drawn equally often.
 
-    A class is drawn evenly, then one of its pictures, with replacement: of a small class each
-    picture comes several times an epoch, of a large one some do not come at all.
+    A class is drawn, all with one probability, then one of its images, with replacement: an image
+    of a small class is drawn several times an epoch, some of a large class not at all.
 
     Args:
-        labels: int64 (pictures,), on the CPU.
+        labels: int64 (images,), on the CPU.
         generator: on the CPU.
     """
     by_class = labels.argsort(stable=True)
@@ -41,7 +41,8 @@ def balanced_order(labels: torch.Tensor, generator: torch.Generator) -> torch.Te
 def stop_metric(asked: str, train: ImageSet) -> str:
     """``loss``, ``accuracy`` or ``macro-f1``: what is asked for, or what fits the classes.
 
-    Where classes are uneven, loss and accuracy speak of the large ones; macro F1 of all alike.
+    Of classes of very different size, loss and accuracy measure mostly the large ones; macro F1
+    weighs all classes alike.
     """
     if asked != "auto":
         return asked

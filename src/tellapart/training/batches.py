@@ -1,4 +1,4 @@
-"""Pictures on their way to the device, a batch at a time."""
+"""Images on their way to the device, a batch at a time."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import torch
 from tellapart.data.image_set import ImageSet
 from tellapart.data.images.mapping import announce_rows
 
-# Of a GPU's free memory, what a data set may take; the rest is for the network's features.
+# The fraction of a GPU's free memory that a data set may take; the rest is for activations.
 _LARGEST_FRACTION = 0.5
-# Of a mapped set; several, so that a disk that is slow for a moment keeps nobody waiting.
+# Batches that are read ahead from a mapped file; several, to even out a disk's slow moments.
 _BATCHES_AHEAD = 4
 
 
 def placed(image_set: ImageSet, device: torch.device) -> ImageSet:
-    """The pictures on ``device``; those mapped from a file stay there where they are too many."""
+    """The images on ``device``; those mapped from a file stay in it where they are too many."""
     if image_set.mapped and device.type == "cuda":
         free_bytes, _ = torch.cuda.mem_get_info(device)
         if image_set.images.numel() > _LARGEST_FRACTION * free_bytes:
@@ -29,14 +29,14 @@ def placed(image_set: ImageSet, device: torch.device) -> ImageSet:
 def batches_of(
     train: ImageSet, batches: Sequence[torch.Tensor], device: torch.device
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """The pictures and labels of each batch of indices (int64, beside the labels), on ``device``.
+    """The images and labels of each batch of indices (int64, beside the labels), on ``device``.
 
-    Of a set that is mapped from a file, the next batches are read while the network is busy with
-    this one, so a set that is larger than memory is learned from nearly as fast as one that is not.
+    Of a set that is mapped from a file, the next batches are read while the network works on this
+    one, so that a set larger than memory is trained on nearly as fast as one that fits.
     """
 
     def gather(indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        # Five times as fast as indexing, which moves one number at a time.
+        # `index_select` copies whole images; indexing moves one number at a time, 5 times slower.
         images = train.images.index_select(0, indices)
         return images.to(device), train.labels[indices].to(device)
 

@@ -8,7 +8,7 @@ import torch
 
 
 class EarlyStopping:
-    """Watches the validation loss, or what stands for it; keeps the weights of its best epoch.
+    """Watches the validation loss, or a figure in its place, and keeps the best epoch's weights.
 
     Args:
         patience: epochs without a lower loss after which training stops; 0 never stops.
@@ -21,11 +21,19 @@ class EarlyStopping:
         self.best_weights: dict[str, torch.Tensor] = {}
 
     def observe(self, epoch: int, loss: float, weights: Mapping[str, torch.Tensor]) -> None:
-        """Takes note of an epoch's validation loss; copies ``weights`` where it is the lowest."""
+        """Records an epoch's validation loss; copies ``weights`` where it is the lowest so far."""
         if self.patience and loss < self.best_loss:
             self.best_epoch, self.best_loss = epoch, loss
             self.best_weights = {name: tensor.clone() for name, tensor in weights.items()}
 
     def should_stop(self, epoch: int) -> bool:
-        """Whether ``epoch`` is the last one worth training."""
+        """Whether training is to stop after ``epoch``."""
         return bool(self.patience) and epoch - self.best_epoch >= self.patience
+
+    def restore(
+        self, best_epoch: int, best_loss: float | None, best_weights: Mapping[str, torch.Tensor]
+    ) -> None:
+        """Takes up where another one was; ``best_loss`` is None before the first epoch."""
+        self.best_epoch = best_epoch
+        self.best_loss = float("inf") if best_loss is None else best_loss
+        self.best_weights = dict(best_weights)

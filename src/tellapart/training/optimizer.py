@@ -1,20 +1,54 @@
-"""The optimiser that a recipe asks for."""
+"""The optimizer that a recipe asks for."""
 
 from __future__ import annotations
 
-import inspect
-import sys
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import torch
 from torch import nn
 
-from tellapart.config import OptimizerRecipe
+from tellapart.config import OPTIMIZER_FIELDS, OptimizerRecipe
+from tellapart.training.lion import Lion
+from tellapart.training.muon import Muon
+from tellapart.training.torch_internals import without_compiler_import
 
-_MARK = "__dynamo_disable"
+Builder = Callable[..., torch.optim.Optimizer]
+Groups = list[dict[str, Any]]
+
+
+def _sgd(groups: Groups, lr: float, *, momentum: float, nesterov: bool) -> torch.optim.Optimizer:
+    return torch.optim.SGD(groups, lr=lr, momentum=momentum, nesterov=nesterov, fused=True)
+
+
+def _adam(groups: Groups, lr: float, *, beta1: float, beta2: float) -> torch.optim.Optimizer:
+    return torch.optim.Adam(groups, lr=lr, betas=(beta1, beta2), fused=True)
+
+
+def _adamw(groups: Groups, lr: float, *, beta1: float, beta2: float) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(groups, lr=lr, betas=(beta1, beta2), fused=True)
+
+
+def _lion(groups: Groups, lr: float, *, beta1: float, beta2: float) -> torch.optim.Optimizer:
+    return Lion(groups, lr=lr, betas=(beta1, beta2))
+
+
+def _muon(groups: Groups, lr: float, *, beta1: float, beta2: float) -> torch.optim.Optimizer:
+    return Muon(groups, lr=lr, betas=(beta1, beta2))
+
+
+# By the name in a recipe. A builder takes groups of weights (each with its weight decay), the
+# learning rate, and by their own names the recipe's fields that `config.OPTIMIZER_FIELDS` lists.
+# What an optimizer keeps from step to step `training.state` asks of the optimizer itself.
+# `fused` makes one pass over memory instead of one per arithmetic operation.
+OPTIMIZERS: Mapping[str, Builder] = {
+    "sgd": _sgd,
+    "adam": _adam,
+    "adamw": _adamw,
+    "lion": _lion,
+    "muon": _muon,
+}
 
 
 def decayed_weights(network: nn.Module) -> list[nn.Parameter]:
@@ -32,76 +66,48 @@ def build_optimizer(
     rate_factors: Mapping[str, float] | None = None,
     undecayed: Collection[str] = (),
 ) -> torch.optim.Optimizer:
-    """The optimiser over a network's trainable weights; its rate is set before every step.
+    """The optimizer over a network's trainable weights; its rate is set before every step.
 
     Args:
-        recipe: the rule of the step.
+        recipe: names the optimizer and its numbers.
         network: weights that need no gradient now are left out for good.
-        rate_factors: what a weight's rate is multiplied by, by name; 1 where nothing is said.
+        rate_factors: what a weight's rate is multiplied by, by name; 1 for those left out.
         undecayed: names of weights that weight decay leaves alone besides biases and norms.
+    """
+    fields = {name: getattr(recipe, name) for name in OPTIMIZER_FIELDS[recipe.name]}
+    groups = _groups(network, recipe.weight_decay, rate_factors or {}, undecayed)
+    with without_compiler_import():
+        return OPTIMIZERS[recipe.name](groups, recipe.learning_rate, **fields)
+
+
+def _groups(
+    network: nn.Module,
+    weight_decay: float,
+    rate_factors: Mapping[str, float],
+    undecayed: Collection[str],
+) -> Groups:
+    """Weights that are decayed alike and move at one rate, in an order of their own.
+
+    A saved state goes by the number of the weight, so the order must not depend on anything else.
     """
     pulled = {id(weight) for weight in decayed_weights(network)}
     members: defaultdict[tuple[bool, float], list[nn.Parameter]] = defaultdict(list)
     for name, weight in network.named_parameters():
         if weight.requires_grad:
             is_decayed = id(weight) in pulled and name not in undecayed
-            members[not is_decayed, (rate_factors or {}).get(name, 1.0)].append(weight)
-    # In an order of their own: an optimiser's saved memory goes by the number of the weight.
-    groups: list[dict[str, Any]] = [
+            members[not is_decayed, rate_factors.get(name, 1.0)].append(weight)
+    return [
         {
-            "params": members[key],
-            "weight_decay": 0.0 if key[0] else recipe.weight_decay,
-            "rate_factor": key[1],
+            "params": members[is_spared, factor],
+            "weight_decay": 0.0 if is_spared else weight_decay,
+            "rate_factor": factor,
         }
-        for key in sorted(members)
+        for is_spared, factor in sorted(members)
     ]
-    with _no_compiler_import():
-        # `fused` makes one pass over memory instead of one per arithmetic operation.
-        if recipe.name == "sgd":
-            return torch.optim.SGD(
-                groups,
-                lr=recipe.learning_rate,
-                momentum=recipe.momentum,
-                nesterov=recipe.nesterov,
-                fused=True,
-            )
-        kind = torch.optim.AdamW if recipe.name == "adamw" else torch.optim.Adam
-        betas = (recipe.beta1, recipe.beta2)
-        return kind(groups, lr=recipe.learning_rate, betas=betas, fused=True)
-
-
-@contextmanager
-def _no_compiler_import() -> Iterator[None]:
-    """Makes an optimiser without torch's compiler being imported for it, which takes 0.8 s.
-
-    torch marks ``add_param_group`` as not to be compiled the first time it is called, and imports
-    the compiler to do so. A method that bears the mark already is called as it is; the mark is
-    taken off again, so that whoever compiles later finds torch as it was. Where torch keeps no such
-    mark, or the compiler is there, nothing is done and nothing is lost but the time.
-    """
-    method = getattr(torch.optim.Optimizer.add_param_group, "__wrapped__", None)
-    if method is None or "torch._dynamo" in sys.modules or hasattr(method, _MARK):
-        yield
-        return
-    setattr(method, _MARK, method)
-    try:
-        yield
-    finally:
-        delattr(method, _MARK)
-
-
-def take_step(optimizer: torch.optim.Optimizer) -> None:
-    """``optimizer.step()`` from inside its wrappers, which import the compiler and nothing else.
-
-    They serve hooks, the profiler and differentiable steps; none of these is used here.
-    """
-    step = inspect.unwrap(type(optimizer).step)
-    with torch.no_grad():
-        step(optimizer)
 
 
 def clear_gradients(weights: Iterable[nn.Parameter]) -> None:
-    """Forgets the last step's gradients, as ``zero_grad`` does without importing the compiler."""
+    """Drops the last step's gradients, as ``zero_grad`` does without importing the compiler."""
     for weight in weights:
         weight.grad = None
 

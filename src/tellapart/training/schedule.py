@@ -15,7 +15,7 @@ class Schedule:
     Args:
         recipe: which curve, and its numbers.
         learning_rate: the highest rate.
-        steps_per_epoch: optimiser steps in one pass.
+        steps_per_epoch: optimizer steps in one pass.
         num_epochs: passes in all.
 
     >>> halfway = Schedule(ScheduleRecipe(name="cosine"), 0.1, steps_per_epoch=10, num_epochs=2)
@@ -51,5 +51,5 @@ class Schedule:
 
 
 def _cosine(fraction: float, final_factor: float) -> float:
-    """From 1 at share 0 to ``final_factor`` at share 1, along half a cosine."""
+    """From 1 at fraction 0 to ``final_factor`` at fraction 1, along half a cosine."""
     return final_factor + (1 - final_factor) * (1 + math.cos(math.pi * fraction)) / 2

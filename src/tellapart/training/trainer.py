@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.functional import cross_entropy
 from torch.nn.utils import clip_grad_norm_
 
 from tellapart.config import Recipe
@@ -20,7 +19,6 @@ from tellapart.errors import ConfigError, DivergedError
 from tellapart.evaluation import predict_logits
 from tellapart.evaluation.metrics import confusion_matrix, precision_recall
 from tellapart.finetuning.freezing import FineTuning
-from tellapart.models.checkpoint import optimizer_tensors, restore_optimizer, split_prefix
 from tellapart.models.classifier import Classifier
 from tellapart.runtime import Runtime, Stopwatch, derived_seed, generator, place
 from tellapart.training.averaging import WeightAverage
@@ -34,23 +32,30 @@ from tellapart.training.optimizer import (
     decayed_weights,
     l1_penalty,
     set_learning_rate,
-    take_step,
 )
 from tellapart.training.schedule import Schedule
+from tellapart.training.state import (
+    TrainingState,
+    optimizer_state,
+    refusing_misfits,
+    restore_optimizer,
+)
+from tellapart.training.torch_internals import take_step
 
-# Called now and then inside an epoch with (pictures done, pictures in the epoch, mean loss so far).
+# Called now and then inside an epoch with (images done, images in the epoch, mean loss so far).
 StepCallback = Callable[[int, int, float], None]
-# Looking at the loss makes a GPU wait for its queue; on a processor this is as good as always.
+# Reading the loss makes a GPU finish its queue first, so it is not read at every step.
 _STEPS_BETWEEN_LOOKS = 20
 
 
 @dataclass(frozen=True)
 class EpochReport:
-    """What one epoch came to; one row of ``metrics.csv``.
+    """The figures of one epoch; one row of ``metrics.csv``.
 
-    ``train_loss`` and ``train_accuracy`` are means over the epoch, while the weights moved and with
-    dropout on, each picture seen once; validation is by the classifier's own views. ``seconds`` is
-    the training loop alone, without validation and saving.
+    ``train_loss`` and ``train_accuracy`` are means over the epoch's batches, each measured just
+    before its step, with dropout and augmentation on. Validation is measured after the epoch, by
+    the classifier's own views. ``seconds`` is the training loop alone, without validation and
+    saving.
     """
 
     epoch: int
@@ -68,13 +73,13 @@ class Trainer:
     """Trains a classifier in place and yields a report per epoch.
 
     Everything random in epoch ``e`` is a function of (seed, e), so an epoch that is run again after
-    a restart draws the same shuffle and the same dropout; with weights and the optimiser's memory
+    a restart draws the same shuffle and the same dropout; with the weights and the optimizer state
     restored, the numbers that follow are the same bit for bit.
 
     Args:
         classifier: changed in place.
-        train: pictures to learn from.
-        validation: pictures to choose by, or None.
+        train: images to train on.
+        validation: images to choose by, or None.
         recipe: what to do.
         runtime: where to do it.
         teacher: a trained classifier to learn from as well, or None.
@@ -96,7 +101,7 @@ class Trainer:
         if settings.batch_size > len(train):
             raise ConfigError(
                 f"batch_size {settings.batch_size} is larger than the train split "
-                f"({len(train)} pictures); set training.batch_size to at most {len(train)}"
+                f"({len(train)} images); set training.batch_size to at most {len(train)}"
             )
         self.classifier = place(classifier, runtime)
         self.train = placed(train, runtime.device)
@@ -126,6 +131,7 @@ class Trainer:
             teacher,
             runtime,
             weights.to(runtime.device) if weights is not None else None,
+            settings.loss,
         )
         decay = recipe.averaging.decay
         self.average = WeightAverage(classifier.network, decay) if decay else None
@@ -133,10 +139,10 @@ class Trainer:
         self.history: list[EpochReport] = []
 
     def epochs(self, on_step: StepCallback | None = None) -> Iterator[EpochReport]:
-        """Trains epoch after epoch until the recipe, or early stopping, says it is enough.
+        """Trains epoch after epoch until the recipe or early stopping ends it.
 
         Raises:
-            DivergedError: a loss or a weight that is not finite; what was learned is then lost.
+            DivergedError: a loss or a weight that is not finite; the weights are then useless.
         """
         while not self.is_finished:
             epoch = len(self.history) + 1
@@ -157,7 +163,7 @@ class Trainer:
             if measured:
                 value = measured[self.stop_metric]
                 weights = self._kept_network().state_dict()
-                # Early stopping watches what is to fall.
+                # Early stopping takes the lower value for the better one.
                 loss_like = value if self.stop_metric == "loss" else 1 - value
                 self.early_stopping.observe(epoch, loss_like, weights)
             self.history.append(report)
@@ -182,7 +188,7 @@ class Trainer:
         return self.finetuning.num_frozen(epoch) if self.finetuning and epoch else 0
 
     def _train_epoch(self, epoch: int, on_step: StepCallback | None) -> tuple[float, float]:
-        """One pass over the train split; mean loss and accuracy on the way."""
+        """One pass over the train split; returns its mean loss and accuracy."""
         settings, device = self.recipe.training, self.runtime.device
         batches = torch.split(self._order(epoch).to(self.train.labels.device), settings.batch_size)
         first_step = (epoch - 1) * len(batches)
@@ -193,10 +199,10 @@ class Trainer:
             self.finetuning.begin(epoch)
         weights, pulled = list(self.classifier.parameters()), decayed_weights(self.classifier)
         with _seeded(derived_seed(settings.seed, "dropout", epoch), device):
-            for number, (pictures, labels) in enumerate(batches_of(self.train, batches, device)):
+            for number, (batch, labels) in enumerate(batches_of(self.train, batches, device)):
                 set_learning_rate(self.optimizer, self.schedule.at(first_step + number))
                 images, targets = augment(
-                    pictures,
+                    batch,
                     labels,
                     self.train.num_classes,
                     self.recipe.augmentation,
@@ -219,25 +225,25 @@ class Trainer:
                     self.average.update(self.classifier.network)
                 if number % _STEPS_BETWEEN_LOOKS == 0 or number + 1 == len(batches):
                     self._look(tally, epoch, on_step)
-        # The last step has no loss after it to betray what it did to the weights.
+        # No loss is computed after the last step, so its weights are checked themselves.
         if not all(bool(torch.isfinite(weight).all()) for weight in weights):
             raise self._diverged(f"weights are not finite after epoch {epoch}")
         return tally.mean_loss(), tally.accuracy()
 
     def _order(self, epoch: int) -> torch.Tensor:
-        """The pictures of an epoch, by their index, in the order in which they are learned from."""
+        """The indices of an epoch's images, in the order of training."""
         drawn = generator(self.recipe.training.seed, "order", epoch)
         if self.recipe.training.sampling == "balanced":
             return balanced_order(self.train.labels.cpu(), drawn)
         return torch.randperm(len(self.train), generator=drawn)
 
     def _look(self, tally: _Tally, epoch: int, on_step: StepCallback | None) -> None:
-        """Stops on a loss that is not finite; tells the watcher how far the epoch is."""
+        """Stops on a loss that is not finite; the main process reports how far the epoch is."""
         broken = tally.first_not_finite()
         if broken is not None:
             loss = tally.losses[broken].item()
             raise self._diverged(f"the loss is {loss} in epoch {epoch}, batch {broken + 1}")
-        if on_step is not None:
+        if on_step is not None and self.runtime.is_main:
             on_step(tally.num_images, len(self.train), tally.mean_loss())
 
     def _diverged(self, what: str) -> DivergedError:
@@ -258,7 +264,7 @@ class Trainer:
             autocast=self.runtime.autocast,
         )
         labels = self.validation.labels.cpu()
-        loss = float(cross_entropy(logits, labels))
+        loss = self.objective.without_variations(logits, labels)
         if not math.isfinite(loss):
             raise self._diverged(f"the validation loss is {loss} after epoch {epoch}")
         confusion = confusion_matrix(logits.argmax(1), labels, self.validation.num_classes)
@@ -270,47 +276,39 @@ class Trainer:
 
     def state(self) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         """All that the next epoch depends on: tensors, and plain values for a JSON header."""
-        parts = {
-            "weights/": self.classifier.network.state_dict(),
-            "best/": self.early_stopping.best_weights,
-            "average/": self.average.network.state_dict() if self.average else {},
-            "optimizer/": optimizer_tensors(self.optimizer),
-        }
-        tensors = {p + name: tensor for p, part in parts.items() for name, tensor in part.items()}
         best = self.early_stopping
-        return tensors, {
-            "history": [asdict(report) for report in self.history],
-            "average_steps": self.average.num_steps if self.average else 0,
-            "num_frozen_stages": self._num_frozen(len(self.history)),
-            "best_epoch": best.best_epoch,
-            "best_loss": best.best_loss if best.best_epoch else None,
-        }
+        return TrainingState(
+            weights=self.classifier.network.state_dict(),
+            best=best.best_weights,
+            average=self.average.network.state_dict() if self.average else {},
+            optimizer=optimizer_state(self.optimizer),
+            history=[asdict(report) for report in self.history],
+            average_steps=self.average.num_steps if self.average else 0,
+            num_frozen_stages=self._num_frozen(len(self.history)),
+            best_epoch=best.best_epoch,
+            best_loss=best.best_loss if best.best_epoch else None,
+        ).to_file()
 
     def restore(self, tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) -> None:
         """Puts back what :meth:`state` gave, so that the next epoch is the one that was due.
 
         Raises:
-            ConfigError: a state of another network or optimiser.
+            ConfigError: a state of another network or optimizer.
         """
-        try:
-            self.classifier.network.load_state_dict(split_prefix(tensors, "weights/"))
-            restore_optimizer(self.optimizer, split_prefix(tensors, "optimizer/"))
+        saved = TrainingState.from_file(tensors, header)
+        with refusing_misfits():
+            restore_optimizer(self.optimizer, saved.optimizer)
+            self.classifier.network.load_state_dict(saved.weights)
             if self.average:
-                self.average.network.load_state_dict(split_prefix(tensors, "average/"))
-                self.average.num_steps = int(header["average_steps"])
-            self.history = [EpochReport(**row) for row in header["history"]]
-            if header["num_frozen_stages"] != self._num_frozen(len(self.history)):
+                self.average.restore(saved.average, saved.average_steps)
+            self.early_stopping.restore(
+                saved.best_epoch,
+                saved.best_loss,
+                {name: tensor.to(self.runtime.device) for name, tensor in saved.best.items()},
+            )
+            self.history = [EpochReport(**row) for row in saved.history]
+            if saved.num_frozen_stages != self._num_frozen(len(self.history)):
                 raise ValueError("other stages were frozen")
-            self.early_stopping.best_epoch = int(header["best_epoch"])
-            if header["best_loss"] is not None:
-                self.early_stopping.best_loss = float(header["best_loss"])
-            device = self.runtime.device
-            self.early_stopping.best_weights = {
-                name: tensor.to(device) for name, tensor in split_prefix(tensors, "best/").items()
-            }
-        except (RuntimeError, KeyError, TypeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigError(f"the training state does not fit this recipe: {reason}") from None
 
 
 def _finetuning(network: nn.Module, recipe: Recipe) -> FineTuning | None:
@@ -335,7 +333,7 @@ class _Tally:
     def add(
         self, number: int, loss: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor
     ) -> None:
-        # A mixed picture counts as the class that it shows most of.
+        # A mixed image counts as the class that it shows most of.
         labels = targets if targets.ndim == 1 else targets.argmax(1)
         self.losses[number] = loss.detach()
         self.sizes[number] = len(labels)
@@ -352,7 +350,7 @@ class _Tally:
         return first
 
     def mean_loss(self) -> float:
-        """Mean over pictures, not over batches: the last batch may be smaller."""
+        """Mean over images, not over batches: the last batch may be smaller."""
         done = slice(self.num_batches)
         return float((self.losses[done] * self.sizes[done]).sum() / self.num_images)
 

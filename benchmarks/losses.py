@@ -1,0 +1,31 @@
+"""Cross-entropy against squared error on mnist-sample, and the tables in ``docs/losses.md``.
+
+Protocol: recipe ``small-data`` for four epochs, with each loss; once more both without the
+smoothing of labels. Once per seed, the test split read once after the last epoch; nothing was
+chosen by it. No times: what a step costs is the network's. The test loss is the mean cross-entropy
+for both. Every run goes into ``benchmarks/results/losses.json``; the tables are written from that
+file alone.
+
+    python benchmarks/losses.py                  4 variants, 3 seeds: measures, rewrites the tables
+    python benchmarks/losses.py --render-only    rewrites the tables from the stored results
+"""
+
+from __future__ import annotations
+
+import sys
+
+from protocol import ROOT
+from variants import run
+
+SQUARED = "training.loss=squared-error"
+PLAIN = "label_smoothing=0"
+VARIANTS = {
+    "cross-entropy": (),
+    "squared error": (SQUARED,),
+    "cross-entropy, labels as they are": (PLAIN,),
+    "squared error, labels as they are": (SQUARED, PLAIN),
+}
+DOCUMENTS = [ROOT / "docs" / "losses.md", ROOT / "docs" / "losses.zh-CN.md"]
+
+if __name__ == "__main__":
+    sys.exit(run("losses", "loss", VARIANTS, DOCUMENTS))
