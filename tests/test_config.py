@@ -429,11 +429,6 @@ def test_no_two_sections_share_a_short_key_but_name():
     ("settings_", "message"),
     [
         (
-            ["patience=3"],
-            "patience 3 needs a validation part to watch; set data.validation_fraction=0.1, "
-            "or training.patience=0",
-        ),
-        (
             ["optimizer=sgd", "nesterov=true"],
             "nesterov needs a momentum above 0; set optimizer.momentum=0.9",
         ),

@@ -82,7 +82,7 @@ REFUSALS = {
     "train --set epochs=0": "--set: epochs must be at least 1, got 0",
     "train --set learning_rate=-1": "--set: learning_rate must be greater than 0, got -1.0",
     "train --set batch_size=4001": "batch_size 4001 is larger than the train split",
-    "train --set patience=3": "--set: patience 3 needs a validation part to watch",
+    "train --set patience=3": "patience 3 needs a validation split to watch",
     "train --device tpu": "unknown device 'tpu'; use auto, cpu, cuda, cuda:0 or mps",
     "train --device cuda:99": "device 'cuda:99' is not available on this machine",
     "train --threads 0": "threads must be at least 1, got 0",

@@ -1,12 +1,14 @@
 """Stratified splits: every class in both parts, the same from the same seed."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.data.hold_out import stratified_split, stratified_validation
-from tellapart.data.image_set import ImageSet
+from tellapart.data.hold_out import divide, hold_out, stratified_split
+from tellapart.data.preparation import Preparation
 from tellapart.errors import ConfigError, DataError, ShapeError
 
 
@@ -58,7 +60,7 @@ def test_refuses_a_share_outside_0_and_1(fraction):
 
 @pytest.mark.parametrize("labels", [torch.zeros(5), torch.zeros(5, 1, dtype=torch.int64)])
 def test_refuses_what_is_no_list_of_labels(labels):
-    with pytest.raises(ShapeError, match=r"labels must be int64 \(pictures,\), got"):
+    with pytest.raises(ShapeError, match=r"labels must be int64 \(images,\), got"):
         split(labels, 0.5)
 
 
@@ -67,24 +69,51 @@ def test_refuses_a_class_that_cannot_be_split():
         split(torch.tensor([0, 0, 1, 3, 3]), 0.5)
 
 
-def image_set(labels, class_names):
-    images = torch.arange(len(labels), dtype=torch.uint8).reshape(-1, 1, 1, 1)
-    return ImageSet(images, torch.tensor(labels), class_names)
+ALONE = torch.arange(100)
 
 
-def test_validation_keeps_pictures_with_their_labels():
-    train = image_set([0, 1] * 50, ("ant", "bee"))
-    rest, validation = stratified_validation(train, 0.2, seed=1)
-    assert rest.class_counts() == (40, 40)
-    assert validation.class_counts() == (10, 10)
-    for part in (rest, validation):
-        assert torch.equal(part.images.flatten().long() % 2, part.labels)
-        assert part.class_names == ("ant", "bee")
-    together = torch.cat([rest.images, validation.images]).flatten()
-    assert together.sort().values.tolist() == list(range(100))
+def test_a_group_stays_on_one_side_and_a_large_one_in_train():
+    labels, groups = torch.arange(100) % 2, torch.arange(100)
+    groups[:60] = 0
+    groups[[70, 72, 74]] = 70
+    for seed in range(20):
+        kept, held_out = hold_out(labels, groups, 0.2, seed)
+        assert set(range(60)) <= set(kept.tolist())
+        assert len({70, 72, 74} & set(held_out.tolist())) in (0, 3)
 
 
-def test_validation_names_the_class_that_is_too_small():
-    train = image_set([0, 0, 1], ("ant", "bee", "wasp"))
-    with pytest.raises(DataError, match="class 'bee' has 1, 'wasp' has 0: add pictures"):
-        stratified_validation(train, 0.5, seed=0)
+def test_both_splits_are_cut_out_of_train_as_parts_of_the_whole():
+    labels = torch.arange(100) % 2
+    asked = Preparation(test_fraction=0.2, validation_fraction=0.1)
+    division = divide(labels, ("ant", "bee"), ALONE, ["train"], asked)
+    assert {split: len(i) for split, i in division.indices.items()} == {
+        "train": 70, "test": 20, "validation": 10
+    }  # fmt: skip
+    assert torch.cat(list(division.indices.values())).sort().values.tolist() == list(range(100))
+    for indices in division.indices.values():
+        assert torch.bincount(labels[indices]).unique().numel() == 1
+    again = divide(labels, ("ant", "bee"), ALONE, ["train"], replace(asked, seed=1))
+    assert not torch.equal(again.indices["test"], division.indices["test"])
+
+
+def test_a_split_that_is_given_is_used_and_the_fraction_said_to_do_nothing():
+    asked = Preparation(test_fraction=0.2, validation_fraction=0.1)
+    given = ["train", "validation", "test"]
+    division = divide(torch.arange(100) % 2, ("ant", "bee"), ALONE, given, asked)
+    assert list(division.indices) == ["train"]
+    (note,) = division.notes
+    assert "data.validation_fraction" in note
+
+
+def test_a_class_of_look_alikes_is_divided_one_by_one_and_named():
+    labels, groups = torch.arange(100) % 2, torch.arange(100)
+    groups[labels == 1] = 1
+    division = divide(labels, ("ant", "bee"), groups, ["train"], Preparation())
+    assert torch.bincount(labels[division.indices["test"]]).tolist() == [10, 10]
+    assert any("'bee'" in n and "data.near_duplicates=ignore" in n for n in division.notes)
+
+
+def test_the_class_that_is_too_small_is_named():
+    labels = torch.tensor([0, 0, 1])
+    with pytest.raises(DataError, match="class 'bee' has 1: add pictures"):
+        divide(labels, ("ant", "bee"), torch.arange(3), ["train"], Preparation())

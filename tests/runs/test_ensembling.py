@@ -196,7 +196,7 @@ def test_one_of_them_is_no_run_or_not_finished(runs):
 
 def test_validation_pictures_of_one_that_another_was_trained_on(digits):
     settings = [*QUICK, "validation_fraction=0.25"]
-    for name, seed, extra in (("a", 0, ()), ("b", 1, ()), ("c", 0, ("learning_rate=0.001",))):
+    for name, seed, extra in (("a", 0, ()), ("b", 0, ("split_seed=1",)), ("c", 1, ())):
         train(digits, settings=[*settings, *extra], seed=seed, out=name, session=Session(threads=1))
     train(digits, settings=QUICK, seed=0, out="d", session=Session(threads=1))
     both, one = (
@@ -206,11 +206,8 @@ def test_validation_pictures_of_one_that_another_was_trained_on(digits):
     for other in ("b", "d"):
         with pytest.raises(RunError) as caught:
             evaluate(["a", other], split="validation", session=Session(threads=1))
-        assert str(caught.value) == (
-            f"runs a and {other} have not the same validation split (another seed, share or data "
-            "cuts another), so one was trained on what the other chose by; evaluate them on "
-            "--split test"
-        )
+        assert f"runs a and {other} have not the same validation split" in str(caught.value)
+        assert "--split test" in str(caught.value)
         assert evaluate(["a", other], session=Session(threads=1)).evaluation.num_images == 100
 
 

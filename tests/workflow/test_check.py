@@ -137,8 +137,8 @@ def test_training_warns_of_leaks_and_of_uneven_classes(leaky):
     listener = Listener()
     make_plan(TrainingRequest(leaky, settings=QUICK), Session(callbacks=listener))
     assert listener.warnings == [
-        "2 of the 2 images of test are in train too: what is measured on them says little; "
-        "`tellapart data check` shows them",
+        "2 of the 2 images of test are in train too, or look alike: what is measured on them says "
+        "little; `tellapart data check` shows them",
         "the largest class has 4.0 times the images of the smallest; "
         "training.class_weights=balanced or training.sampling=balanced makes up for it",
     ]

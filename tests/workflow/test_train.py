@@ -161,7 +161,9 @@ def test_validation_is_carved_from_train_and_reported(digits):
     ):
         assert abs(held_out - (kept + held_out) / 4) <= 0.5
     other = make_plan(
-        TrainingRequest(digits, settings=[*QUICK, "data.validation_fraction=0.25"], seed=1),
+        TrainingRequest(
+            digits, settings=[*QUICK, "data.validation_fraction=0.25", "data.split_seed=1"]
+        ),
         Session(),
     )
     assert not torch.equal(other.validation.images, plan.validation.images)
@@ -284,7 +286,7 @@ def test_a_watcher_that_fails_does_not_cost_the_epoch(digits, epochs_saved_in):
             "learning_rate must be greater than 0, got -1.0",
         ),
         ({"settings": ["model.network=lenett"]}, ConfigError, "did you mean 'lenet'?"),
-        ({"settings": ["patience=2"]}, ConfigError, "patience 2 needs a validation part to watch"),
+        ({"settings": ["patience=2"]}, ConfigError, "patience 2 needs a validation split to watch"),
         (
             {"settings": ["batch_size=401"]},
             ConfigError,

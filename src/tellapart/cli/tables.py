@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _MOST_CLASSES_LISTED = 20
 _NUM_CONFUSIONS = 5
 _NUM_FILES_NAMED = 5
+_NUM_OF_GROUP_NAMED = 3
 
 
 def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: bool = True) -> None:
@@ -268,11 +269,23 @@ def print_check(result: CheckResult) -> None:
         for path, reason in finding.paths[:_NUM_FILES_NAMED]:
             _stdout().print(Text(f"         {path}: {reason}"), soft_wrap=True)
         for group in finding.groups[:_NUM_FILES_NAMED]:
-            _stdout().print(Text(f"         {' = '.join(map(_place, group))}"), soft_wrap=True)
+            _stdout().print(Text(f"         {_in_one_line(group)}"), soft_wrap=True)
+        unnamed = max(len(finding.paths), len(finding.groups)) - _NUM_FILES_NAMED
+        if unnamed > 0:
+            print(f"         and {unnamed:,} more")
     if not result.audit.findings:
         print("nothing is wrong with it")
     if result.page:
         print(f"page       {result.page}")
+
+
+def _in_one_line(group: Sequence[FoundImage]) -> str:
+    """The first images of a group, one of each split and class among them, and how many more."""
+    kinds = {(image.split, image.class_name): image for image in reversed(group)}
+    first = list(dict.fromkeys([*kinds.values(), *group]))[:_NUM_OF_GROUP_NAMED]
+    first.sort(key=group.index)
+    more = f" and {len(group) - len(first):,} more" if len(group) > len(first) else ""
+    return " = ".join(map(_place, first)) + more
 
 
 def _place(picture: FoundImage) -> str:

@@ -42,10 +42,10 @@ from tellapart.wording import did_you_mean
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training run but the pictures themselves.
+    """Everything that decides a training run but the images themselves.
 
     Raises:
-        ConfigError: where parts contradict one another.
+        ConfigError: a name or description that is no text.
     """
 
     name: str = "custom"
@@ -64,11 +64,6 @@ class Recipe:
     def __post_init__(self) -> None:
         for entry in ("name", "description"):
             typed(entry, getattr(self, entry), str)
-        if self.training.patience and not self.data.validation_fraction:
-            raise ConfigError(
-                f"patience {self.training.patience} needs a validation part to watch; "
-                "set data.validation_fraction=0.1, or training.patience=0"
-            )
 
     def to_mapping(self) -> dict[str, Any]:
         """The recipe as nested plain tables, as they stand in its TOML file."""

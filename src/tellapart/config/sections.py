@@ -66,7 +66,13 @@ class DataRecipe(Section):
         below=1,
     )
     split_seed: int = setting(
-        0, "decides which own pictures are kept for test and validation", minimum=0, below=2**63
+        0, "decides which pictures are held out for test and validation", minimum=0, below=2**63
+    )
+    near_duplicates: Literal["together", "ignore"] = setting(
+        "together",
+        "what holding out makes of look-alikes. together: they stay on one side, so that none is"
+        " tested on that was trained on; ignore: every picture counts by itself, as it should"
+        " where pictures look alike and are not the same, like frames of a fixed camera",
     )
     normalization: Literal["measured", "given", "none", "source"] = setting(
         "measured",
@@ -200,7 +206,7 @@ class TrainingRecipe(Section):
         "auto", "auto: bf16 where the hardware multiplies it fast, else fp32"
     )
     seed: int = setting(
-        0, "decides weights, shuffling, dropout and the validation part", minimum=0, below=2**63
+        0, "decides weights, shuffling, dropout and which shots are drawn", minimum=0, below=2**63
     )
 
 
@@ -309,6 +315,11 @@ class PredictionRecipe(Section):
         " answer; shifted: it and its shifts in the eight directions, nine times;"
         " mirrored-and-shifted: those nine and the mirror image of each, eighteen times",
     )
+
+    @property
+    def mirrors(self) -> bool:
+        """Whether the mirror image of a picture has a say in the answer."""
+        return "mirrored" in self.views
 
 
 @dataclass(frozen=True)

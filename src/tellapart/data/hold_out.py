@@ -1,51 +1,198 @@
-"""Carving a validation split from train, class by class, so that none is left out."""
+"""Holding images out of train: the test and the validation split that a data set lacks.
+
+This is the one place where splits are cut, of files and of arrays alike, by `data.split_seed`. The
+test split is cut first, then validation, both out of train; shots are drawn later from what is left
+(`tellapart.runs.splits`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from tellapart.data.image_set import ImageSet
+from tellapart.data.preparation import Preparation
 from tellapart.errors import ConfigError, DataError, ShapeError
 
 
+@dataclass(frozen=True)
+class Division:
+    """Where the images of train go.
+
+    Args:
+        indices: int64, ascending, of the images in each split, ``train`` first.
+        notes: what was held out and why so, a line each.
+    """
+
+    indices: dict[str, Tensor]
+    notes: tuple[str, ...] = ()
+
+
+def divide(
+    labels: Tensor,
+    class_names: Sequence[str],
+    groups: Tensor,
+    given: Collection[str],
+    preparation: Preparation,
+) -> Division:
+    """Cut the test and validation splits that are asked for and not given out of train.
+
+    Both fractions are of all images that are divided. The images of one group stay on one side, as
+    `hold_out` does it; classes of look-alikes only are divided image by image, and a note names
+    them.
+
+    Args:
+        labels: of the images of train, int64, (images,), an index into ``class_names``.
+        class_names: the classes.
+        groups: int64, (images,), equal for near duplicates.
+        given: the splits that the data set has already.
+        preparation: the fractions, the seed, and whether near duplicates stay together.
+
+    Raises:
+        DataError: a class with fewer than 2 images.
+    """
+    together = preparation.near_duplicates == "together"
+    groups = groups if together else torch.arange(len(labels))
+    left, remaining, notes = torch.arange(len(labels)), 1.0, []
+    indices: dict[str, Tensor] = {}
+    fractions = {"test": preparation.test_fraction, "validation": preparation.validation_fraction}
+    for split, fraction in fractions.items():
+        if split in given or not fraction:
+            continue
+        part = min(fraction / remaining, 0.9)
+        present, numbered = np.unique(labels[left].cpu().numpy(), return_inverse=True)
+        names, own_labels = [class_names[label] for label in present], torch.from_numpy(numbered)
+        own_groups, alike = _divisible(own_labels, groups[left], names)
+        kept, held_out = hold_out(own_labels, own_groups, part, preparation.seed)
+        indices[split], left = left[held_out], left[kept]
+        remaining -= fraction
+        notes.append(_note(split, fraction, preparation, together))
+        notes += [_alike_note(split, alike)] if alike else []
+    if "validation" in given and preparation.validation_fraction:
+        notes.append(
+            "the data's own validation split is used: data.validation_fraction "
+            f"{preparation.validation_fraction:g} holds nothing out"
+        )
+    return Division({"train": left, **indices}, tuple(dict.fromkeys(notes)))
+
+
+def hold_out(labels: Tensor, groups: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Hold out ``fraction`` of every class, with the images of one group on one side.
+
+    A group counts as one image, of the class of its first; so a class of many copies of few images
+    gives its part of the images, not of the copies. A group larger than the part to be held out
+    stays in train wherever a class has smaller ones.
+
+    Args:
+        labels: int64, (images,), from 0 without a gap.
+        groups: int64, (images,), equal for images that stay together.
+        fraction: how much to hold out, between 0 and 1, both excluded.
+        seed: the same seed gives the same split.
+
+    Returns:
+        The indices that stay and those held out, int64, ascending.
+
+    Raises:
+        ConfigError, DataError, ShapeError: as :func:`stratified_split`.
+    """
+    first, group = _first_of_groups(groups)
+    sizes = torch.bincount(group)
+    allowed = (fraction * torch.bincount(labels)).round().clamp(min=1)
+    is_large = sizes > allowed[labels[first]]
+    generator = torch.Generator().manual_seed(seed)
+    chosen = stratified_split(labels[first], fraction, generator, last=is_large)[1]
+    is_held_out = torch.zeros(len(first), dtype=torch.bool)
+    is_held_out[chosen] = True
+    is_held_out = is_held_out[group]
+    return (~is_held_out).nonzero().flatten(), is_held_out.nonzero().flatten()
+
+
+def _first_of_groups(groups: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each group's first image, in the order of the images, and each image's group."""
+    _, first, group = np.unique(groups.numpy(), return_index=True, return_inverse=True)
+    order = first.argsort()
+    return torch.from_numpy(first[order]), torch.from_numpy(order.argsort()[group])
+
+
+def _divisible(
+    labels: Tensor, groups: Tensor, class_names: Sequence[str]
+) -> tuple[Tensor, list[str]]:
+    """Return groups of which every class has two at least, and the classes that needed that.
+
+    Where a class has not, the groups with images of it are dissolved.
+    """
+    _require_two_of_each(class_names, torch.bincount(labels, minlength=len(class_names)))
+    first, group = _first_of_groups(groups)
+    counts = torch.bincount(labels[first], minlength=len(class_names))
+    alike = (counts < 2).nonzero().flatten()
+    if not len(alike):
+        return groups, []
+    dissolved = torch.zeros(len(first), dtype=torch.bool)
+    dissolved[group[torch.isin(labels, alike)]] = True
+    own = torch.where(dissolved[group], torch.arange(len(labels)), first[group])
+    return own, [class_names[label] for label in alike.tolist()]
+
+
+def _note(split: str, fraction: float, preparation: Preparation, together: bool) -> str:
+    how = ", look-alikes together," if together else " image by image"
+    return (
+        f"no {split} split was given: {fraction:.0%} of each class is held out{how} by "
+        f"data.split_seed {preparation.seed}"
+    )
+
+
+def _alike_note(split: str, class_names: Sequence[str]) -> str:
+    listed = ", ".join(map(repr, class_names[:3])) + (", ..." if len(class_names) > 3 else "")
+    return (
+        f"all pictures of {listed} look alike: for {split} they are divided one by one, and an "
+        "accuracy on them says little about others (data.near_duplicates=ignore: always one by one)"
+    )
+
+
 def stratified_split(
-    labels: Tensor, fraction: float, generator: torch.Generator
+    labels: Tensor,
+    fraction: float,
+    generator: torch.Generator,
+    *,
+    last: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Hold out ``fraction`` of every class at random.
 
-    Of a class with n pictures, round(share * n) are held out, but at least 1 and at most n - 1.
+    Of a class with n images, round(fraction * n) are held out, but at least 1 and at most n - 1.
 
     Args:
-        labels: int64, (pictures,), from 0 without a gap.
+        labels: int64, (images,), from 0 without a gap.
         fraction: how much to hold out, between 0 and 1, both excluded.
         generator: on the CPU; the same state gives the same split on every device.
+        last: bool, (images,), those that are held out only where a class has too few others.
 
     Returns:
         The indices that stay and those held out, int64, ascending, on the device of ``labels``.
 
     Raises:
         ConfigError: where ``fraction`` is not between 0 and 1.
-        DataError: where a class has fewer than 2 pictures.
-        ShapeError: where ``labels`` is not int64 (pictures,).
+        DataError: where a class has fewer than 2 images.
+        ShapeError: where ``labels`` is not int64 (images,).
     """
     if labels.ndim != 1 or labels.dtype != torch.int64:
         raise ShapeError(
-            f"labels must be int64 (pictures,), got {labels.dtype} {tuple(labels.shape)}"
+            f"labels must be int64 (images,), got {labels.dtype} {tuple(labels.shape)}"
         )
     if not 0 < fraction < 1:
         raise ConfigError(
-            f"the share held out for validation must lie between 0 and 1, got {fraction}; "
-            "for a tenth give 0.1"
+            f"the fraction held out must lie between 0 and 1, got {fraction}; for a tenth give 0.1"
         )
     local_labels = labels.cpu()
     counts = torch.bincount(local_labels)
     _require_two_of_each([str(label) for label in range(len(counts))], counts)
 
-    # All pictures shuffled, then sorted by class with the order within each class kept.
+    # All images shuffled, then sorted by class with the order within each class kept.
     shuffled = torch.randperm(len(local_labels), generator=generator)
+    if last is not None:
+        shuffled = shuffled[last[shuffled].long().argsort(stable=True)]
     by_class = shuffled[local_labels[shuffled].argsort(stable=True)]
     first_of_class = counts.cumsum(0) - counts
     sorted_labels = local_labels[by_class]
@@ -58,60 +205,11 @@ def stratified_split(
     return kept_indices.to(labels.device), held_out_indices.to(labels.device)
 
 
-def stratified_groups(
-    labels: Tensor, groups: Tensor, fraction: float, generator: torch.Generator
-) -> tuple[Tensor, Tensor]:
-    """:func:`stratified_split` that keeps the pictures of one group on one side.
-
-    A group counts as one picture, of the class of its first; so a class of many copies of few
-    pictures gives its share of the pictures, not of the copies.
-
-    Args:
-        labels: int64, (pictures,), from 0 without a gap.
-        groups: int64, (pictures,), the index of the first picture of each one's group.
-        fraction: how much to hold out, between 0 and 1, both excluded.
-        generator: on the CPU.
-
-    Returns:
-        The indices that stay and those held out, int64, ascending.
-
-    Raises:
-        ConfigError, DataError, ShapeError: as :func:`stratified_split`.
-    """
-    first = (groups == torch.arange(len(groups))).nonzero().flatten()
-    held_out = stratified_split(labels[first], fraction, generator)[1]
-    is_held_out = torch.zeros(len(labels), dtype=torch.bool)
-    is_held_out[first[held_out]] = True
-    is_held_out = is_held_out[groups]
-    return (~is_held_out).nonzero().flatten(), is_held_out.nonzero().flatten()
-
-
-def stratified_validation(train: ImageSet, fraction: float, seed: int) -> tuple[ImageSet, ImageSet]:
-    """Split ``train`` into what is trained on and what choices are made on.
-
-    Args:
-        train: the pictures to split; every class needs at least 2.
-        fraction: how much of each class goes to validation, between 0 and 1, both excluded.
-        seed: the same seed gives the same split.
-
-    Returns:
-        Train without the held-out pictures, and validation, both in the order of ``train``.
-
-    Raises:
-        ConfigError: where ``fraction`` is not between 0 and 1.
-        DataError: where a class has fewer than 2 pictures.
-    """
-    _require_two_of_each(train.class_names, torch.tensor(train.class_counts()))
-    generator = torch.Generator().manual_seed(seed)
-    kept, held_out = stratified_split(train.labels, fraction, generator)
-    return train.select(kept), train.select(held_out)
-
-
 def _require_two_of_each(class_names: Sequence[str], counts: Tensor) -> None:
     too_few = (counts < 2).nonzero().flatten().tolist()
     if too_few:
         listed = ", ".join(f"{class_names[label]!r} has {int(counts[label])}" for label in too_few)
         raise DataError(
-            "a class needs at least 2 pictures, one to train on and one to validate on; "
+            "a class needs at least 2 pictures, one to train on and one to hold out; "
             f"class {listed}: add pictures or leave the class out"
         )

@@ -100,8 +100,8 @@ class DataSet:
         fit: how pictures of another aspect were made to fit, and others will be.
         files: the file of each picture, by split, where pictures come from files.
         left_out: what was found with the pictures and is not among them, and why.
-        shared: how many pictures of the first split are near duplicates of some in the second,
-            by the two splits' names; None where loading had no reason to look.
+        near_groups: by split a number for each image, int64 (images,), equal for near duplicates
+            of whatever split; None where loading had no reason to look.
     """
 
     name: str
@@ -113,7 +113,7 @@ class DataSet:
     fit: Fit = "pad"
     files: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
-    shared: Mapping[tuple[str, str], int] | None = None
+    near_groups: Mapping[str, torch.Tensor] | None = None
 
     @property
     def class_names(self) -> tuple[str, ...]:

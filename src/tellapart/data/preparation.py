@@ -11,6 +11,10 @@ Fit = Literal["pad", "crop"]
 """``pad``: the whole picture with a border; ``crop``: its middle, filling everything."""
 
 
+NearDuplicates = Literal["together", "ignore"]
+"""What holding out images makes of look-alikes: kept on one side, or each by itself."""
+
+
 @dataclass(frozen=True)
 class Frame:
     """The form that every picture of a set is given.
@@ -69,6 +73,8 @@ class Preparation:
             0 makes none.
         validation_fraction: the same for validation.
         seed: decides which pictures are held out, and nothing else.
+        near_duplicates: ``together`` keeps look-alikes on one side of what is held out;
+            ``ignore`` counts every picture by itself.
         undivided: where no split was given, give all pictures to this one and make no other.
         class_names: which class has which index, where a classifier knows that already; none:
             the names of the pictures themselves, sorted.
@@ -81,5 +87,6 @@ class Preparation:
     test_fraction: float = 0.2
     validation_fraction: float = 0.0
     seed: int = 0
+    near_duplicates: NearDuplicates = "together"
     undivided: str = ""
     class_names: tuple[str, ...] = ()

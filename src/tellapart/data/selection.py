@@ -38,8 +38,20 @@ def select_classes(data_set: DataSet, names: Sequence[str]) -> DataSet:
         data_set,
         splits={split: _of_classes(part, kept) for split, part in data_set.splits.items()},
         files={split: _files_of(data_set, split, kept) for split in data_set.files},
+        near_groups=_groups_of_classes(data_set, kept),
         notes=(*data_set.notes, note),
     )
+
+
+def _groups_of_classes(data_set: DataSet, kept: tuple[str, ...]) -> dict[str, torch.Tensor] | None:
+    if data_set.near_groups is None:
+        return None
+    names = data_set.class_names
+    wanted = torch.tensor([label for label, name in enumerate(names) if name in kept])
+    return {
+        split: groups[torch.isin(data_set.split(split).labels.cpu(), wanted)]
+        for split, groups in data_set.near_groups.items()
+    }
 
 
 def _files_of(data_set: DataSet, split: str, kept: tuple[str, ...]) -> tuple[Path, ...]:

@@ -1,4 +1,4 @@
-"""What a check of a data set found, as one page with the pictures."""
+"""The page of a check: what was found in a data set, with the images."""
 
 from __future__ import annotations
 
@@ -25,10 +25,12 @@ _VERDICTS = {
 
 
 def render_audit(data_set: DataSet, audit: Audit) -> str:
-    """One self-contained page; the same input gives the same bytes.
+    """Return one self-contained page; the same input gives the same bytes.
+
+    Of many groups, and of a large group, the first are shown and the rest are counted.
 
     Args:
-        data_set: the one that was looked at, for its pictures.
+        data_set: the one that was examined, for its images.
         audit: what was found in it.
     """
     gravest = audit.findings[0].severity if audit.findings else "fact"
@@ -95,15 +97,20 @@ def _classes(data_set: DataSet) -> Markup:
 
 def _finding(data_set: DataSet, finding: Finding, number: int) -> Markup:
     shown = finding.groups[:_NUM_GROUPS_SHOWN]
-    figures = [
-        _figure(data_set, picture) for group in shown for picture in group[:_NUM_IMAGES_OF_GROUP]
-    ]
     parts = [element("p", finding.message, class_="note")]
-    if figures:
-        parts.append(element("div", *figures, class_="pictures"))
+    # Short groups share a row; of a long one it is said how many images are not shown.
+    run: list[Markup] = []
+    for group in shown:
+        run += [_figure(data_set, image) for image in group[:_NUM_IMAGES_OF_GROUP]]
+        hidden = len(group) - _NUM_IMAGES_OF_GROUP
+        if hidden > 0:
+            parts += [element("div", *run, class_="pictures"), _more(hidden, "in this group")]
+            run = []
+    if run:
+        parts.append(element("div", *run, class_="pictures"))
     left = len(finding.groups) - len(shown)
     if left:
-        parts.append(element("p", f"and {wording.number(left)} more such groups", class_="note"))
+        parts.append(_more(left, "such groups"))
     if finding.paths:
         parts.append(_files(finding.paths))
     heading = f"{finding.severity.capitalize()}: {finding.kind}"
@@ -138,8 +145,12 @@ def _files(paths: Sequence[tuple[str, str]]) -> Markup:
         for path, reason in paths[:_NUM_FILES_SHOWN]
     ]
     left = len(paths) - len(rows)
-    more = [element("p", f"and {wording.number(left)} more", class_="note")] if left else []
+    more = [_more(left)] if left else []
     return element("div", element("dl", *rows, class_="entries"), *more)
+
+
+def _more(count: int, of_what: str = "") -> Markup:
+    return element("p", f"and {wording.number(count)} more {of_what}".rstrip(), class_="note")
 
 
 def _notes(data_set: DataSet) -> Markup:

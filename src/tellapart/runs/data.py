@@ -148,4 +148,5 @@ def preparation_of(recipe: DataRecipe) -> Preparation:
         test_fraction=recipe.test_fraction,
         validation_fraction=recipe.validation_fraction,
         seed=recipe.split_seed,
+        near_duplicates=recipe.near_duplicates,
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import torch
 
-from tellapart.data.image_set import DataSet, ImageSet
-from tellapart.data.quality.duplicates import count_shared_images
+from tellapart.data.image_set import ImageSet
+from tellapart.data.quality.duplicates import count_equal_images
 from tellapart.data.sets.catalogue import CATALOGUE
 from tellapart.errors import DataError, RunError
 from tellapart.models.checkpoint import weights_sha256
@@ -53,15 +53,12 @@ def _require_alike(first: TrainedRun, other: TrainedRun) -> None:
         )
 
 
-def require_one_validation_split(
-    runs: Sequence[TrainedRun], data_set: DataSet, validation: ImageSet
-) -> None:
-    """Refuses to validate on pictures that one of the runs was trained on.
+def require_one_validation_split(runs: Sequence[TrainedRun], validation: ImageSet) -> None:
+    """Refuse to validate on images that one of the runs was trained on.
 
     Args:
-        runs: the first one's are ``data_set`` and ``validation``.
-        data_set: with the classes that the runs know.
-        validation: as the first run's recipe cuts it.
+        runs: the runs.
+        validation: the validation split of the first one.
 
     Raises:
         RunError: a run that chose by other pictures.
@@ -70,12 +67,12 @@ def require_one_validation_split(
     for other in runs[1:]:
         theirs = None
         if first.shares_data_with(other):
-            _, theirs = training_splits(data_set, other.recipe)
+            theirs = other.splits.get("validation")
         if theirs is None or not torch.equal(validation.images, theirs.images):
             raise RunError(
                 f"runs {first.path} and {other.path} have not the same validation split (another "
-                "seed, share or data cuts another), so one was trained on what the other chose "
-                "by; evaluate them on --split test"
+                "data.split_seed, fraction or data cuts another), so one was trained on what the "
+                "other chose by; evaluate them on --split test"
             )
 
 
@@ -105,8 +102,7 @@ def _what_it_learned_from(run: TrainedRun) -> tuple[object, ...]:
     if run.path.is_file():
         return (run.path,)
     data = run.recipe.data
-    drawn = bool(data.validation_fraction or data.shots)
-    return run.data, data, run.recipe.training.seed if drawn else None
+    return run.data, data, run.recipe.training.seed if data.shots else None
 
 
 def _named(runs: Sequence[TrainedRun]) -> str:
@@ -127,7 +123,7 @@ def _warn_of_seen_images(
             "some of these images were trained on"
         )
         return
-    shared = count_shared_images(image_set, trained_on)
+    shared = count_equal_images(image_set, trained_on)
     if shared:
         verb = "have" if who.startswith("runs ") else "has"
         callbacks.warn(

@@ -14,14 +14,13 @@ from tellapart.data.quality.warnings import warnings_before_training
 from tellapart.data.selection import select_classes
 from tellapart.data.sets.catalogue import CATALOGUE
 from tellapart.data.sets.source import OpenedSource
-from tellapart.errors import DataError, RunError
+from tellapart.errors import ConfigError, DataError, RunError
 from tellapart.finetuning.start import Source, start_from, with_source
 from tellapart.models.checkpoint import load_classifier
 from tellapart.models.classifier import Classifier, measure_normalization
 from tellapart.models.from_scratch import from_scratch
 from tellapart.models.registry import count_parameters, seeded_network
 from tellapart.models.spec import ClassifierSpec, Normalization
-from tellapart.models.views import mirrors
 from tellapart.runs.choosing import choose_recipe
 from tellapart.runs.data import load_opened, open_data
 from tellapart.runs.folder import (
@@ -93,10 +92,14 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
         _require_same_data(run, known, data_set, source)
     data_set = select_classes(data_set, recipe.data.classes)
     _require_two_classes(data_set)
-    _warn_of_flips(recipe, data_set, session)
     for warning in warnings_before_training(data_set, recipe):
         session.callbacks.warn(warning)
     train, validation = training_splits(data_set, recipe)
+    if recipe.training.patience and validation is None:
+        raise ConfigError(
+            f"patience {recipe.training.patience} needs a validation split to watch, and "
+            f"{data_set.name} has none; set data.validation_fraction=0.1, or training.patience=0"
+        )
     if reason:
         recipe = _with_batches_that_fit(recipe, len(train))
     began = run.read_machine() if run else {}
@@ -262,20 +265,3 @@ def _with_batches_that_fit(recipe: Recipe, num_train: int) -> Recipe:
 def _teacher(recipe: Recipe) -> Classifier | None:
     teacher = recipe.distillation.teacher
     return load_classifier(find_classifier_file(Path(teacher))) if teacher else None
-
-
-def _warn_of_flips(recipe: Recipe, data_set: DataSet, session: Session) -> None:
-    """A mirrored cat is a cat; a mirrored 2 is no digit at all."""
-    if (recipe.augmentation.flips or mirrors(recipe.prediction.views)) and _shows_signs(data_set):
-        session.callbacks.warn(
-            f"the recipe mirrors images, and the classes of {data_set.name} look like digits or "
-            "letters, which mirrored mean something else or nothing; "
-            "set augmentation.flip_horizontal=0, augmentation.flip_vertical=0 and "
-            "prediction.views=plain"
-        )
-
-
-def _shows_signs(data_set: DataSet) -> bool:
-    """Whether the images are of digits or letters, as the catalogue or their names say."""
-    entry = CATALOGUE.get(data_set.name)
-    return entry.shows_signs if entry else all(len(name) == 1 for name in data_set.class_names)

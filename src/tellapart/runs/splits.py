@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 from tellapart.config import Recipe
-from tellapart.data.hold_out import stratified_validation
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.selection import few_shots
 from tellapart.runtime import derived_seed
 
 
 def training_splits(data_set: DataSet, recipe: Recipe) -> tuple[ImageSet, ImageSet | None]:
-    """Train and validation: the data set's own, or a stratified part of train.
+    """Return train, or the shots drawn from it, and validation where the data set has one.
 
-    Validation is cut first and whole; shots are drawn from what is left for training.
+    Args:
+        data_set: loaded with the recipe's preparation, so that its validation split is given or
+            already held out of train (`tellapart.data.hold_out`).
+        recipe: how many shots are drawn, and by which seed.
 
     Raises:
-        DataError: a class with too few pictures.
+        DataError: a class with too few images.
     """
-    training, validation = data_set.split("train"), None
-    fraction, seed = recipe.data.validation_fraction, recipe.training.seed
-    if "validation" in data_set.splits:
-        validation = data_set.split("validation")
-    elif fraction:
-        validation_seed = derived_seed(seed, "validation")
-        training, validation = stratified_validation(training, fraction, validation_seed)
+    training, validation = data_set.split("train"), data_set.splits.get("validation")
     if recipe.data.shots:
-        training = few_shots(training, recipe.data.shots, derived_seed(seed, "shots"))
+        seed = derived_seed(recipe.training.seed, "shots")
+        training = few_shots(training, recipe.data.shots, seed)
     return training, validation

@@ -10,6 +10,7 @@ from tellapart.config import Recipe, Settings
 from tellapart.data.image_set import DataSet
 from tellapart.data.quality.audit import audit
 from tellapart.data.quality.findings import Audit
+from tellapart.data.quality.warnings import mirroring_of
 from tellapart.errors import RunError
 from tellapart.files import expand_home, make_folder, write_whole
 from tellapart.report.audit_page import render_audit
@@ -50,13 +51,13 @@ def check(
     page: str | Path | None = None,
     session: Session | None = None,
 ) -> CheckResult:
-    """Looks through a data set: unreadable files, classes, odd pictures, duplicates and leaks.
+    """Examine a data set: unreadable files, classes, odd and blank images, duplicates and leaks.
 
     Args:
         data: a folder, a ``.csv`` table, an ``.npz`` archive or a catalogue name.
         recipe: that training will take; None is the one that suits the data.
         settings: ``KEY=VALUE``, as for training: the size and what else a recipe asks of pictures.
-        page: where to write the page with the pictures; None writes none.
+        page: where to write the page that shows the images; None writes none.
         session: data folder and callbacks; None is the default `Session`.
 
     Raises:
@@ -64,8 +65,8 @@ def check(
         ConfigError: a setting that is wrong.
         RunError: where something else than such a page stands at ``page``, or it cannot be written.
     """
-    data_set, _ = load_for_recipe(data, recipe, settings, session or Session())
-    found = audit(data_set)
+    data_set, chosen = load_for_recipe(data, recipe, settings, session or Session())
+    found = audit(data_set, mirroring_of(chosen, data_set))
     written = expand_home(page) if page else None
     if written:
         if written.suffix != ".html" or written.is_dir():

@@ -171,7 +171,7 @@ def _subject(
         found = first.splits.get(split)
         image_set = found if found is not None else first.data_set.split(split)
         if split == "validation":
-            require_one_validation_split(runs, first.data_set, image_set)
+            require_one_validation_split(runs, image_set)
         return _Subject(first.data_set, image_set, split, True, first.data.source)
     spec = first.classifier.spec
     data_set = load_foreign(data, spec, split, session)

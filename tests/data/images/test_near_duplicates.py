@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tellapart.data.images import near_duplicates as near_duplicates_module
 from tellapart.data.images.near_duplicates import describe, groups_of, near_duplicates
 
 
@@ -46,19 +47,45 @@ def test_copies_are_found_and_nothing_else(change):
     assert pairs.tolist() == [[i, 60 + i] for i in range(10)]
 
 
-def test_many_pictures_in_one_band_are_all_compared():
-    # One picture 70 times, another 520: groups too large to be compared in one go.
-    images = tensor(photographs(3))
-    repeated = images.repeat_interleave(torch.tensor([70, 520, 1]), 0)
-    expected = 70 * 69 // 2 + 520 * 519 // 2
-    pairs = near_duplicates(repeated)
-    assert len(pairs) == expected
-    assert (pairs[:, 0] < pairs[:, 1]).all()
+def noisy(images, std, seed=0):
+    noise = torch.randn(images.shape, generator=torch.Generator().manual_seed(seed)) * std
+    return (images + noise).clamp(0, 255).to(torch.uint8)
 
 
-def test_plain_surfaces_are_nobodys_duplicates():
+def test_a_large_group_is_given_by_few_pairs():
+    # One image 70 times, another 520, nearly: too many to be compared all with all.
+    images = tensor(photographs(3)).repeat_interleave(torch.tensor([70, 520, 1]), 0)
+    for alike in (images, noisy(images, 4)):
+        pairs = near_duplicates(alike)
+        assert len(pairs) == 69 + 519
+        assert groups_of(pairs, 591).tolist() == [0] * 70 + [70] * 520 + [590]
+
+
+def test_time_grows_with_the_number_of_alike_images_not_with_its_square(monkeypatch):
+    compared = []
+    near = near_duplicates_module._Described.near
+    monkeypatch.setattr(
+        near_duplicates_module._Described,
+        "near",
+        lambda self, pairs: compared.append(len(pairs)) or near(self, pairs),
+    )
+    images = noisy(tensor(photographs(1)).expand(2000, -1, -1, -1), 4)
+    assert len(near_duplicates(images)) == 1999
+    assert sum(compared) < 100 * 2000
+
+
+def test_another_colour_is_another_picture():
+    images = tensor(photographs(40))
+    swapped = images[:, [1, 0, 2]]
+    assert len(near_duplicates(torch.cat([images, swapped]))) == 0
+    grey = torch.cat([images, swapped]).float().mean(1, keepdim=True).to(torch.uint8)
+    assert len(near_duplicates(grey)) == 40
+
+
+def test_plain_surfaces_are_duplicates_only_where_they_are_equal():
     plain = torch.full((5, 3, 32, 32), 7, dtype=torch.uint8)
-    assert len(near_duplicates(plain)) == 0
+    plain[3:, 0, 5, 5] = torch.tensor([8, 9], dtype=torch.uint8)
+    assert near_duplicates(plain).tolist() == [[0, 1], [0, 2]]
 
 
 @pytest.mark.parametrize("count", [0, 1])

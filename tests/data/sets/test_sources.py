@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from tellapart.data.preparation import Preparation
 from tellapart.data.sets import sources
 from tellapart.data.sets.catalogue import CATALOGUE, CatalogueEntry, CatalogueFile
 from tellapart.data.sets.idx import write_idx
@@ -106,7 +107,7 @@ def test_a_folder_of_idx_files_is_a_data_set(tmp_path, compress):
 def test_dots_in_names_and_pictures_with_channels(tmp_path):
     write_idx(tmp_path / "train-images.idx4-ubyte", np.ones((2, 3, 4, 5), np.uint8))
     write_idx(tmp_path / "train-labels.idx1-ubyte.gz", np.array([0, 1], np.uint8), compress=True)
-    data_set = load_data_set(str(tmp_path))
+    data_set = load_data_set(str(tmp_path), preparation=Preparation(test_fraction=0))
     assert data_set.split("train").image_shape == (3, 4, 5)
     assert list(data_set.splits) == ["train"]
 

@@ -38,13 +38,13 @@ from tellapart.data.cache_folder import user_cache
 from tellapart.data.images.decoding import decode, quiet_pillow, reason_of
 from tellapart.data.images.digests import Progress, num_cores
 from tellapart.data.images.mapping import mapped_bytes
-from tellapart.data.images.near_duplicates import near_duplicates
+from tellapart.data.images.near_duplicates import groups_of, near_duplicates, pairs_of
 from tellapart.data.preparation import Frame
 from tellapart.errors import DataError
 from tellapart.files import make_folder, write_whole
 
 # Raised whenever the same file would give other pixels than before.
-_FORMAT = 3
+_FORMAT = 4
 # Handing over a job has its price; but the last ones keep one core busy while the others wait, and
 # sixty-four photographs are to be shared by sixteen cores as well as by two.
 _MOST_FILES_AT_A_TIME, _JOBS_PER_CORE = 16, 16
@@ -233,8 +233,8 @@ def _near_pairs(pixels: _Bytes, kept: _Ints) -> _Ints:
     if len(kept) < 2:
         return np.empty((0, 2), np.int64)
     pairs = near_duplicates(torch.from_numpy(np.asarray(pixels)))
-    # Rows without a picture are black, and plain surfaces are nobody's duplicate.
-    return np.searchsorted(kept, pairs)
+    # Rows without a picture are black, and so equal only to pictures that are equal anyway.
+    return pairs_of(groups_of(pairs, len(pixels))[kept])
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""What is wrong with a data set: what an honest look finds before anything is trained."""
+"""The audit of a data set: everything that can be found wrong before anything is trained."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from PIL import Image
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.decoding import FORMATS, quiet_pillow
 from tellapart.data.images.listing import path_text
+from tellapart.data.quality.blank import blank_images
 from tellapart.data.quality.duplicates import repeats
 from tellapart.data.quality.findings import Audit, Finding, FoundImage
+from tellapart.data.quality.mirrored import Mirroring, mirrored_classes
 from tellapart.wording import listed, plural
 
 TINY_CLASS = 20
@@ -34,16 +36,22 @@ _MODES = {
 }
 
 
-def audit(data_set: DataSet) -> Audit:
-    """Looks at everything: files, classes, sizes and kinds, repeated and nearly repeated pictures.
+def audit(data_set: DataSet, mirroring: Mirroring | None = None) -> Audit:
+    """Examine a data set: files, classes, sizes and kinds, blank images, equal and similar ones.
 
-    Cost: a pass over all pictures and over the files' headers; 70,000 pictures of 28x28 take some
-    seconds on one core.
+    Args:
+        data_set: the one to examine.
+        mirroring: how the recipe mirrors images that will be trained on it; None for not at all.
+
+    Cost: a few passes over all images, and the files' headers; 70,000 images of 28x28 take some
+    ten seconds on one core.
     """
     findings = [
         *repeats(data_set),
+        *blank_images(data_set),
         *_files_left_out(data_set),
         *_class_findings(data_set),
+        *_mirrored(data_set, mirroring),
         *_kinds(data_set),
     ]
     order = ("leak", "fault", "fact")
@@ -51,9 +59,15 @@ def audit(data_set: DataSet) -> Audit:
 
 
 def imbalance_ratio(train: ImageSet) -> float:
-    """How many times the pictures of the smallest class the largest has; empty classes apart."""
+    """Return how many times as many images the largest class has as the smallest that has any."""
     counts = [count for count in train.class_counts() if count]
     return max(counts) / min(counts)
+
+
+def _mirrored(data_set: DataSet, mirroring: Mirroring | None) -> Iterator[Finding]:
+    message = mirrored_classes(data_set, mirroring) if mirroring else None
+    if message:
+        yield Finding("mirrored classes", "fault", message)
 
 
 def _files_left_out(data_set: DataSet) -> Iterator[Finding]:

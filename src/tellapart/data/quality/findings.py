@@ -1,7 +1,7 @@
 """What a check of a data set can find, in a form that is listed, shown and written as JSON.
 
-A finding is a *leak* where pictures of one split are, or nearly are, in another: an accuracy
-measured there is no accuracy. Everything else is a *fault* worth mending or a *fact* worth knowing.
+A finding is a *leak* where images of one split are, or nearly are, in another: an accuracy measured
+there says nothing. Everything else is a *fault* worth mending or a *fact* worth knowing.
 """
 
 from __future__ import annotations
@@ -9,12 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tellapart.data.image_set import DataSet
+
 Severity = Literal["leak", "fault", "fact"]
 
 
 @dataclass(frozen=True)
 class FoundImage:
-    """A picture by its split, its place in it and its class, and by its file where it has one."""
+    """An image by its split, its index in it and its class, and by its file where it has one."""
 
     split: str
     index: int
@@ -22,7 +24,7 @@ class FoundImage:
     path: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As ``data check --json`` lists it."""
+        """Return what ``data check --json`` lists."""
         return {
             "split": self.split,
             "index": self.index,
@@ -31,16 +33,23 @@ class FoundImage:
         }
 
 
+def found_image(data_set: DataSet, split: str, index: int) -> FoundImage:
+    """Return the image of ``split`` at ``index``."""
+    files = data_set.files.get(split)
+    class_name = data_set.class_names[int(data_set.split(split).labels[index])]
+    return FoundImage(split, index, class_name, str(files[index]) if files else None)
+
+
 @dataclass(frozen=True)
 class Finding:
     """One thing that was found.
 
     Args:
-        kind: its sort, in words that stay the same.
-        severity: what it means for what is trained on the data.
+        kind: a few words that stay the same.
+        severity: what it means for a classifier that is trained on the data.
         message: how much of it there is, and what to do.
-        groups: the pictures it is about; those that belong together in one group.
-        paths: files it is about that are no pictures of the data set, each with the reason.
+        groups: the images it is about; those that belong together in one group.
+        paths: files it is about that are no images of the data set, each with the reason.
     """
 
     kind: str
@@ -50,7 +59,7 @@ class Finding:
     paths: tuple[tuple[str, str], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As ``data check --json`` lists it."""
+        """Return what ``data check --json`` lists."""
         return {
             "kind": self.kind,
             "severity": self.severity,

@@ -1,4 +1,4 @@
-"""The part of the audit that costs next to nothing: what training warns of before it begins."""
+"""What training warns of before it begins: the part of the audit that is quick."""
 
 from __future__ import annotations
 
@@ -7,29 +7,38 @@ from collections.abc import Iterator
 from tellapart.config import Recipe
 from tellapart.data.image_set import DataSet
 from tellapart.data.quality.audit import IMBALANCE_RATIO, imbalance_ratio
+from tellapart.data.quality.blank import mostly_blank_classes
 from tellapart.data.quality.duplicates import count_shared_images
+from tellapart.data.quality.mirrored import Mirroring, mirrored_classes
 from tellapart.data.sets.catalogue import CATALOGUE
-
-_COMPARED = (("test", "train"), ("validation", "train"), ("test", "validation"))
 
 
 def warnings_before_training(data_set: DataSet, recipe: Recipe) -> Iterator[str]:
-    """A sentence for each fault that makes the figures of a training mean less.
+    """Yield a sentence for each fault that makes an accuracy low, or mean less than it seems.
 
-    Reports how many images splits share, byte for byte, or for image files nearly so, and that
-    classes are of uneven size. The catalogue's data sets are known, and their notes say what is to
-    be known of them.
+    That is: a recipe that mirrors one class into another; splits that share images, counted as the
+    audit counts them; classes with many blank images; classes of uneven size. Of the catalogue's
+    data sets only the first is examined: their notes say what else is to be known of them.
     """
+    mirrored = mirrored_classes(data_set, mirroring_of(recipe, data_set))
+    if mirrored:
+        yield mirrored
     if data_set.name in CATALOGUE:
         return
-    for (split, other), count in _shared(data_set).items():
+    for (split, other), count in count_shared_images(data_set).items():
         if count:
             yield (
                 f"{count:,} of the {len(data_set.split(split)):,} images of {split} are in "
-                f"{other} too: what is measured on them says little; "
+                f"{other} too, or look alike: what is measured on them says little; "
                 "`tellapart data check` shows them"
             )
-    factor = imbalance_ratio(data_set.split("train"))
+    train = data_set.split("train")
+    for name, part in mostly_blank_classes(train).items():
+        yield (
+            f"{part:.0%} of the images of {name!r} are blank, of one colour only or nearly: "
+            "nothing is learned from them; `tellapart data check` shows them"
+        )
+    factor = imbalance_ratio(train)
     settings = recipe.training
     is_balanced = settings.class_weights == "balanced" or settings.sampling == "balanced"
     if factor >= IMBALANCE_RATIO and not is_balanced:
@@ -39,12 +48,18 @@ def warnings_before_training(data_set: DataSet, recipe: Recipe) -> Iterator[str]
         )
 
 
-def _shared(data_set: DataSet) -> dict[tuple[str, str], int]:
-    if data_set.shared is not None:
-        return dict(data_set.shared)
-    present = data_set.splits
-    return {
-        (split, other): count_shared_images(present[split], present[other])
-        for split, other in _COMPARED
-        if split in present and other in present
+def mirroring_of(recipe: Recipe, data_set: DataSet) -> Mirroring:
+    """Return how ``recipe`` mirrors images, and the settings that switch it off."""
+    augmentation, in_answers = recipe.augmentation, recipe.prediction.mirrors
+    switches = {
+        "augmentation.flip_horizontal=0": augmentation.flip_horizontal,
+        "augmentation.flip_vertical=0": augmentation.flip_vertical,
+        "prediction.views=plain": in_answers,
     }
+    entry = CATALOGUE.get(data_set.name)
+    return Mirroring(
+        horizontal=bool(augmentation.flip_horizontal or in_answers),
+        vertical=bool(augmentation.flip_vertical),
+        settings=tuple(setting for setting, is_on in switches.items() if is_on),
+        shows_signs=entry.shows_signs if entry else None,
+    )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
@@ -15,7 +14,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from tellapart.data.hold_out import stratified_groups
+from tellapart.data.hold_out import divide
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.cache import CacheEntry, map_rows, open_entry
 from tellapart.data.images.decoding import FORMATS, quiet_pillow, upright_size
@@ -78,7 +77,8 @@ def load_image_files(
         raise DataError(f"{listing.root}: none of its pictures can be read; {path}: {reason}")
     unreadable = [LeftOut(path, "unreadable", reason) for path, reason in sorted(failed.items())]
     left_out = (*unreadable, *listing.left_out)
-    divided, split_notes = _divided(pictures, _looks(entry), preparation)
+    looks = _looks(entry)
+    divided, split_notes = _divided(pictures, looks, preparation)
     class_names = preparation.class_names or _class_names(divided)
     _require_known_classes(listing, divided, class_names)
     splits = _image_sets(divided, class_names, entry)
@@ -99,7 +99,7 @@ def load_image_files(
         fit=frame.fit,
         files=files,
         left_out=left_out,
-        shared=_shared(divided, entry) if listing.is_divided else {},
+        near_groups=_near_groups(divided, looks),
     )
 
 
@@ -171,64 +171,43 @@ def _in_expected_order(pictures: Sequence[_Picture], preparation: Preparation) -
 
 
 def _looks(entry: CacheEntry) -> dict[bytes, int]:
-    """A number for each content; look-alikes share one."""
+    """A number for each content; near duplicates share one."""
     groups = groups_of(entry.near, len(entry.numbers)).tolist()
     return {content: groups[number] for content, number in entry.numbers.items()}
 
 
 def _divided(
     pictures: Sequence[_Picture], looks: Mapping[bytes, int], preparation: Preparation
-) -> tuple[dict[str, list[_Picture]], list[str]]:
-    """The pictures of each split, given or made, and what was made of them.
+) -> tuple[dict[str, list[_Picture]], tuple[str, ...]]:
+    """The pictures of each split, given or held out of train, and what was held out.
 
     Args:
         pictures: in the order of the listing.
-        looks: a number for each content; those of one number stay on one side.
-        preparation: the shares to hold out, and the seed.
+        looks: a number for each content, equal for near duplicates.
+        preparation: the fractions to hold out, the seed, and whether near duplicates stay together.
     """
-    divided: dict[str, list[_Picture]] = {name: [] for name in SPLITS}
     given = pictures[0].file.split is not None
     if not given and preparation.undivided:
-        return {preparation.undivided: list(pictures)}, []
+        return {preparation.undivided: list(pictures)}, ()
+    divided: dict[str, list[_Picture]] = {name: [] for name in SPLITS}
     for picture in pictures:
         divided[picture.file.split or "train"].append(picture)
-    notes = []
-    fractions = {"test": preparation.test_fraction, "validation": preparation.validation_fraction}
-    left = 1.0
-    for name, fraction in fractions.items():
-        if divided[name] or not fraction:
-            continue
-        # Each share is of all pictures, also where some of them are already gone.
-        divided["train"], divided[name] = _hold_out(
-            divided["train"], looks, min(fraction / left, 0.9), preparation.seed
+    train = divided["train"]
+    notes: tuple[str, ...] = ()
+    if train:
+        names = sorted({picture.file.class_name for picture in train})
+        numbers = {name: label for label, name in enumerate(names)}
+        division = divide(
+            torch.tensor([numbers[picture.file.class_name] for picture in train]),
+            names,
+            torch.tensor([looks[picture.digest] for picture in train]),
+            [name for name in SPLITS if divided[name]],
+            preparation,
         )
-        left -= fraction
-        notes.append(
-            f"no {name} split was given: {fraction:.0%} of each class is held out, look-alikes "
-            f"together, by data.split_seed {preparation.seed}"
-        )
+        notes = division.notes
+        for name, indices in division.indices.items():
+            divided[name] = [train[index] for index in indices.tolist()]
     return {name: part for name, part in divided.items() if part}, notes
-
-
-def _hold_out(
-    pictures: Sequence[_Picture], looks: Mapping[bytes, int], fraction: float, seed: int
-) -> tuple[list[_Picture], list[_Picture]]:
-    """Some of each class; near duplicates stay on one side, so that none is learned by heart."""
-    names = sorted({picture.file.class_name for picture in pictures})
-    labels = torch.tensor([names.index(picture.file.class_name) for picture in pictures])
-    groups = np.array([looks[picture.digest] for picture in pictures])
-    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
-    group = torch.from_numpy(first[inverse])
-    counts = Counter(labels[group == torch.arange(len(group))].tolist())
-    for label, name in enumerate(names):
-        if counts[label] < 2:
-            raise DataError(
-                f"class {name!r} has {counts[label]} different picture left to divide, and needs "
-                "2: add pictures, leave the class out, or give the splits as folders"
-            )
-    generator = torch.Generator().manual_seed(seed)
-    kept, held_out = stratified_groups(labels, group, fraction, generator)
-    return [pictures[i] for i in kept.tolist()], [pictures[i] for i in held_out.tolist()]
 
 
 def _class_names(divided: Mapping[str, Sequence[_Picture]]) -> tuple[str, ...]:
@@ -268,18 +247,11 @@ def _image_sets(
     }
 
 
-def _shared(
-    divided: Mapping[str, Sequence[_Picture]], entry: CacheEntry
-) -> dict[tuple[str, str], int]:
-    """How many pictures of a split look like some of another one."""
-    looks = _looks(entry)
-    by_split = {split: [looks[p.digest] for p in part] for split, part in divided.items()}
-    pairs = [("test", "train"), ("validation", "train"), ("test", "validation")]
-    return {
-        (first, second): int(np.isin(by_split[first], by_split[second]).sum())
-        for first, second in pairs
-        if first in by_split and second in by_split
-    }
+def _near_groups(
+    divided: Mapping[str, Sequence[_Picture]], looks: Mapping[bytes, int]
+) -> dict[str, torch.Tensor]:
+    """What near duplicates share, a number for each picture of each split."""
+    return {split: torch.tensor([looks[p.digest] for p in part]) for split, part in divided.items()}
 
 
 def _frame_notes(frame: Frame, preparation: Preparation) -> list[str]:

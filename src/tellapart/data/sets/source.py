@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tellapart.data.hold_out import stratified_validation
+import torch
+
+from tellapart.data.hold_out import divide
 from tellapart.data.image_set import DataSet
 from tellapart.data.images.digests import Progress
 from tellapart.data.images.listing import Listing
+from tellapart.data.images.near_duplicates import groups_of, near_duplicates
 from tellapart.data.preparation import Preparation
 from tellapart.data.sets.arrays import load_arrays
 from tellapart.data.sets.image_files import choose_frame, load_image_files, own_shape
@@ -62,37 +65,39 @@ def opened_arrays(path: Path) -> OpenedSource:
     """
     splits, fingerprint = load_arrays(path)
     provenance = f"arrays in {path.resolve()}"
-    return opened_ready(DataSet(path.stem, splits, fingerprint, provenance), divides=True)
+    return opened_ready(DataSet(path.stem, splits, fingerprint, provenance))
 
 
-def opened_ready(data_set: DataSet, *, divides: bool = False) -> OpenedSource:
+def opened_ready(data_set: DataSet, *, is_known: bool = False) -> OpenedSource:
     """Of pictures that are in memory, in the one form they have.
 
     Args:
         data_set: with its train split.
-        divides: whether a test split that it lacks is to be made.
+        is_known: of the catalogue, and not searched for near duplicates.
     """
 
     def load(preparation: Preparation, progress: Progress | None) -> DataSet:
         del progress
-        return _with_test_split(data_set, preparation) if divides else data_set
+        if is_known:
+            preparation = replace(preparation, near_duplicates="ignore")
+        return _divided(data_set, preparation)
 
     train = data_set.split("train")
     counts = dict(zip(train.class_names, train.class_counts(), strict=True))
     return OpenedSource(data_set.name, counts, lambda: train.image_shape, load)
 
 
-def _with_test_split(data_set: DataSet, preparation: Preparation) -> DataSet:
-    fraction, seed = preparation.test_fraction, preparation.seed
-    if "test" in data_set.splits or not fraction:
-        return data_set
-    train, test = stratified_validation(data_set.split("train"), fraction, seed)
-    note = (
-        f"no test split was given: {fraction:.0%} of each class is held out by data.split_seed "
-        f"{seed}"
-    )
-    return replace(
-        data_set,
-        splits={**data_set.splits, "train": train, "test": test},
-        notes=(*data_set.notes, note),
-    )
+def _divided(data_set: DataSet, preparation: Preparation) -> DataSet:
+    """Return the data set with the splits that it lacks, held out of train."""
+    train, given = data_set.split("train"), data_set.splits
+    fractions = {"test": preparation.test_fraction, "validation": preparation.validation_fraction}
+    groups = torch.arange(len(train))
+    if preparation.near_duplicates == "together" and any(
+        fraction and split not in given for split, fraction in fractions.items()
+    ):
+        groups = torch.from_numpy(groups_of(near_duplicates(train.images), len(train)))
+    division = divide(train.labels, train.class_names, groups, tuple(given), preparation)
+    parts = {split: train.select(indices) for split, indices in division.indices.items()}
+    if len(parts) == 1:
+        parts = {"train": train}
+    return replace(data_set, splits={**given, **parts}, notes=(*data_set.notes, *division.notes))

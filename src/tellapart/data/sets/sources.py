@@ -110,7 +110,8 @@ def open_source(
         DataError: as :func:`load_data_set`.
     """
     if isinstance(source, str) and source in CATALOGUE:
-        return opened_ready(_load_entry(CATALOGUE[source], data_dir, allow_download, progress))
+        entry = CATALOGUE[source]
+        return opened_ready(_load_entry(entry, data_dir, allow_download, progress), is_known=True)
     path = expand_home(source)
     try:
         is_folder, is_there = path.is_dir(), path.exists()
