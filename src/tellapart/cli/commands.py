@@ -15,6 +15,7 @@ from tellapart.cli.options import (
     DataDir,
     Json,
     Machine,
+    OwnNetwork,
     RecipeName,
     Seed,
     Settings,
@@ -58,6 +59,7 @@ def train(
     out: Path | None = None,
     resume: Path | None = None,
     data_dir: DataDir = None,
+    network: OwnNetwork = None,
     machine: Machine = _MACHINE,
     dry_run: bool = False,
     json: Json = False,
@@ -81,7 +83,7 @@ def train(
 
     run = find_run(resume) if resume else None
     request = TrainingRequest(data, recipe, settings, shots, seed, run)
-    return _train(request, out, machine, data_dir, dry_run=dry_run, json=json)
+    return _train(request, out, machine, data_dir, network, dry_run=dry_run, json=json)
 
 
 def _train(
@@ -89,6 +91,7 @@ def _train(
     out: Path | None,
     machine: Machine,
     data_dir: Path | None,
+    network: str | None,
     *,
     dry_run: bool,
     json: bool,
@@ -101,7 +104,7 @@ def _train(
 
     keep_freed_memory()
     with ConsoleCallbacks() as callbacks:
-        session = session_of(callbacks, machine, data_dir)
+        session = session_of(callbacks, machine, data_dir, network)
         if dry_run:
             session = resumed_session(session, request.resume)
             with session.limited_threads():
@@ -133,6 +136,7 @@ def finetune(
     seed: Seed = None,
     out: Path | None = None,
     data_dir: DataDir = None,
+    network: OwnNetwork = None,
     machine: Machine = _MACHINE,
     dry_run: bool = False,
     json: Json = False,
@@ -171,7 +175,7 @@ def finetune(
     if not compare:
         changes = finetuning_settings(source, settings, freezing, lora_rank, weights)
         request = TrainingRequest(data, recipe, changes, shots, seed)
-        return _train(request, out, machine, data_dir, dry_run=dry_run, json=json)
+        return _train(request, out, machine, data_dir, network, dry_run=dry_run, json=json)
     if freezing is not None or dry_run:
         raise ConfigError("--compare tries every way in turn; leave out --freezing and --dry-run")
     from tellapart.cli.progress import ConsoleCallbacks
@@ -190,7 +194,7 @@ def finetune(
             shots=shots,
             seed=seed,
             out=out,
-            session=session_of(callbacks, machine, data_dir),
+            session=session_of(callbacks, machine, data_dir, network),
         )
     if json:
         print_json({"data": data, "source": source, "ways": [way.to_json() for way in ways]})
@@ -208,6 +212,7 @@ def evaluate(
     tta: Tta = None,
     out: Path | None = None,
     data_dir: DataDir = None,
+    network: OwnNetwork = None,
     machine: Machine = _MACHINE,
     json: Json = False,
 ) -> int:
@@ -240,7 +245,7 @@ def evaluate(
             split=split,
             tta=tta,
             out=out,
-            session=session_of(callbacks, machine, data_dir),
+            session=session_of(callbacks, machine, data_dir, network),
         )
     if json:
         print_json(result.to_json())
@@ -262,6 +267,7 @@ def predict(
     *images: str,
     as_is: bool = False,
     tta: Tta = None,
+    network: OwnNetwork = None,
     machine: Machine = _MACHINE,
     json: Json = False,
 ) -> int:
@@ -281,7 +287,7 @@ def predict(
     from tellapart.workflow.predict import predict as run_prediction
 
     with ConsoleCallbacks() as callbacks:
-        session = session_of(callbacks, machine)
+        session = session_of(callbacks, machine, network=network)
         predictions = run_prediction(run, images, as_is=as_is, tta=tta, session=session)
     if json:
         rows = [entry.to_json() for entry in predictions]

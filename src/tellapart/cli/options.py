@@ -57,14 +57,28 @@ class Machine:
     ] = None
 
 
+OwnNetwork = Annotated[
+    str | None,
+    Parameter(
+        name="--network",
+        help="A network of your own, my_nets.py:Net or package.module:Net: a class or function that"
+        " takes in_channels and num_classes. It runs only when it is named here, so name it again"
+        " for whatever was trained with it.",
+    ),
+]
+
+
 def session_of(
-    callbacks: Callbacks, machine: Machine | None = None, data_dir: Path | None = None
+    callbacks: Callbacks,
+    machine: Machine | None = None,
+    data_dir: Path | None = None,
+    network: str | None = None,
 ) -> Session:
     """The session of a command, made once from what the person typed."""
     from tellapart.runs.session import Session
 
     machine = machine or Machine()
-    return Session(machine.device, machine.threads, data_dir, callbacks)
+    return Session(machine.device, machine.threads, data_dir, network, callbacks)
 
 
 Tta = Annotated[

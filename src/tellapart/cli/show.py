@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from tellapart.cli.json_output import print_json
-from tellapart.cli.options import Json
+from tellapart.cli.options import Json, OwnNetwork
 
 show_app = App(name="show", help="Pages that move: an operation at work, a network from inside.")
 
@@ -142,6 +142,7 @@ def network(
     image: Image = None,
     digit: Digit = None,
     text: bool = False,
+    own_network: OwnNetwork = None,
     out: Out = None,
     json: Json = False,
 ) -> int:
@@ -155,9 +156,13 @@ def network(
         Print the layers as a table, and write no page.
     """
     from tellapart.cli.tables import print_network
+    from tellapart.runs.session import Session
     from tellapart.workflow.show import show_network
 
-    shown = show_network(run, image=image, digit=digit, write_page=not text, out=out)
+    session = Session(network=own_network)
+    shown = show_network(
+        run, image=image, digit=digit, write_page=not text, out=out, session=session
+    )
     if json:
         print_json(shown.to_json())
     elif text:

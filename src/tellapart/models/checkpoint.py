@@ -106,20 +106,25 @@ def save_classifier(path: Path, classifier: Classifier, training: Mapping[str, A
     save_tensors(path, classifier.network.state_dict(), header)
 
 
-def load_classifier(path: Path) -> Classifier:
+def load_classifier(path: Path, network: str | None = None) -> Classifier:
     """The classifier in a file, on the processor, in evaluation mode.
 
     The network is laid out without memory first and its shapes are held against the file's, so a
     header cannot ask for more memory than the file itself takes.
 
+    Args:
+        path: the file.
+        network: the place of a person's own network, ``my_nets.py:Net``, where the classifier is of
+            one: such code is run only when somebody names it, never because a file does.
+
     Raises:
         ClassifierFileError: a file that is missing, damaged, foreign, or whose header and tensors
             do not describe one network of this package.
     """
-    return read_classifier(path)[0]
+    return read_classifier(path, network)[0]
 
 
-def read_classifier(path: Path) -> tuple[Classifier, dict[str, Any]]:
+def read_classifier(path: Path, network: str | None = None) -> tuple[Classifier, dict[str, Any]]:
     """:func:`load_classifier`, and the header's ``training`` entry.
 
     Raises:
@@ -127,7 +132,7 @@ def read_classifier(path: Path) -> tuple[Classifier, dict[str, Any]]:
     """
     tensors, header = load_tensors(path)
     try:
-        classifier = _empty_classifier(header)
+        classifier = _empty_classifier(header, network)
     except TellapartError as error:
         raise ClassifierFileError(f"{path}: {error}") from None
     _check_tensors(path, classifier.network, tensors)
@@ -138,8 +143,12 @@ def read_classifier(path: Path) -> tuple[Classifier, dict[str, Any]]:
     return classifier, training if isinstance(training, dict) else {}
 
 
-def _empty_classifier(header: Mapping[str, Any]) -> Classifier:
-    """The classifier that a header describes, its network on the ``meta`` device."""
+def _empty_classifier(header: Mapping[str, Any], own: str | None) -> Classifier:
+    """The classifier that a header describes; its network takes no memory yet.
+
+    A person's own network is laid out in memory all the same: what its constructor computes beside
+    the weights is not in the file.
+    """
     if header.get("format") != _FORMAT:
         raise ClassifierFileError(
             f"classifier file format {header.get('format')!r} is not one this version reads "
@@ -153,9 +162,9 @@ def _empty_classifier(header: Mapping[str, Any]) -> Classifier:
     except ConfigError as error:
         raise ClassifierFileError(f"header: {error}") from None
     channels, height, width = spec.image_shape
-    with torch.device("meta"):
+    with torch.device("cpu" if own else "meta"), torch.random.fork_rng(devices=[]):
         network = build_network(
-            spec.network, (channels, height, width), len(spec.class_names), spec.arguments
+            spec.network, (channels, height, width), len(spec.class_names), spec.arguments, own
         )
     return Classifier(network, spec)
 

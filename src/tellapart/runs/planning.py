@@ -19,6 +19,7 @@ from tellapart.finetuning.start import Source, start_from, with_source
 from tellapart.models.checkpoint import load_classifier
 from tellapart.models.classifier import Classifier, measure_normalization
 from tellapart.models.from_scratch import from_scratch
+from tellapart.models.own_network import is_own
 from tellapart.models.registry import count_parameters, seeded_network
 from tellapart.models.spec import ClassifierSpec, Normalization
 from tellapart.runs.choosing import choose_recipe
@@ -83,8 +84,8 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
     found = session.data_dir or (Path(known.data_dir) if known and known.data_dir else None)
     session = replace(session, data_dir=found)
     opened = open_data(source, session)
-    recipe, reason = _settle_recipe(request, opened)
-    beginning = find_source(recipe, run)
+    recipe, reason = _settle_recipe(request, opened, session.network)
+    beginning = find_source(recipe, run, session.network)
     if beginning:
         recipe = with_source(recipe, beginning)
     data_set = load_opened(opened, recipe.data, session)
@@ -104,7 +105,10 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
         recipe = _with_batches_that_fit(recipe, len(train))
     began = run.read_machine() if run else {}
     runtime = choose_runtime(session.device, str(began.get("precision", recipe.training.precision)))
-    classifier = build_classifier(recipe, train, beginning, data_set)
+    # A recipe that was typed names code that may run; one that a run or a source brings does not.
+    is_typed = run is None and beginning is None
+    own = recipe.model.network if is_typed and is_own(recipe.model.network) else session.network
+    classifier = build_classifier(recipe, train, beginning, data_set, own)
     return Plan(
         data=DataReference(
             source,
@@ -173,7 +177,11 @@ def _require_two_classes(data_set: DataSet) -> None:
 
 
 def build_classifier(
-    recipe: Recipe, train_set: ImageSet, source: Source | None, data_set: DataSet
+    recipe: Recipe,
+    train_set: ImageSet,
+    source: Source | None,
+    data_set: DataSet,
+    own: str | None = None,
 ) -> Classifier:
     """The untrained classifier of a recipe: weights from its seed, normalisation as it asks.
 
@@ -182,6 +190,7 @@ def build_classifier(
         train_set: what it is built for, and what its normalisation is measured on.
         source: whose normalisation ``source`` means; its weights are not loaded.
         data_set: how its image files were read is how others will be.
+        own: the place of a person's own network, as the person typed it.
 
     Raises:
         ConfigError: a network or normalisation that does not fit the images.
@@ -201,6 +210,7 @@ def build_classifier(
         train_set.num_classes,
         model.arguments,
         derived_seed(recipe.training.seed, "weights"),
+        own,
     )
     spec = ClassifierSpec(
         network=model.network,
@@ -217,12 +227,16 @@ def build_classifier(
     )
 
 
-def _settle_recipe(request: TrainingRequest, opened: OpenedSource) -> tuple[Recipe, str]:
+def _settle_recipe(
+    request: TrainingRequest, opened: OpenedSource, network: str | None
+) -> tuple[Recipe, str]:
     """The recipe with all changes applied, and why it was chosen if nobody named it."""
     run, recipe = request.resume, request.recipe
     if recipe is None and run is not None:
         recipe = run.read_recipe()
     chosen, reason = choose_recipe(recipe, opened, request.changes)
+    if network is not None and run is None and not chosen.finetuning.source:
+        chosen = chosen.with_settings({"model.network": network})
     if request.seed is not None:
         chosen = replace(chosen, training=replace(chosen.training, seed=request.seed))
     if run is not None:

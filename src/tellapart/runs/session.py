@@ -19,6 +19,8 @@ class Session:
         threads: how many an operation on the processor may use; None is torch's choice, and for a
             run that is resumed the number with which it began.
         data_dir: where files of the catalogue's data sets are looked for first.
+        network: the place of a person's own network, ``my_nets.py:Net``, for classifiers that are
+            of one. Their code is run only when it is named here, never because a file names it.
         callbacks: follows the command; see `Callbacks`.
 
     >>> import tellapart
@@ -28,6 +30,7 @@ class Session:
     device: str = "auto"
     threads: int | None = None
     data_dir: Path | None = None
+    network: str | None = None
     callbacks: Callbacks = field(default_factory=Callbacks)
 
     def runtime(self, precision: str = "fp32") -> Runtime:

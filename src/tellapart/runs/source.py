@@ -11,7 +11,6 @@ from tellapart.finetuning.pretrained import PREFIX, load_pretrained
 from tellapart.finetuning.start import Source, SourceReference, Start
 from tellapart.models.checkpoint import (
     load_classifier,
-    read_classifier,
     save_classifier,
     weights_sha256,
 )
@@ -19,12 +18,13 @@ from tellapart.models.classifier import Classifier
 from tellapart.runs.folder import RunFolder, find_classifier_file, source_of
 
 
-def find_source(recipe: Recipe, run: RunFolder | None) -> Source | None:
+def find_source(recipe: Recipe, run: RunFolder | None, network: str | None = None) -> Source | None:
     """The classifier that a recipe starts from; None where it starts from zero.
 
     Args:
         recipe: its ``finetuning`` says where to look.
         run: one to go on with; it has kept what it began with, so its source may be gone.
+        network: the place of the source's network, where that is a person's own.
 
     Raises:
         ConfigError: settings of fine-tuning without a source, or a source that is none.
@@ -36,8 +36,8 @@ def find_source(recipe: Recipe, run: RunFolder | None) -> Source | None:
         _require_nothing_to_tune(recipe)
         return None
     if run is not None and run.start_file.exists():
-        return Source(run.read_source(), read_classifier(run.start_file)[0], is_start=True)
-    classifier = _open(tuning)
+        return Source(run.read_source(), load_classifier(run.start_file, network), is_start=True)
+    classifier = _open(tuning, network)
     reference = SourceReference(
         _absolute(tuning.source), weights_sha256(classifier.network.state_dict())
     )
@@ -58,7 +58,7 @@ def save_start(run: RunFolder, start: Start) -> None:
     save_classifier(run.start_file, start.classifier, {"finetuned_from": asdict(start.reference)})
 
 
-def _open(tuning: FinetuningRecipe) -> Classifier:
+def _open(tuning: FinetuningRecipe, network: str | None) -> Classifier:
     if tuning.source.startswith(PREFIX):
         weights = Path(tuning.weights_file) if tuning.weights_file else None
         return load_pretrained(tuning.source.removeprefix(PREFIX), weights)
@@ -68,7 +68,7 @@ def _open(tuning: FinetuningRecipe) -> Classifier:
             f"the source {tuning.source!r} is no run, no classifier file and no timm:NAME; "
             "a run is the folder that `tellapart train` prints"
         )
-    return load_classifier(find_classifier_file(path))
+    return load_classifier(find_classifier_file(path), network)
 
 
 def _absolute(source: str) -> str:

@@ -38,7 +38,7 @@ class TrainedRun:
         self._file = find_classifier_file(path)
         self.classifier: Classifier
         self.training: Mapping[str, Any]
-        self.classifier, self.training = read_classifier(self._file)
+        self.classifier, self.training = read_classifier(self._file, session.network)
 
     @property
     def folder(self) -> RunFolder:

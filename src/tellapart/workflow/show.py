@@ -27,6 +27,7 @@ from tellapart.illustration.scenes import (
     max_pooling_scene,
 )
 from tellapart.illustration.texts import Bilingual, bilingual
+from tellapart.runs.session import Session
 from tellapart.runs.trained_run import open_run
 from tellapart.wording import did_you_mean
 from tellapart.workflow.shown_images import grey_field, image_for
@@ -186,6 +187,7 @@ def show_network(
     digit: int | None = None,
     write_page: bool = True,
     out: str | Path | None = None,
+    session: Session | None = None,
 ) -> ShownNetwork:
     """The layers of a run's network, and a page with a picture on its way through them.
 
@@ -198,6 +200,7 @@ def show_network(
         digit: a bundled digit of this class instead, for a classifier of 28x28 grey pictures.
         write_page: whether to write the page, or only to say what would be on it.
         out: the page; None is ``network.html`` here, with a free number if that is taken.
+        session: names a person's own network; None is the default `Session`.
 
     Raises:
         TellapartError: any of its kinds, where the request or its input is wrong.
@@ -207,7 +210,7 @@ def show_network(
             f"no page is written as text, so --out {out} has no meaning; leave it out"
         )
     page = _page_path(out, "network") if write_page else None
-    opened = open_run(run)
+    opened = open_run(run, session=session)
     classifier = opened.classifier
     picture, caption = image_for(opened, image, digit)
     seen = torch.zeros(classifier.image_shape, dtype=torch.uint8) if picture is None else picture
