@@ -17,7 +17,7 @@ _Bools = NDArray[np.bool_]
 _Ints = NDArray[np.int64]
 
 # A row is dark where this fraction of it is darker than the page by so many grey levels.
-_DARK_FRACTION, _DARKER_BY = 0.6, 40.0
+_DARK_FRACTION, _DARKER_BY = 0.85, 40.0
 # A band is no wider than this fraction of the page, and its edge no wider than that one.
 _WIDEST_BAND, _WIDEST_EDGE = 0.4, 0.03
 # So wide is the margin in which a line or a hole lies whole, and so long a side is followed.
@@ -47,12 +47,20 @@ class Box(NamedTuple):
         """Columns."""
         return self.right - self.left
 
+    def of(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The part of an array (height, width)."""
+        return pixels[self.top : self.bottom, self.left : self.right]
 
-def page_without_bands(page: NDArray[np.uint8]) -> Box:
-    """The part of a page, light with dark ink, that no dark band along a side covers."""
-    level = float(np.median(page))
+
+def page_without_bands(page: NDArray[np.uint8], box: Box) -> Box:
+    """The part of a page, light with dark ink, that no dark band along a side covers.
+
+    Args:
+        page: uint8 (height, width).
+        box: the part of it to look at.
+    """
+    level = float(np.median(box.of(page)))
     is_dark = page < level - _DARKER_BY
-    box = Box(0, page.shape[0], 0, page.shape[1])
     for _ in range(2):  # what frames the page on all sides shows whole bands in the first round
         before = box
         for side in ("top", "bottom", "left", "right"):
@@ -125,9 +133,9 @@ def _runs_along(mask: _Bools, box: Box) -> bool:
     if box.height > _LONG * height and box.width > _LONG * width:  # a frame has nothing inside it
         return _is_in_margin(mask, Box(0, height, 0, width), mask.shape)
     sides = [(mask[0], width), (mask[-1], width), (mask[:, 0], height), (mask[:, -1], height)]
-    if any(line.sum() >= _LONG * length for line, length in sides):
-        return True
-    return bool(mask[0, 0] or mask[0, -1] or mask[-1, 0] or mask[-1, -1])
+    is_long = any(line.sum() >= _LONG * length for line, length in sides)
+    is_in_corner = (box.top == 0 or box.bottom == height) and (box.left == 0 or box.right == width)
+    return is_long or is_in_corner
 
 
 def _is_in_margin(part: _Bools, box: Box, shape: tuple[int, ...]) -> bool:

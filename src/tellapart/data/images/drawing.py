@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from tellapart.data.images.borders import ink_along_border, page_without_bands
+from tellapart.data.images.borders import Box, ink_along_border, page_without_bands
 from tellapart.data.images.decoding import decode
 from tellapart.data.images.fitted import FittedImage
 from tellapart.data.images.opening import open_image, upright_size
@@ -25,6 +25,7 @@ from tellapart.data.preparation import Frame
 _Floats = NDArray[np.float32]
 _Pixels = NDArray[np.uint8]
 _Background = Literal["dark", "light"]
+_Number = TypeVar("_Number", bound=np.generic)
 
 _NUM_MEASURED = 2000
 # A border in this range of grey levels is plain dark or plain light ...
@@ -35,14 +36,17 @@ _HABIT = 0.95
 # where so many pixels are weaker.
 _INK, _STRONGEST = 0.3, 0.998
 _FAINTEST_CONTRAST = 24.0
-# A stroke is stronger than the grain of paper and sensor by this many standard deviations.
-_ABOVE_NOISE = 6.0
+# A stroke is stronger than the grain of paper and sensor by this many standard deviations, and what
+# stands out so clearly is no grain.
+_ABOVE_NOISE, _CLEAR_CONTRAST = 6.0, 60.0
 # Strokes may reach the border, but this fraction of it is background.
 _PLAIN_BORDER = 0.7
 # Of the ink, so much may lie outside the box around it: dust is no part of a digit.
 _DUST = 0.005
-# Where the middle of a page differs by so many grey levels from its border, something frames it.
-_FRAMED = 64
+# Where the middle of a page differs by so many grey levels from its border, something frames it, on
+# so many sides, and this fraction of the page's own edge is paper; a drawing cut out tightly may
+# have more ink than paper, and has no such edge.
+_FRAMED, _FEWEST_SIDES, _PLAIN_EDGE = 64, 3, 0.9
 _QUANTILES = (0.005, 0.5, 0.995)
 _ENLARGEMENT, _LARGEST_SIDE = 8, 1024
 BORDER_IGNORED = "border ignored"
@@ -140,7 +144,7 @@ def read_drawing(path: Path, frame: Frame, style: DrawingStyle, plain: _Pixels) 
     ink = _find_ink(_contrast_to(plain, background))
     if ink is not None and not _changes(ink, background, style, frame):
         return as_it_is
-    page = _Page.of(_large(path, frame))
+    page = _Page.of(*_large(path, frame))
     if page.ink is None:
         return replace(as_it_is, found=False)
     if not _stands_on_background(page.contrast):
@@ -154,16 +158,22 @@ def read_drawing(path: Path, frame: Frame, style: DrawingStyle, plain: _Pixels) 
     return FittedImage((255 - drawn if style.background == "light" else drawn)[None], changes)
 
 
-def _large(path: Path, frame: Frame) -> _Pixels:
-    """The whole image, uint8 (height, width), several times as large as the frame, not padded."""
-    factor = max(1, min(_ENLARGEMENT, _LARGEST_SIDE // max(frame.height, frame.width)))
+def _large(path: Path, frame: Frame) -> tuple[_Pixels, Box]:
+    """The image, uint8 (height, width), padded to several times the frame's size; where it lies."""
+    factor = _enlargement(frame)
+    height, width = factor * frame.height, factor * frame.width
+    picture = decode(path, replace(frame, height=height, width=width, fit="pad")).pixels[..., 0]
     with open_image(path) as opened:
-        width, height = upright_size(opened.image)
-    scale = factor * min(frame.height / height, frame.width / width)
-    sides = (max(1, round(side * scale)) for side in (height, width))
-    rows, columns = sides
-    large = replace(frame, height=rows, width=columns, fit="pad")
-    return decode(path, large).pixels[..., 0]
+        own_width, own_height = upright_size(opened.image)
+    scale = min(height / own_height, width / own_width)
+    rows, columns = max(1, round(own_height * scale)), max(1, round(own_width * scale))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return picture, Box(top, top + rows, left, left + columns)
+
+
+def _enlargement(frame: Frame) -> int:
+    """How many times larger than the frame a drawing is looked at."""
+    return max(1, min(_ENLARGEMENT, _LARGEST_SIDE // max(frame.height, frame.width)))
 
 
 @dataclass(frozen=True)
@@ -171,61 +181,59 @@ class _Page:
     """What is drawn on a page: how far each pixel stands out, and where the ink is.
 
     Args:
-        contrast: float32 (height, width), of the page without what lies along its border.
+        contrast: float32 (height, width), of the part that is looked at.
         background: what the ink stands on.
         ink: None on a blank page.
-        offset: rows and columns that were cut off before the first ones.
-        shape: of the whole page.
+        part: which part of the padded image that is.
         border_ignored: whether there was something along the border.
     """
 
     contrast: _Floats
     background: _Background
     ink: _Ink | None
-    offset: tuple[int, int]
-    shape: tuple[int, int]
+    part: Box
     border_ignored: bool
 
     @staticmethod
-    def of(picture: _Pixels) -> _Page:
-        """The page in an image, uint8 (height, width)."""
-        border, middle = _border_level(picture), float(np.median(picture))
+    def of(picture: _Pixels, own: Box) -> _Page:
+        """The page in an image that lies in the box ``own`` of a padded one."""
+        content = picture[own.top : own.bottom, own.left : own.right]
+        border, middle = _border_level(content), float(np.median(content))
         if abs(border - middle) > _FRAMED:
-            page = _Page._on(picture, "light" if middle > 127 else "dark")
-            if page.ink is not None and page.border_ignored:
+            page = _Page._on(picture, own, "light" if middle > 127 else "dark")
+            edge = _border(page.part.of(picture)).astype(float)
+            is_plain = (np.abs(edge - middle) < _FRAMED).mean() >= _PLAIN_EDGE
+            if is_plain and sum(np.not_equal(page.part, own)) >= _FEWEST_SIDES:
                 return page
-        return _Page._on(picture, "light" if border > 127 else "dark")
+        return _Page._on(picture, own, "light" if border > 127 else "dark")
 
     @staticmethod
-    def _on(picture: _Pixels, background: _Background) -> _Page:
+    def _on(picture: _Pixels, own: Box, background: _Background) -> _Page:
         paper = picture if background == "light" else 255 - picture
-        box = page_without_bands(paper)
-        contrast = _lit_evenly(paper[box.top : box.bottom, box.left : box.right])
+        part = page_without_bands(paper, own)
+        contrast = _lit_evenly(part.of(paper))
         strongest = float(np.quantile(contrast, _STRONGEST))
+        faintest = min(_ABOVE_NOISE * _noise(contrast), _CLEAR_CONTRAST)
         along = ink_along_border(contrast >= max(_FAINTEST_CONTRAST, _INK * strongest))
-        is_cut = contrast.shape != picture.shape
+        border_ignored = part != own or bool(along.any())
         if along.any():
             contrast = np.where(_widened(along), np.float32(0), contrast)
-        ink = _find_ink(contrast, _ABOVE_NOISE * _noise(contrast))
-        ignored = is_cut or bool(along.any())
-        return _Page(contrast, background, ink, (box.top, box.left), picture.shape, ignored)
+        if not border_ignored and not _stands_on_background(contrast):
+            # With the padding, a drawing that fills the image has a background around it.
+            part = Box(0, picture.shape[0], 0, picture.shape[1])
+            contrast = _lit_evenly(paper)
+        return _Page(contrast, background, _find_ink(contrast, faintest), part, border_ignored)
 
     def ink_in(self, frame: Frame) -> _Ink:
-        """The ink's size and centre in the frame that the whole page is padded to fit."""
+        """The ink's size and centre in the frame."""
         assert self.ink is not None
-        height, width = self.shape
-        scale = min(frame.height / height, frame.width / width)
-        rows, columns = self.contrast.shape
-        row = self.offset[0] + self.ink.row * rows - height / 2
-        column = self.offset[1] + self.ink.column * columns - width / 2
+        part, factor = self.part, _enlargement(frame)
+        height, width = factor * frame.height, factor * frame.width
         return replace(
             self.ink,
-            fraction=self.ink.fraction
-            * min(rows, columns)
-            * scale
-            / min(frame.height, frame.width),
-            row=0.5 + row * scale / frame.height,
-            column=0.5 + column * scale / frame.width,
+            fraction=self.ink.fraction * min(part.height, part.width) / min(height, width),
+            row=(part.top + self.ink.row * part.height) / height,
+            column=(part.left + self.ink.column * part.width) / width,
         )
 
 
@@ -247,14 +255,18 @@ def _changes(
 
 def _stands_on_background(contrast: _Floats) -> bool:
     """Whether most of the border is plain: what covers everything is no drawing on something."""
-    border = np.concatenate((contrast[0], contrast[-1], contrast[:, 0], contrast[:, -1]))
     ink = max(_FAINTEST_CONTRAST, _INK * float(np.quantile(contrast, _STRONGEST)))
-    return bool((border < ink).mean() >= _PLAIN_BORDER)
+    return bool((_border(contrast) < ink).mean() >= _PLAIN_BORDER)
 
 
 def _border_level(image: _Pixels) -> float:
     """The median of the outermost pixels."""
-    return float(np.median(np.concatenate((image[0], image[-1], image[:, 0], image[:, -1]))))
+    return float(np.median(_border(image)))
+
+
+def _border(image: NDArray[_Number]) -> NDArray[_Number]:
+    """The outermost pixels."""
+    return np.concatenate((image[0], image[-1], image[:, 0], image[:, -1]))
 
 
 def _contrast_to(image: _Pixels, background: _Background) -> _Floats:
@@ -278,8 +290,10 @@ def _lit_evenly(paper: _Pixels) -> _Floats:
 
 
 def _noise(contrast: _Floats) -> float:
-    """The standard deviation of a page's grain, by the median of absolute differences."""
-    return 1.4826 * float(np.median(np.abs(contrast - np.median(contrast))))
+    """The standard deviation of a page's grain, where less than 60 % of the page is ink."""
+    # Of a normal distribution these quantiles lie 1.28 and 0.25 standard deviations below its mean.
+    low, high = np.quantile(contrast, [0.1, 0.4])
+    return float(high - low) / 1.03
 
 
 def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
