@@ -17,7 +17,7 @@ _Bools = NDArray[np.bool_]
 _Ints = NDArray[np.int64]
 
 # A row is dark where this fraction of it is darker than the page by so many grey levels.
-_DARK_FRACTION, _DARKER_BY = 0.85, 40.0
+_DARK_FRACTION, _DARKER_BY = 0.75, 40.0
 # A band is no wider than this fraction of the page, and its edge no wider than that one.
 _WIDEST_BAND, _WIDEST_EDGE = 0.4, 0.03
 # So wide is the margin in which a line or a hole lies whole, and so long a side is followed.

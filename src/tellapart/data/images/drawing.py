@@ -46,7 +46,7 @@ _DUST = 0.005
 # Where the middle of a page differs by so many grey levels from its border, something frames it, on
 # so many sides, and this fraction of the page's own edge is paper; a drawing cut out tightly may
 # have more ink than paper, and has no such edge.
-_FRAMED, _FEWEST_SIDES, _PLAIN_EDGE = 64, 3, 0.9
+_FRAMED, _FEWEST_SIDES, _PLAIN_EDGE = 64, 2, 0.9
 _QUANTILES = (0.005, 0.5, 0.995)
 _ENLARGEMENT, _LARGEST_SIDE = 8, 1024
 BORDER_IGNORED = "border ignored"
