@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image, ImageFilter
+from PIL import Image, ImageDraw, ImageFilter
 
-from tellapart.data.images.drawing import measure_style
+from tellapart.data.images.drawing import BORDER_IGNORED, measure_style
 from tellapart.data.images.reading import read_fitted
 from tellapart.data.preparation import Frame
 from tellapart.data.sets.sources import load_data_set
@@ -146,3 +146,113 @@ def test_a_blurred_photograph_is_still_a_picture(tmp_path, style):
     picture, _ = read(saved(tmp_path, np.asarray(image)), style)
     assert picture.shape == (1, 28, 28)
     assert picture.dtype == np.uint8
+
+
+# Borders and blank pages
+
+
+def photograph(digit):
+    """A digit on a page of 400x300."""
+    large = Image.fromarray(255 - digit).resize((140, 140), Image.Resampling.BICUBIC)
+    page = Image.new("L", (400, 300), 250)
+    page.paste(large, (150, 90))
+    return page
+
+
+def with_strips(sides):
+    def change(page):
+        pixels = np.asarray(page).copy()
+        strips = {"l": np.s_[:, :24], "r": np.s_[:, -24:], "t": np.s_[:24], "b": np.s_[-24:]}
+        for side in sides:
+            pixels[strips[side]] = 45
+        return Image.fromarray(pixels)
+
+    return change
+
+
+def with_shape(draw):
+    def change(page):
+        draw(ImageDraw.Draw(page))
+        return page
+
+    return change
+
+
+def with_soft_shadow(page):
+    light = np.minimum(1, 0.1 + np.arange(400) / 30)
+    return Image.fromarray((np.asarray(page) * light).astype(np.uint8))
+
+
+BORDERS = {
+    "left": with_strips("l"),
+    "top": with_strips("t"),
+    "two sides": with_strips("lb"),
+    "opposite sides": with_strips("lr"),
+    "all sides": with_strips("ltrb"),
+    "line": with_shape(lambda draw: draw.rectangle((5, 5, 394, 294), outline=20, width=2)),
+    "tilted": with_shape(
+        lambda draw: draw.polygon([(0, 0), (50, 0), (10, 300), (0, 300)], fill=45)
+    ),
+    "corner": with_shape(lambda draw: draw.polygon([(0, 0), (90, 0), (0, 90)], fill=50)),
+    "hole": with_shape(lambda draw: draw.ellipse((8, 70, 26, 88), fill=30)),
+    "scanner": with_soft_shadow,
+}
+
+
+@pytest.mark.parametrize("name", BORDERS)
+def test_what_lies_along_the_border_is_no_part_of_the_drawing(tmp_path, digits, style, name):
+    for index in range(0, 4000, 800):
+        page = photograph(digits[index, 0])
+        page.save(tmp_path / "plain.jpg", quality=90)
+        BORDERS[name](page).save(tmp_path / "bordered.jpg", quality=90)
+        plain, _ = read(tmp_path / "plain.jpg", style)
+        bordered, changes = read(tmp_path / "bordered.jpg", style)
+        assert BORDER_IGNORED in changes
+        assert alike(bordered, plain) > 0.9
+
+
+def test_a_digit_that_touches_the_border_is_not_lost(tmp_path, digits, style):
+    for index in range(0, 4000, 400):
+        page = np.asarray(photograph(digits[index, 0]))
+        first = int(np.flatnonzero((page < 128).any(0))[0])
+        pixels, changes = read(saved(tmp_path, page[:, first + 2 :]), style)
+        assert BORDER_IGNORED not in changes
+        assert alike(pixels, read(saved(tmp_path, page), style)[0]) > 0.6
+
+
+def test_a_drawing_that_is_cut_out_tightly_is_kept(tmp_path, digits, style):
+    kept = 0
+    for index in range(0, 4000, 400):
+        page = np.asarray(photograph(digits[index, 0]))
+        rows, columns = (np.flatnonzero((page < 128).any(axis)) for axis in (1, 0))
+        cut = page[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+        kept += (
+            alike(read(saved(tmp_path, cut), style)[0], read(saved(tmp_path, page), style)[0]) > 0.6
+        )
+    assert kept >= 9
+
+
+def blank_pages():
+    rng = np.random.default_rng(0)
+    white = np.full((300, 400), 250, np.uint8)
+    yield "white", white
+    yield "grain", np.clip(rng.normal(235, 8, white.shape), 0, 255).astype(np.uint8)
+    yield "shaded", (white * np.linspace(1, 0.5, 400)).astype(np.uint8)
+    yield "on a table", np.asarray(with_strips("ltrb")(Image.fromarray(white)))
+    yield "strip", np.asarray(with_strips("l")(Image.fromarray(white)))
+    yield "black", np.zeros((28, 28), np.uint8)
+
+
+@pytest.mark.parametrize(("name", "page"), list(blank_pages()))
+def test_on_a_blank_page_no_drawing_is_found(tmp_path, style, name, page):
+    path = saved(tmp_path, page, "blank.jpg")
+    fitted = read_fitted(path, FRAME, style)
+    assert not fitted.found, name
+    assert fitted.changes == ()
+    assert read_fitted(path, FRAME, style, as_is=True).found
+    assert read_fitted(path, FRAME).found
+
+
+def test_a_drawing_is_found(tmp_path, digits, style):
+    assert read_fitted(saved(tmp_path, digits[0, 0]), FRAME, style).found
+    assert read_fitted(saved(tmp_path, np.asarray(photograph(digits[0, 0]))), FRAME, style).found

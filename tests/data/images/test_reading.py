@@ -3,12 +3,14 @@
 import contextlib
 import os
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -197,6 +199,7 @@ def test_truncated_anywhere_is_a_data_error_or_a_picture(tmp_path, suffix):
     assert refused > len(content) / 7 / 2
 
 
+@settings(deadline=None)
 @given(start=st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM", b"II*\0",
                               b"RIFF\x20\0\0\0WEBPVP8 ", b"P5 4 4 255\n"]),
        rest=st.binary(max_size=80))  # fmt: skip
@@ -229,3 +232,30 @@ def test_real_photographs(tmp_path):
         pixels = colour(path, 64, 64)
         assert pixels.shape == (3, 64, 64)
         assert pixels.std() > 10
+
+
+def test_reading_an_image_or_a_drawing_loads_no_torch(tmp_path):
+    page = np.full((120, 160), 240, np.uint8)
+    page[40:80, 50:54] = 20
+    path = save(tmp_path, Image.fromarray(page))
+    script = f"""
+import sys
+from pathlib import Path
+from tellapart.data.images.drawing import DrawingStyle
+from tellapart.data.images.reading import read_fitted
+from tellapart.data.preparation import Frame
+style = DrawingStyle("dark", 0.6, 0.7, 0.8, 0.5, 0.5, 0.05)
+fitted = read_fitted(Path({str(path)!r}), Frame(1, 28, 28), style)
+assert "inverted" in fitted.changes and fitted.pixels.shape == (1, 28, 28), fitted
+assert read_fitted(Path({str(path)!r}), Frame(3, 28, 28)).pixels.shape == (3, 28, 28)
+assert "torch" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_further_frames_are_told(tmp_path):
+    pages = [Image.new("L", (4, 4), value) for value in (10, 200)]
+    path = save(tmp_path, pages[0], "pages.tif", save_all=True, append_images=pages[1:])
+    fitted = read_fitted(path, Frame(1, 4, 4))
+    assert any("first frame" in change for change in fitted.changes)
+    assert (fitted.pixels == 10).all()

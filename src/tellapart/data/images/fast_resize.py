@@ -1,7 +1,9 @@
 """Resizing many images: torch's filters in place of Pillow's, where they are faster.
 
 With AVX2 torch filters uint8 two to eight times as fast as Pillow, and gives the same values to two
-grey levels. Reading one image needs no torch, and so takes Pillow's (`decoding.resize_bicubic`).
+grey levels. More differ only where the filter overshoots black or white between its two passes, as
+on black and white noise: both cut that off, in another order. Reading one image needs no torch, and
+so takes Pillow's (`decoding.resize_bicubic`).
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ _IS_FAST = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 
 
 def resize_many(image: Image.Image, size: tuple[int, int]) -> Pixels:
-    """The image at this size (width, height): `resize_bicubic` to two grey levels.
+    """The image at this size (width, height), as `resize_bicubic` gives it to two grey levels.
+
+    Called inside `quiet_pillow`, which silences torch about arrays that it must not write to.
 
     Returns:
         uint8, (height, width, channels).

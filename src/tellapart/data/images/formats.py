@@ -90,24 +90,25 @@ def why_not_read(path: Path) -> str:
         if not start.strip(b"\0"):
             return "the file holds nothing but zeros where an image would begin; copy it again"
         if start[:4] in (b"II*\0", b"MM\0*"):
-            return _raw_by_name(path) or _why_no_tiff(start, file)
+            return _raw_by_name(path) or _by_signature(start) or _why_no_tiff(start, file)
     return (
         _by_signature(start) or _by_text(start) or _raw_by_name(path) or _by_suffix(path)
         or f"not a picture in a format that is read: {', '.join(FORMATS)}"
     )  # fmt: skip
 
 
-def refused_tiff(path: Path, tags: Any) -> str | None:
+def refused_tiff(path: Path, start: bytes, tags: Any) -> str | None:
     """Why a TIFF that Pillow does open is refused: what it would show is only a preview.
 
     Args:
         path: the file; cameras' suffixes are known.
+        start: its first bytes.
         tags: `PIL.TiffImagePlugin.ImageFileDirectory_v2` of the first image.
     """
     dng_version, subfile_type, sub_images = 50706, 254, 330
     if dng_version in tags or (tags.get(subfile_type) == 1 and sub_images in tags):
         return _RAW
-    return _raw_by_name(path)
+    return _raw_by_name(path) or _by_signature(start)
 
 
 def _by_signature(start: bytes) -> str | None:

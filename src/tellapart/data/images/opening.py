@@ -71,8 +71,8 @@ def open_image(path: Path) -> Iterator[OpenedImage]:
         with path.open("rb", buffering=_BUFFER_BYTES) as file:
             opened = _identified(file)
             with opened.image as image:
-                if image.format == "TIFF" and (reason := refused_tiff(path, image.tag_v2)):  # type: ignore[attr-defined]
-                    raise DataError(f"{path}: {reason}")
+                if image.format == "TIFF":
+                    _refuse_preview(path, file, image)
                 yield opened
     except DataError:
         raise
@@ -132,6 +132,12 @@ def require_decodable_header(path: Path, image: Image.Image) -> None:
 def require_decodable(path: Path, image: Image.Image) -> None:
     """Refuse what is too large at the size that it is about to be decoded at."""
     _require_at_most(path, image.size, MAX_PIXELS)
+
+
+def _refuse_preview(path: Path, file: BinaryIO, image: Image.Image) -> None:
+    file.seek(0)
+    if reason := refused_tiff(path, file.read(64), image.tag_v2):  # type: ignore[attr-defined]
+        raise DataError(f"{path}: {reason}")
 
 
 def _identified(file: BinaryIO) -> OpenedImage:
