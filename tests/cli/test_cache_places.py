@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tellapart.cli import main
+from tellapart.cli import run
 
 
 @pytest.fixture
@@ -24,25 +24,23 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
-def run(arguments, capsys):
+def run_captured(arguments, capsys):
     """The exit code, standard output and standard error of the command line."""
-    with pytest.raises(SystemExit) as caught:
-        main(arguments)
-    return caught.value.code or 0, *capsys.readouterr()
+    return run(arguments), *capsys.readouterr()
 
 
 def test_check_and_train_go_on_without_a_cache(folder, capsys):
-    code, out, _ = run(["data", "check", "set", "--json"], capsys)
+    code, out, _ = run_captured(["data", "check", "set", "--json"], capsys)
     assert code == 0
     assert sum("TELLAPART_CACHE" in note for note in json.loads(out)["notes"]) == 1
-    code, out, err = run(["train", "set", "--set", "training.epochs=1", "--json"], capsys)
+    code, out, err = run_captured(["train", "set", "--set", "training.epochs=1", "--json"], capsys)
     assert code == 0
     assert 0 <= json.loads(out)["test_accuracy"] <= 1
     assert "TELLAPART_CACHE" in err
 
 
 def test_prepare_reports_that_nothing_was_kept(folder, capsys):
-    code, out, err = run(["data", "prepare", "set"], capsys)
+    code, out, err = run_captured(["data", "prepare", "set"], capsys)
     assert code == 2
     assert out == ""
     assert "TELLAPART_CACHE" in err
