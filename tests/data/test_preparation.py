@@ -23,3 +23,14 @@ def test_a_frame_in_words():
 def test_a_frame_in_bytes_and_modes():
     assert Frame(3, 96, 128).num_bytes == 3 * 96 * 128
     assert (Frame(1, 2, 2).mode, Frame(3, 2, 2).mode) == ("L", "RGB")
+
+
+def test_a_white_level_is_one_of_a_usual_number_of_bits():
+    assert Frame(1, 8, 8, white_level=4095).white_level == 4095
+    with pytest.raises(ConfigError, match=r"4095.*got 4096"):
+        Frame(1, 8, 8, white_level=4096)
+
+
+def test_the_usual_white_level_is_no_part_of_a_forms_key():
+    assert "white_level" not in Frame(1, 8, 8).key()
+    assert Frame(1, 8, 8, white_level=4095).key()["white_level"] == 4095

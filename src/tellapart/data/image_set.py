@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from tellapart.data.images.listing import LeftOut
-from tellapart.data.preparation import Fit
+from tellapart.data.preparation import WHITE_LEVELS, Fit
 from tellapart.errors import DataError, ShapeError
 
 
@@ -98,6 +98,9 @@ class DataSet:
         licence: under what terms, in a few words.
         notes: what a person should know before training on it, a line each.
         fit: how pictures of another aspect were made to fit, and others will be.
+        white_level: which value of 16-bit images is white, see `tellapart.data.preparation.Frame`.
+        cache_problem: why decoded images could not be kept in the cache; empty where they were, or
+            where there was nothing to keep.
         files: the file of each picture, by split, where pictures come from files.
         left_out: what was found with the pictures and is not among them, and why.
         near_groups: by split a number for each image, int64 (images,), equal for near duplicates
@@ -111,6 +114,8 @@ class DataSet:
     licence: str = ""
     notes: tuple[str, ...] = ()
     fit: Fit = "pad"
+    white_level: int = WHITE_LEVELS[-1]
+    cache_problem: str = ""
     files: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
     near_groups: Mapping[str, torch.Tensor] | None = None

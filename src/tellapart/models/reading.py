@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from tellapart.data.images.drawing import read_drawing
-from tellapart.data.images.files import read_image as read_framed
+from tellapart.data.images.reading import read_fitted
 from tellapart.models.spec import ClassifierSpec
 
 
@@ -19,10 +18,12 @@ class ReadImage(NamedTuple):
     Args:
         pixels: uint8 (channels, height, width), 0 is black and 255 is white.
         changes: words such as ``inverted``, where a drawing was made to look as those trained on.
+        found: False where a drawing was expected and the page is blank.
     """
 
     pixels: NDArray[np.uint8]
     changes: tuple[str, ...] = ()
+    found: bool = True
 
 
 def read_image(path: str | Path, spec: ClassifierSpec, *, as_is: bool = False) -> ReadImage:
@@ -37,11 +38,5 @@ def read_image(path: str | Path, spec: ClassifierSpec, *, as_is: bool = False) -
     Raises:
         DataError: where the file is missing, empty, too large, or no image that can be read.
     """
-    path, frame = Path(path), spec.frame
-    if spec.style and not as_is:
-        pixels, changes = read_drawing(path, frame, spec.style)
-        return ReadImage(pixels.numpy(), changes)
-    read = read_framed(
-        path, channels=frame.channels, height=frame.height, width=frame.width, fit=frame.fit
-    )
-    return ReadImage(read.numpy())
+    fitted = read_fitted(Path(path), spec.frame, spec.style, as_is)
+    return ReadImage(fitted.pixels, fitted.changes, fitted.found)

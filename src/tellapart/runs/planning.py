@@ -219,7 +219,7 @@ def build_classifier(
         image_shape=shape,
         normalization=normalizations[data.normalization](),
         fit=data_set.fit,
-        style=measure_style(train_set.images),
+        style=measure_style(train_set.images.cpu().numpy()),
         views=recipe.prediction.views,
     )
     return Classifier(

@@ -97,9 +97,14 @@ def _predict_some(
     return [
         Prediction(str(path), error=str(entry))
         if isinstance(entry, DataError)
-        else _prediction(path, next(rows), classifier, entry.changes)
+        else _prediction(path, next(rows), classifier, _changes(entry))
         for path, entry in zip(paths, found, strict=True)
     ]
+
+
+def _changes(read: ReadImage) -> tuple[str, ...]:
+    """What a person should know of how an image was read."""
+    return read.changes if read.found else (*read.changes, "no drawing found")
 
 
 def _probabilities(

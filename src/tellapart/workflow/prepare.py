@@ -9,6 +9,7 @@ from typing import Any
 
 from tellapart.config import Recipe, Settings
 from tellapart.data.cache_folder import user_cache
+from tellapart.errors import RunError
 from tellapart.runs.data import load_for_recipe
 from tellapart.runs.session import Session
 
@@ -59,9 +60,12 @@ def prepare(
     Raises:
         DataError: where the data cannot be used.
         ConfigError: a setting that is wrong.
+        RunError: where the cache cannot be written, and so nothing is prepared.
     """
     started = time.perf_counter()
     loaded, _ = load_for_recipe(data, recipe, settings, session or Session())
+    if loaded.cache_problem:
+        raise RunError(loaded.cache_problem)
     return PreparationResult(
         data=loaded.name,
         num_images={name: len(part) for name, part in loaded.splits.items()},

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 
-from tellapart.data.images.decoding import FORMATS, quiet_pillow
-from tellapart.data.images.files import read_image as read_framed
+from tellapart.data.images.opening import open_image, quiet_pillow, upright_size
+from tellapart.data.images.reading import read_fitted
+from tellapart.data.preparation import Frame
 from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import ConfigError, DataError, RunError
 from tellapart.files import expand_home
@@ -40,7 +40,7 @@ def grey_field(image: str | Path | None, digit: int | None) -> Field:
     size = _size_in_file(path)
     scale = min(1.0, LARGEST_SIDE / max(size))
     height, width = (max(1, round(side * scale)) for side in size)
-    picture = read_framed(path, channels=1, height=height, width=width)
+    picture = torch.from_numpy(read_fitted(path, Frame(1, height, width)).pixels)
     caption = bilingual(f"{path.name}, {width}x{height}, grey levels 0 to 255", "")
     caption["zh"] = f"{path.name}，{width}x{height}，灰度 0 到 255"
     if scale < 1:
@@ -57,12 +57,10 @@ def _refuse_both(image: str | Path | None, digit: int | None) -> None:
 def _size_in_file(path: Path) -> tuple[int, int]:
     """Height and width upright; any size where the file is no picture: reading it says why."""
     try:
-        with quiet_pillow(), Image.open(path, formats=FORMATS) as image:
-            width, height = image.size
-            # EXIF orientations 5 to 8 turn the picture by a quarter, which swaps its sides.
-            is_turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            return (width, height) if is_turned else (height, width)
-    except Exception:  # Pillow's decoders raise about ten kinds on damaged files
+        with quiet_pillow(), open_image(path) as opened:
+            width, height = upright_size(opened.image)
+            return height, width
+    except DataError:
         return LARGEST_SIDE, LARGEST_SIDE
 
 

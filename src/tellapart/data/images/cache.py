@@ -1,4 +1,4 @@
-"""Pictures decoded once: uint8 in a file that the next run maps into memory at once.
+"""Images decoded once: uint8 in a file that the next run maps into memory at once.
 
 An entry is keyed by what the files hold and by the form they are given, not by names, classes or
 splits: a set that was moved, renamed or divided anew is not decoded again. Of a set that has grown
@@ -8,10 +8,13 @@ or shrunk, only what no entry holds is decoded.
 
     pictures/FORM-KEY/index.npz       digests of what was decoded, in order; pairs that look alike
     pictures/FORM-KEY/unreadable.json digests of what could not be, and why
-    pictures/FORM-KEY/pixels-ORDER.u8 one picture after the other, in the order of the splits
-    pictures/FORM-KEY/order-ORDER.npy which picture each row is
+    pictures/FORM-KEY/facts.json      digests of what was out of the ordinary, and in what
+    pictures/FORM-KEY/pixels-ORDER.u8 one image after the other, in the order of the splits
+    pictures/FORM-KEY/order-ORDER.npy which image each row is
 
 Splits lie one behind the other, so each is a stretch of the mapping, and none is ever copied.
+
+Where the cache cannot be written, an entry lies in a temporary folder until the process ends.
 """
 
 from __future__ import annotations
@@ -26,28 +29,25 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tellapart.data.cache_folder import user_cache
-from tellapart.data.images.decoding import decode, quiet_pillow, reason_of
-from tellapart.data.images.digests import Progress, num_cores
+from tellapart.data.cache_folder import cache_problem, scratch_folder, user_cache
+from tellapart.data.images.bulk import decode_all
+from tellapart.data.images.decoding import ImageFacts
+from tellapart.data.images.digests import Progress
 from tellapart.data.images.mapping import mapped_bytes
 from tellapart.data.images.near_duplicates import groups_of, near_duplicates, pairs_of
 from tellapart.data.preparation import Frame
-from tellapart.errors import DataError
+from tellapart.errors import DataError, TellapartError
 from tellapart.files import make_folder, write_whole
 
 # Raised whenever the same file would give other pixels than before.
 _FORMAT = 4
-# Handing over a job has its price; but the last ones keep one core busy while the others wait, and
-# sixty-four photographs are to be shared by sixteen cores as well as by two.
-_MOST_FILES_AT_A_TIME, _JOBS_PER_CORE = 16, 16
 _ROWS_AT_A_TIME = 256
 
 _Ints = NDArray[np.int64]
@@ -56,14 +56,16 @@ _Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """Pictures of one form.
+    """Images of one form.
 
     Args:
         folder: of the entry.
         frame: the form.
         numbers: each readable content's number here, by its SHA-256.
-        near: int64 (pairs, 2), the numbers of pictures that are near duplicates.
-        unreadable: why a content is no picture, by its SHA-256.
+        near: int64 (pairs, 2), the numbers of images that are near duplicates.
+        unreadable: why a content is no image, by its SHA-256.
+        facts: what else was seen of a content, by its SHA-256, where it is out of the ordinary.
+        problem: why the entry could not be kept in the cache; empty where it was.
     """
 
     folder: Path
@@ -71,6 +73,8 @@ class CacheEntry:
     numbers: Mapping[bytes, int]
     near: _Ints
     unreadable: Mapping[bytes, str]
+    facts: Mapping[bytes, ImageFacts]
+    problem: str = ""
 
 
 def open_entry(
@@ -80,25 +84,33 @@ def open_entry(
 
     Args:
         contents: a file for each SHA-256, in the order in which they are best read.
-        frame: the form of the pictures.
-        progress: is told of pictures decoded.
+        frame: the form of the images.
+        progress: is told of images decoded.
 
     Raises:
-        DataError: where there is no room for the pixels.
-        RunError: where the cache cannot be written.
+        DataError: where there is room for the pixels neither in the cache nor in the system's
+            temporary folder.
     """
-    folder = user_cache() / "pictures" / f"{_form(frame)}-{_key(contents, frame)}"
-    entry = _read(folder, frame)
-    if entry is None:
+    name = f"{_form(frame)}-{_key(contents, frame)}"
+    folder = user_cache() / "pictures" / name
+    if (entry := _read(folder, frame)) is not None:
+        return entry
+    problem = ""
+    try:
         _fill(folder, contents, frame, progress)
-        entry = _read(folder, frame)
-    if entry is None:
+    except (OSError, TellapartError) as error:
+        problem = cache_problem(error)
+        folder = scratch_folder() / "pictures" / name
+        if (entry := _read(folder, frame)) is not None:
+            return replace(entry, problem=problem)
+        _fill(folder, contents, frame, progress)
+    if (entry := _read(folder, frame)) is None:
         raise DataError(f"{folder}: was written and cannot be read; remove it and try again")
-    return entry
+    return replace(entry, problem=problem)
 
 
 def map_rows(entry: CacheEntry, order: Sequence[int]) -> torch.Tensor:
-    """The pictures of these numbers, (rows, channels, height, width), mapped and not read.
+    """The images of these numbers, (rows, channels, height, width), mapped and not read.
 
     The file is rewritten, without decoding anything, where it has another order.
     """
@@ -106,18 +118,23 @@ def map_rows(entry: CacheEntry, order: Sequence[int]) -> torch.Tensor:
     pixels = _pixels_path(entry.folder, wanted)
     frame = entry.frame
     if not pixels.exists():
-        _rearrange(entry, wanted, pixels)
+        try:
+            _rearrange(entry, wanted, pixels)
+        except (OSError, TellapartError):  # a cache that can be read and not written
+            pixels = scratch_folder() / f"{entry.folder.name}-{pixels.name}"
+            _write_rows(entry, wanted, pixels)
     flat = mapped_bytes(pixels, len(wanted) * frame.num_bytes)
     return flat.view(len(wanted), frame.channels, frame.height, frame.width)
 
 
 def _form(frame: Frame) -> str:
     """What two entries must share for one to take pixels over from the other."""
-    return f"{frame.width}x{frame.height}x{frame.channels}-{frame.fit}-{_FORMAT}"
+    size = f"{frame.width}x{frame.height}x{frame.channels}"
+    return f"{size}-{frame.fit}-{frame.white_level}-{_FORMAT}"
 
 
 def _key(contents: Mapping[bytes, Path], frame: Frame) -> str:
-    digest = hashlib.sha256(json.dumps([_FORMAT, asdict(frame)], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([_FORMAT, frame.key()], sort_keys=True).encode())
     for content in sorted(contents):
         digest.update(content)
     return digest.hexdigest()[:32]
@@ -131,13 +148,19 @@ def _read(folder: Path, frame: Frame) -> CacheEntry | None:
         with np.load(index, allow_pickle=False) as arrays:
             digests, near = arrays["digests"].tobytes(), arrays["near"]
         unreadable = json.loads((folder / "unreadable.json").read_text("utf-8"))
+        facts = json.loads((folder / "facts.json").read_text("utf-8"))
         numbers = {digests[at : at + 32]: at // 32 for at in range(0, len(digests), 32)}
         if not _layouts(folder, frame):
             return None
         return CacheEntry(
-            folder, frame, numbers, near, {bytes.fromhex(k): str(v) for k, v in unreadable.items()}
+            folder,
+            frame,
+            numbers,
+            near,
+            {bytes.fromhex(k): str(v) for k, v in unreadable.items()},
+            {bytes.fromhex(k): ImageFacts(**v) for k, v in facts.items()},
         )
-    except (OSError, ValueError, KeyError, AttributeError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, AttributeError, EOFError, zipfile.BadZipFile, TypeError):
         return None
 
 
@@ -165,9 +188,9 @@ def _fill(
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         with _created(aside / "pixels", len(contents), frame) as pixels:
-            known = _take_over(folder.parent, digests, frame, pixels)
+            known, facts = _take_over(folder.parent, digests, frame, pixels)
             files = {row: path for row, path in enumerate(contents.values()) if row not in known}
-            failures = _decode_all(files, frame, pixels, progress)
+            failures, seen = decode_all(files, frame, pixels, progress)
             kept = np.setdiff1d(np.arange(len(contents)), list(failures))
             near = _near_pairs(pixels, kept)
         # Numbers are rows less the holes that unreadable files have left.
@@ -181,6 +204,9 @@ def _fill(
         write_whole(aside / "index.npz", index.getvalue())
         reasons = {digests[row].hex(): reason for row, reason in failures.items()}
         write_whole(aside / "unreadable.json", json.dumps(reasons, ensure_ascii=False))
+        facts |= {digests[row]: fact for row, fact in seen.items()}
+        listed = {digest.hex(): fact.to_json() for digest, fact in facts.items()}
+        write_whole(aside / "facts.json", json.dumps(listed))
         if folder.exists():  # another process was faster, or what is there is damaged
             shutil.rmtree(folder, ignore_errors=True)
         with contextlib.suppress(OSError):
@@ -191,25 +217,26 @@ def _fill(
 
 def _take_over(
     cache: Path, digests: Sequence[bytes], frame: Frame, pixels: _Bytes
-) -> frozenset[int]:
+) -> tuple[frozenset[int], dict[bytes, ImageFacts]]:
     """Copies what another entry of this form holds already, the one with most in common.
 
     Returns:
-        The rows that were copied.
+        The rows that were copied, and what is known of their images.
     """
     found = (_read(folder, frame) for folder in sorted(cache.glob(f"{_form(frame)}-*")))
     entries = [entry for entry in found if entry is not None]
     wanted = set(digests)
     best = max(entries, key=lambda entry: len(wanted & entry.numbers.keys()), default=None)
     if best is None:
-        return frozenset()
+        return frozenset(), {}
     rows = [row for row, digest in enumerate(digests) if digest in best.numbers]
     try:
         source, row_of = _open_pixels(best)
     except (OSError, IndexError):  # another process has removed it since
-        return frozenset()
+        return frozenset(), {}
     _copy_rows(source, row_of[[best.numbers[digests[row]] for row in rows]], pixels, rows)
-    return frozenset(rows)
+    copied = wanted & best.numbers.keys()
+    return frozenset(rows), {key: fact for key, fact in best.facts.items() if key in copied}
 
 
 def _open_pixels(entry: CacheEntry) -> tuple[_Bytes, _Ints]:
@@ -239,7 +266,7 @@ def _near_pairs(pixels: _Bytes, kept: _Ints) -> _Ints:
 
 @contextlib.contextmanager
 def _created(path: Path, num_rows: int, frame: Frame) -> Iterator[_Bytes]:
-    """A new file of so many pictures, mapped for writing, its room on the disk taken."""
+    """A new file of so many images, mapped for writing, its room on the disk taken."""
     num_bytes = max(1, num_rows * frame.num_bytes)
     try:
         with path.open("wb") as file:
@@ -251,7 +278,7 @@ def _created(path: Path, num_rows: int, frame: Frame) -> Iterator[_Bytes]:
     except OSError as error:
         if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL):
             raise DataError(
-                f"{path.parent}: {num_bytes / 1e6:.0f} MB of decoded pictures do not fit: "
+                f"{path.parent}: {num_bytes / 1e6:.0f} MB of decoded images do not fit: "
                 f"{error.strerror}; free some space, or name another place in TELLAPART_CACHE"
             ) from error
         os.truncate(path, num_bytes)
@@ -261,49 +288,22 @@ def _created(path: Path, num_rows: int, frame: Frame) -> Iterator[_Bytes]:
     pixels.flush()
 
 
-def _decode_all(
-    files: Mapping[int, Path], frame: Frame, pixels: _Bytes, progress: Progress | None
-) -> dict[int, str]:
-    """Decodes each row's file into it; for each that cannot be, the reason.
-
-    Threads, not processes: Pillow and torch let go of Python's lock while they decode and resize,
-    and nothing has to be sent from one process to another.
-    """
-    failures: dict[int, str] = {}
-    listed = list(files.items())
-    done = 0
-    with quiet_pillow():
-        pool = ThreadPoolExecutor(num_cores())
-        try:
-            fair = len(listed) // (_JOBS_PER_CORE * num_cores())
-            size = max(1, min(fair, _MOST_FILES_AT_A_TIME))
-            portions = [listed[start : start + size] for start in range(0, len(listed), size)]
-            jobs = {pool.submit(_decode_some, some, frame, pixels): len(some) for some in portions}
-            for job in as_completed(jobs):
-                failures |= job.result()
-                done += jobs[job]
-                if progress:
-                    progress(done, len(listed))
-        finally:  # on Ctrl-C, what has not begun is not begun
-            pool.shutdown(cancel_futures=True)
-    return failures
-
-
-def _decode_some(files: Sequence[tuple[int, Path]], frame: Frame, pixels: _Bytes) -> dict[int, str]:
-    failures = {}
-    for row, path in files:
-        try:
-            pixels[row] = decode(path, frame).transpose(2, 0, 1)
-        except DataError as error:
-            failures[row] = reason_of(path, error)
-    return failures
-
-
 def _rearrange(entry: CacheEntry, wanted: _Ints, target: Path) -> None:
     """Writes the pixels anew in the wanted order, and removes the files in other orders."""
     old = _layouts(entry.folder, entry.frame)
+    _write_rows(entry, wanted, target)
+    _write_order(entry.folder, wanted)
+    for path, gone in old:
+        # Who has it mapped keeps it; some systems then refuse to remove it, which does no harm.
+        with contextlib.suppress(OSError):
+            _order_path(entry.folder, gone).unlink()
+            path.unlink()
+
+
+def _write_rows(entry: CacheEntry, wanted: _Ints, target: Path) -> None:
+    """Writes the pixels of these numbers, in this order, into a new file."""
     source, row_of = _open_pixels(entry)
-    descriptor, name = tempfile.mkstemp(prefix=".pixels.", dir=entry.folder)
+    descriptor, name = tempfile.mkstemp(prefix=".pixels.", dir=target.parent)
     os.close(descriptor)
     try:
         with _created(Path(name), len(wanted), entry.frame) as new:
@@ -311,12 +311,6 @@ def _rearrange(entry: CacheEntry, wanted: _Ints, target: Path) -> None:
         Path(name).replace(target)
     finally:
         Path(name).unlink(missing_ok=True)
-    _write_order(entry.folder, wanted)
-    for path, gone in old:
-        # Who has it mapped keeps it; some systems then refuse to remove it, which does no harm.
-        with contextlib.suppress(OSError):
-            _order_path(entry.folder, gone).unlink()
-            path.unlink()
 
 
 def _order_path(folder: Path, order: _Ints) -> Path:

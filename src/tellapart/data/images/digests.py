@@ -7,6 +7,7 @@ a second change may have left it the same time.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -20,10 +21,11 @@ from typing import NamedTuple
 import numpy as np
 
 from tellapart.data.cache_folder import user_cache
+from tellapart.errors import RunError
 from tellapart.files import make_folder, write_whole
 
 Progress = Callable[[int, int], None]
-"""Called now and then with (pictures done, pictures in all)."""
+"""Called now and then with (images done, images in all)."""
 
 _UNSURE_NANOSECONDS = 2_000_000_000
 _FILES_AT_A_TIME = 32
@@ -44,9 +46,6 @@ def digest_files(
         root: names the list of what is known already.
         paths: the files; those known and unchanged are not opened.
         progress: is told.
-
-    Raises:
-        RunError: where the list of what is known cannot be written.
     """
     index = _index_path(root)
     known = _read_index(index)
@@ -76,8 +75,10 @@ def digest_files(
             for path, digest in found.items()
             if stamps[path].changed_nanoseconds < started - _UNSURE_NANOSECONDS
         }
-        make_folder(index.parent)
-        write_whole(index, _index_bytes(sure))
+        # Where the list cannot be written, files are read again next time, and nothing is lost.
+        with contextlib.suppress(RunError):
+            make_folder(index.parent)
+            write_whole(index, _index_bytes(sure))
     return found, failed
 
 

@@ -1,49 +1,65 @@
-"""Drawings on a plain ground: how a classifier knows them, and others put right to look the same.
+"""Drawings on a plain background: how a classifier knows them, and others made to look the same.
 
 MNIST's digits are light on dark, fill five sevenths of the frame and have their centre of mass in
-its middle, and a network that has seen nothing else names nothing else. A digit in black ink in a
-corner of a white page is the same digit: it can be inverted, cut out, resized and moved.
+its middle, and a network that has seen nothing else classifies nothing else. A digit in black ink
+in a corner of a white page is the same digit: it can be inverted, cut out, resized and moved. What
+lies along the border of the page (`tellapart.data.images.borders`) is no part of it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
-from tellapart.data.images.decoding import decode, quiet_pillow
+from tellapart.data.images.borders import Box, ink_along_border, page_without_bands
+from tellapart.data.images.decoding import decode
+from tellapart.data.images.fitted import FittedImage
+from tellapart.data.images.opening import open_image, upright_size
 from tellapart.data.preparation import Frame
 
 _Floats = NDArray[np.float32]
+_Pixels = NDArray[np.uint8]
+_Background = Literal["dark", "light"]
+_Number = TypeVar("_Number", bound=np.generic)
 
 _NUM_MEASURED = 2000
 # A border in this range of grey levels is plain dark or plain light ...
 _DARK, _LIGHT = 32, 223
-# ... and so many pictures of a set must have such a one before it is called a habit.
+# ... and so many images of a set must have such a one before it is called a habit.
 _HABIT = 0.95
-# Ink is what stands out from the ground by this share of the strongest stroke.
-_INK = 0.3
+# Ink is what stands out from the background by this fraction of the strongest stroke, which is
+# where so many pixels are weaker.
+_INK, _STRONGEST = 0.3, 0.998
 _FAINTEST_CONTRAST = 24.0
-# Strokes may reach the border, but this share of it is ground.
+# A stroke is stronger than the grain of paper and sensor by this many standard deviations, and what
+# stands out so clearly is no grain.
+_ABOVE_NOISE, _CLEAR_CONTRAST = 6.0, 60.0
+# Strokes may reach the border, but this fraction of it is background.
 _PLAIN_BORDER = 0.7
 # Of the ink, so much may lie outside the box around it: dust is no part of a digit.
 _DUST = 0.005
+# Where the middle of a page differs by so many grey levels from its border, something frames it, on
+# so many sides, and this fraction of the page's own edge is paper; a drawing cut out tightly may
+# have more ink than paper, and has no such edge.
+_FRAMED, _FEWEST_SIDES, _PLAIN_EDGE = 64, 2, 0.9
 _QUANTILES = (0.005, 0.5, 0.995)
 _ENLARGEMENT, _LARGEST_SIDE = 8, 1024
+BORDER_IGNORED = "border ignored"
+"""The change of an image that had something along its border."""
 
 
 @dataclass(frozen=True)
 class DrawingStyle:
-    """How the pictures of a set are drawn; shares are of the frame's shorter side.
+    """How the images of a set are drawn; fractions are of the frame's shorter side.
 
     Args:
         background: what the strokes stand on.
-        smallest: share that the longer side of the smallest drawing takes (quantile 0.5 %).
+        smallest: fraction that the longer side of the smallest drawing takes (quantile 0.5 %).
         typical: the same of the median drawing.
         largest: the same of the largest (quantile 99.5 %).
         row: where the centre of mass of the median drawing lies, from the top, 0.5 the middle.
@@ -51,7 +67,7 @@ class DrawingStyle:
         off_centre: how far other centres lie from there (quantile 99.5 %).
     """
 
-    background: Literal["dark", "light"]
+    background: _Background
     smallest: float
     typical: float
     largest: float
@@ -62,7 +78,7 @@ class DrawingStyle:
 
 @dataclass(frozen=True)
 class _Ink:
-    """Where the ink of a picture is: its box in pixels; size and centre in shares of the side."""
+    """Where the ink of an image is: its box in pixels; size and centre in fractions of the side."""
 
     top: int
     bottom: int
@@ -73,26 +89,27 @@ class _Ink:
     column: float
 
 
-def measure_style(images: torch.Tensor) -> DrawingStyle | None:
-    """The style of a set of pictures; None where they are no drawings on a plain ground.
+def measure_style(images: _Pixels) -> DrawingStyle | None:
+    """The style of a set of images; None where they are no drawings on a plain background.
 
     Args:
-        images: uint8 (pictures, channels, height, width); colour has no style. Up to 2,000 of
-            them, spread over the set, are looked at.
+        images: uint8 (images, height, width) or (images, channels, height, width); colour has no
+            style. Up to 2,000 of them, spread over the set, are looked at.
     """
-    if images.shape[1] != 1:
-        return None
-    step = max(1, len(images) // _NUM_MEASURED)
-    pictures = images[::step, 0].cpu().numpy()
-    backgrounds = np.array([_background(picture) for picture in pictures])
-    background: Literal["dark", "light"]
+    if images.ndim == 4:
+        if images.shape[1] != 1:
+            return None
+        images = images[:, 0]
+    sampled = images[:: max(1, len(images) // _NUM_MEASURED)]
+    backgrounds = np.array([_border_level(image) for image in sampled])
+    background: _Background
     if (backgrounds <= _DARK).mean() >= _HABIT:
         background = "dark"
     elif (backgrounds >= _LIGHT).mean() >= _HABIT:
         background = "light"
     else:
         return None
-    contrasts = (_contrast_to(picture, background) for picture in pictures)
+    contrasts = (_contrast_to(image, background) for image in sampled)
     found = [ink for contrast in contrasts if (ink := _find_ink(contrast)) is not None]
     if not found:
         return None
@@ -104,51 +121,129 @@ def measure_style(images: torch.Tensor) -> DrawingStyle | None:
     return DrawingStyle(background, smallest, typical, largest, row, column, off_centre)
 
 
-def read_drawing(
-    path: Path, frame: Frame, style: DrawingStyle
-) -> tuple[torch.Tensor, tuple[str, ...]]:
-    """A picture file as pictures of ``style`` look, and what was changed to that end.
+def read_drawing(path: Path, frame: Frame, style: DrawingStyle, plain: _Pixels) -> FittedImage:
+    """An image file as drawings of ``style`` look; called inside `quiet_pillow`.
 
-    What differs in nothing is read as any picture is, and nothing is said.
+    What differs in nothing, and what is no drawing on a plain background, stays as it is.
 
     Args:
         path: the file.
         frame: grey.
-        style: of the pictures that the classifier was trained on.
+        style: of the images that the classifier was trained on.
+        plain: uint8 (height, width), the file as `decode` reads it.
 
     Returns:
-        uint8 (1, height, width), and words such as ``inverted``, ``enlarged``, ``centred``.
+        Among the changes are ``inverted``, ``enlarged``, ``made smaller``, ``centred`` and
+        ``border ignored``; a blank page is not found.
 
     Raises:
         DataError: as `tellapart.data.images.decoding.decode`.
     """
-    factor = max(1, min(_ENLARGEMENT, _LARGEST_SIDE // max(frame.height, frame.width)))
-    large = Frame(1, frame.height * factor, frame.width * factor, "pad")
-    with quiet_pillow():
-        plain = decode(path, frame)[..., 0]
-        changes = _changes(plain, style)
-        if not changes:
-            return torch.from_numpy(plain[None].copy()), ()
-        picture = decode(path, large)[..., 0]
-    contrast = _lit_evenly(picture, "light" if _background(picture) > 127 else "dark")
-    ink = _find_ink(contrast)
-    if ink is None:
-        return torch.from_numpy(plain[None].copy()), ()
-    drawn = _redrawn(contrast, ink, frame, style)
-    if style.background == "light":
-        drawn = 255 - drawn
-    return torch.from_numpy(drawn[None].copy()), changes
+    as_it_is = FittedImage(plain[None].copy())
+    background: _Background = "light" if _border_level(plain) > 127 else "dark"
+    ink = _find_ink(_contrast_to(plain, background))
+    if ink is not None and not _changes(ink, background, style, frame):
+        return as_it_is
+    page = _Page.of(*_large(path, frame))
+    if page.ink is None:
+        return replace(as_it_is, found=False)
+    if not _stands_on_background(page.contrast):
+        return as_it_is
+    changes = _changes(page.ink_in(frame), page.background, style, frame)
+    if page.border_ignored:
+        changes = (*changes, BORDER_IGNORED)
+    if not changes:
+        return as_it_is
+    drawn = _redrawn(page.contrast, page.ink, frame, style)
+    return FittedImage((255 - drawn if style.background == "light" else drawn)[None], changes)
 
 
-def _changes(picture: NDArray[np.uint8], style: DrawingStyle) -> tuple[str, ...]:
-    """What has to be done to a picture for it to be of this style."""
-    background: Literal["dark", "light"] = "light" if _background(picture) > 127 else "dark"
-    ink = _find_ink(_contrast_to(picture, background))
-    if ink is None or not _stands_on_a_ground(_lit_evenly(picture, background)):
-        return ()
-    pixel = 1 / min(picture.shape)
+def _large(path: Path, frame: Frame) -> tuple[_Pixels, Box]:
+    """The image, uint8 (height, width), padded to several times the frame's size; where it lies."""
+    factor = _enlargement(frame)
+    height, width = factor * frame.height, factor * frame.width
+    picture = decode(path, replace(frame, height=height, width=width, fit="pad")).pixels[..., 0]
+    with open_image(path) as opened:
+        own_width, own_height = upright_size(opened.image)
+    scale = min(height / own_height, width / own_width)
+    rows, columns = max(1, round(own_height * scale)), max(1, round(own_width * scale))
+    top, left = (height - rows) // 2, (width - columns) // 2
+    return picture, Box(top, top + rows, left, left + columns)
+
+
+def _enlargement(frame: Frame) -> int:
+    """How many times larger than the frame a drawing is looked at."""
+    return max(1, min(_ENLARGEMENT, _LARGEST_SIDE // max(frame.height, frame.width)))
+
+
+@dataclass(frozen=True)
+class _Page:
+    """What is drawn on a page: how far each pixel stands out, and where the ink is.
+
+    Args:
+        contrast: float32 (height, width), of the part that is looked at.
+        background: what the ink stands on.
+        ink: None on a blank page.
+        part: which part of the padded image that is.
+        border_ignored: whether there was something along the border.
+    """
+
+    contrast: _Floats
+    background: _Background
+    ink: _Ink | None
+    part: Box
+    border_ignored: bool
+
+    @staticmethod
+    def of(picture: _Pixels, own: Box) -> _Page:
+        """The page in an image that lies in the box ``own`` of a padded one."""
+        content = picture[own.top : own.bottom, own.left : own.right]
+        border, middle = _border_level(content), float(np.median(content))
+        if abs(border - middle) > _FRAMED:
+            page = _Page._on(picture, own, "light" if middle > 127 else "dark")
+            edge = _border(page.part.of(picture)).astype(float)
+            is_plain = (np.abs(edge - middle) < _FRAMED).mean() >= _PLAIN_EDGE
+            if is_plain and sum(np.not_equal(page.part, own)) >= _FEWEST_SIDES:
+                return page
+        return _Page._on(picture, own, "light" if border > 127 else "dark")
+
+    @staticmethod
+    def _on(picture: _Pixels, own: Box, background: _Background) -> _Page:
+        paper = picture if background == "light" else 255 - picture
+        part = page_without_bands(paper, own)
+        contrast = _lit_evenly(part.of(paper))
+        strongest = float(np.quantile(contrast, _STRONGEST))
+        faintest = min(_ABOVE_NOISE * _noise(contrast), _CLEAR_CONTRAST)
+        along = ink_along_border(contrast >= max(_FAINTEST_CONTRAST, _INK * strongest))
+        border_ignored = part != own or bool(along.any())
+        if along.any():
+            contrast = np.where(_widened(along), np.float32(0), contrast)
+        if not border_ignored and not _stands_on_background(contrast):
+            # With the padding, a drawing that fills the image has a background around it.
+            part = Box(0, picture.shape[0], 0, picture.shape[1])
+            contrast = _lit_evenly(paper)
+        return _Page(contrast, background, _find_ink(contrast, faintest), part, border_ignored)
+
+    def ink_in(self, frame: Frame) -> _Ink:
+        """The ink's size and centre in the frame."""
+        assert self.ink is not None
+        part, factor = self.part, _enlargement(frame)
+        height, width = factor * frame.height, factor * frame.width
+        return replace(
+            self.ink,
+            fraction=self.ink.fraction * min(part.height, part.width) / min(height, width),
+            row=(part.top + self.ink.row * part.height) / height,
+            column=(part.left + self.ink.column * part.width) / width,
+        )
+
+
+def _changes(
+    ink: _Ink, background: _Background, style: DrawingStyle, frame: Frame
+) -> tuple[str, ...]:
+    """What has to be done to a drawing, its ink measured in the frame, for it to be of a style."""
+    pixel = 1 / min(frame.height, frame.width)
     changes = ["inverted"] if background != style.background else []
-    # A pixel more or less is how finely a picture of this size can be measured at all.
+    # A pixel more or less is how finely an image of this size can be measured at all.
     if ink.fraction < style.smallest - pixel:
         changes.append("enlarged")
     elif ink.fraction > style.largest + pixel:
@@ -158,43 +253,60 @@ def _changes(picture: NDArray[np.uint8], style: DrawingStyle) -> tuple[str, ...]
     return tuple(changes)
 
 
-def _stands_on_a_ground(contrast: _Floats) -> bool:
-    """Whether most of the border is ground: what covers everything is no drawing on something."""
-    border = np.concatenate((contrast[0], contrast[-1], contrast[:, 0], contrast[:, -1]))
-    ink = max(_FAINTEST_CONTRAST, _INK * float(np.quantile(contrast, 0.998)))
-    return bool((border < ink).mean() >= _PLAIN_BORDER)
+def _stands_on_background(contrast: _Floats) -> bool:
+    """Whether most of the border is plain: what covers everything is no drawing on something."""
+    ink = max(_FAINTEST_CONTRAST, _INK * float(np.quantile(contrast, _STRONGEST)))
+    return bool((_border(contrast) < ink).mean() >= _PLAIN_BORDER)
 
 
-def _background(picture: NDArray[np.uint8]) -> float:
+def _border_level(image: _Pixels) -> float:
     """The median of the outermost pixels."""
-    border = (picture[0], picture[-1], picture[:, 0], picture[:, -1])
-    return float(np.median(np.concatenate(border)))
+    return float(np.median(_border(image)))
 
 
-def _contrast_to(picture: NDArray[np.uint8], background: str) -> _Floats:
-    """How far each pixel stands out from the ground, on the ink's side of it; at least 0."""
-    difference = picture.astype(np.float32) - _background(picture)
+def _border(image: NDArray[_Number]) -> NDArray[_Number]:
+    """The outermost pixels."""
+    return np.concatenate((image[0], image[-1], image[:, 0], image[:, -1]))
+
+
+def _contrast_to(image: _Pixels, background: _Background) -> _Floats:
+    """How far each pixel stands out from the background, on the ink's side of it; at least 0."""
+    difference = image.astype(np.float32) - _border_level(image)
     contrast: _Floats = np.maximum(difference if background == "dark" else -difference, 0)
     return contrast
 
 
-def _lit_evenly(picture: NDArray[np.uint8], background: str) -> _Floats:
-    """The contrast to the ground as it is at each place: a shadow on the page is no ink.
+def _lit_evenly(paper: _Pixels) -> _Floats:
+    """The contrast of dark ink to the paper as it is at each place: a shadow on it is no ink.
 
-    The ground at a place is the lightest (on paper) of a neighbourhood wider than any stroke.
+    The paper at a place is the lightest of a neighbourhood wider than any stroke.
     """
-    image = Image.fromarray(picture if background == "light" else 255 - picture)
+    image = Image.fromarray(paper)
     small = image.resize((64, 64), Image.Resampling.BOX)
     around = small.filter(ImageFilter.MaxFilter(15)).filter(ImageFilter.GaussianBlur(6))
-    paper = np.asarray(around.resize(image.size, Image.Resampling.BICUBIC), dtype=np.float32)
-    contrast: _Floats = np.maximum(paper - np.asarray(image, dtype=np.float32), 0)
+    light = np.asarray(around.resize(image.size, Image.Resampling.BICUBIC), dtype=np.float32)
+    contrast: _Floats = np.maximum(light - np.asarray(image, dtype=np.float32), 0)
     return contrast
 
 
-def _find_ink(contrast: _Floats) -> _Ink | None:
-    """Where the ink is; None on a page without any."""
-    strongest = float(np.quantile(contrast, 0.998))
-    if strongest < _FAINTEST_CONTRAST:
+def _noise(contrast: _Floats) -> float:
+    """The standard deviation of a page's grain, where less than 60 % of the page is ink."""
+    # Of a normal distribution these quantiles lie 1.28 and 0.25 standard deviations below its mean.
+    low, high = np.quantile(contrast, [0.1, 0.4])
+    return float(high - low) / 1.03
+
+
+def _widened(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask and two pixels around it: edges are soft."""
+    image = Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MaxFilter(5))
+    widened: NDArray[np.bool_] = np.asarray(image) > 0
+    return widened
+
+
+def _find_ink(contrast: _Floats, faintest: float = 0.0) -> _Ink | None:
+    """Where the ink is; None on a page without any that is stronger than ``faintest``."""
+    strongest = float(np.quantile(contrast, _STRONGEST))
+    if strongest < max(_FAINTEST_CONTRAST, faintest):
         return None
     mass = np.where(contrast >= _INK * strongest, contrast, 0)
     top, bottom, row = _extent(mass.sum(1))
@@ -214,9 +326,9 @@ def _extent(profile: _Floats) -> tuple[int, int, float]:
     return int(first), int(last) + 1, centre
 
 
-def _redrawn(contrast: _Floats, ink: _Ink, frame: Frame, style: DrawingStyle) -> NDArray[np.uint8]:
-    """The ink alone, light on black, in the style's size, its centre of mass where theirs are."""
-    strongest = float(np.quantile(contrast, 0.998))
+def _redrawn(contrast: _Floats, ink: _Ink, frame: Frame, style: DrawingStyle) -> _Pixels:
+    """The ink alone, light on black, in the size and with the centre of mass of the style."""
+    strongest = float(np.quantile(contrast, _STRONGEST))
     # Below a third of the ink's threshold there is only paper; above, strokes keep their edges.
     low = _INK / 3 * strongest
     strokes = np.clip((contrast - low) / (strongest - low), 0, 1) * 255

@@ -7,10 +7,6 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import torch
-
-from tellapart.data.images.decoding import decode, quiet_pillow
-from tellapart.data.preparation import Fit, Frame
 from tellapart.errors import DataError
 from tellapart.files import expand_home
 
@@ -23,31 +19,6 @@ IMAGE_SUFFIXES = (
 _SYSTEM_NAMES = frozenset(
     {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini", "ehthumbs.db"}
 )
-
-
-def read_image(
-    path: Path, *, channels: int, height: int, width: int, fit: Fit = "pad"
-) -> torch.Tensor:
-    """Read a picture file as the rule of `tellapart.data.images.decoding` says.
-
-    Args:
-        path: the file.
-        channels: 1 for grey, 3 for RGB.
-        height: pixels of the result.
-        width: pixels of the result.
-        fit: ``pad`` shows the whole picture with a border, ``crop`` its middle.
-
-    Returns:
-        uint8, (channels, height, width), 0 is black and 255 is white.
-
-    Raises:
-        DataError: where the file is missing, empty, too large, or no picture that can be read.
-        ConfigError: where ``channels`` is neither 1 nor 3, or a size is not positive.
-    """
-    frame = Frame(channels, height, width, fit)
-    with quiet_pillow():
-        pixels = decode(path, frame)
-    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())
 
 
 def find_images(arguments: Sequence[str]) -> list[Path]:

@@ -7,15 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from tellapart.data.image_set import DataSet, ImageSet
-from tellapart.data.images.decoding import FORMATS, quiet_pillow
 from tellapart.data.images.listing import path_text
+from tellapart.data.images.opening import open_image, quiet_pillow
 from tellapart.data.quality.blank import blank_images
 from tellapart.data.quality.duplicates import repeats
 from tellapart.data.quality.findings import Audit, Finding, FoundImage
 from tellapart.data.quality.mirrored import Mirroring, mirrored_classes
+from tellapart.errors import DataError
 from tellapart.wording import listed, plural
 
 TINY_CLASS = 20
@@ -174,11 +173,12 @@ def _headers(data_set: DataSet) -> Iterator[_Header]:
             for index, (path, label) in enumerate(zip(paths, labels, strict=True)):
                 picture = FoundImage(split, index, names[label], str(path))
                 try:
-                    with Image.open(Path(path), formats=FORMATS) as image:
+                    with open_image(Path(path)) as opened:
+                        image = opened.image
                         yield _Header(
                             picture,
                             image.size,
                             f"{image.format} {_MODES.get(image.mode, image.mode)}",
                         )
-                except OSError:  # it was there a moment ago
+                except DataError:  # it was there a moment ago
                     continue

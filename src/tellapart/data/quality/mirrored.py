@@ -111,7 +111,7 @@ def _are_drawings(images: torch.Tensor) -> bool:
     """Return whether the images are drawings on a plain background, of any colour."""
     sample = images[:: max(1, len(images) // _NUM_SAMPLED)]
     grey = torch.cat([some.float().mean(1, keepdim=True) for some in torch.split(sample, 64)])
-    return measure_style(grey.to(torch.uint8)) is not None
+    return measure_style(grey.to(torch.uint8).numpy()) is not None
 
 
 def opposite_names(class_names: Sequence[str], direction: str) -> list[tuple[str, str]]:

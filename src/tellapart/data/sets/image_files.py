@@ -1,23 +1,20 @@
-"""Picture files as a data set: form chosen, decoded through the cache, divided into splits."""
+"""Image files as a data set: decoded through the cache, divided into splits."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from statistics import median_low
 
 import numpy as np
 import torch
-from PIL import Image
 
 from tellapart.data.hold_out import divide
 from tellapart.data.image_set import DataSet, ImageSet
-from tellapart.data.images.cache import CacheEntry, map_rows, open_entry
-from tellapart.data.images.decoding import FORMATS, quiet_pillow, upright_size
+from tellapart.data.images.cache import CacheEntry, map_rows
 from tellapart.data.images.digests import Progress, digest_files
 from tellapart.data.images.listing import (
     SPLITS,
@@ -26,16 +23,11 @@ from tellapart.data.images.listing import (
     Listing,
     left_out_notes,
     missing_class_notes,
-    shown_path,
 )
 from tellapart.data.images.near_duplicates import groups_of
 from tellapart.data.preparation import Frame, Preparation
+from tellapart.data.sets.form import form_notes, open_settled
 from tellapart.errors import DataError
-
-_NUM_SAMPLED = 1000
-_NATIVE_SIDE = 128
-_SIDES = (128, 96, 64, 48, 32)
-_GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "I;16L"})
 
 
 @dataclass(frozen=True)
@@ -53,7 +45,7 @@ def load_image_files(
 
     Args:
         listing: the files.
-        frame: the form that they are given.
+        frame: the form that they are given, as it was chosen by headers.
         preparation: what was asked of that form, and is asked of the splits.
         progress: is told of pictures decoded, where they are not in the cache.
 
@@ -65,7 +57,9 @@ def load_image_files(
     pictures = [
         _Picture(file, digests[file.path]) for file in listing.files if file.path in digests
     ]
-    entry = open_entry(_in_expected_order(pictures, preparation), frame, progress)
+    contents = _in_expected_order(pictures, preparation)
+    entry = open_settled(contents, frame, preparation, progress)
+    frame = entry.frame
     failed |= {
         path: entry.unreadable[digest]
         for path, digest in digests.items()
@@ -91,65 +85,18 @@ def load_image_files(
         provenance=f"picture files in {listing.root.resolve()}",
         notes=(
             *listing.notes,
-            *_frame_notes(frame, preparation),
+            *form_notes(entry, preparation, contents, listing.root),
             *split_notes,
             *missing_class_notes(in_splits, class_names),
             *left_out_notes(left_out, listing.root),
         ),
         fit=frame.fit,
+        white_level=frame.white_level,
+        cache_problem=entry.problem,
         files=files,
         left_out=left_out,
         near_groups=_near_groups(divided, looks),
     )
-
-
-def choose_frame(preparation: Preparation, find_shape: Callable[[], tuple[int, int, int]]) -> Frame:
-    """The form that is asked for, and where nothing is, what ``find_shape`` says."""
-    channels, height, width = preparation.channels, preparation.height, preparation.width
-    if not (channels and height and width):
-        own = find_shape()
-        channels, height, width = channels or own[0], height or own[1], width or own[2]
-    return Frame(channels, height, width, preparation.fit)
-
-
-def own_shape(listing: Listing) -> tuple[int, int, int]:
-    """Channels, height and width that fit these files.
-
-    Where all pictures have one size of at most 128 pixels a side, that one. Else a square, its side
-    the largest of 32, 48, 64, 96 and 128 that is not above the median of the pictures' shorter
-    sides. Grey where every picture is grey by its mode, else colour. Looks at the headers of up to
-    1,000 files, spread over the list.
-
-    Raises:
-        DataError: where none of the files looked at is a picture.
-    """
-    headers = _sampled_headers(listing.files)
-    if not headers:
-        raise DataError(
-            f"{listing.root}: none of the pictures looked at can be read, not even "
-            f"{shown_path(listing.files[0].path, listing.root)}; check that they are pictures"
-        )
-    sizes = {size for size, _ in headers}
-    width, height = next(iter(sizes))
-    if len(sizes) > 1 or max(width, height) > _NATIVE_SIDE:
-        typical = median_low([min(size) for size, _ in headers])
-        width = height = next((side for side in _SIDES if side <= typical), _SIDES[-1])
-    return (1 if all(mode in _GREY_MODES for _, mode in headers) else 3), height, width
-
-
-def _sampled_headers(files: Sequence[ImageFile]) -> list[tuple[tuple[int, int], str]]:
-    """Size, upright, and mode of files spread over the list, without decoding one."""
-    step = max(1, len(files) // _NUM_SAMPLED)
-    headers = []
-    with quiet_pillow():
-        for file in files[::step]:
-            try:
-                with Image.open(file.path, formats=FORMATS) as image:
-                    headers.append((upright_size(image), image.mode))
-            # Pillow raises about ten kinds; the file will be decoded, and refused, later.
-            except Exception:
-                continue
-    return headers
 
 
 def _in_expected_order(pictures: Sequence[_Picture], preparation: Preparation) -> dict[bytes, Path]:
@@ -254,18 +201,12 @@ def _near_groups(
     return {split: torch.tensor([looks[p.digest] for p in part]) for split, part in divided.items()}
 
 
-def _frame_notes(frame: Frame, preparation: Preparation) -> list[str]:
-    chosen = not (preparation.height and preparation.width)
-    how = "chosen by the pictures; data.size sets it" if chosen else "as asked"
-    return [f"pictures are made {frame.to_text()} ({how})"]
-
-
 def _fingerprint(
     divided: Mapping[str, Sequence[_Picture]], class_names: Sequence[str], frame: Frame
 ) -> str:
     """SHA-256 of class names and form, then per split of each picture's content and class."""
     index = {name: label.to_bytes(4, "big") for label, name in enumerate(class_names)}
-    head = {"class_names": list(class_names), "frame": asdict(frame)}
+    head = {"class_names": list(class_names), "frame": frame.key()}
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     for split, part in divided.items():
         digest.update(f"{split}:{len(part)};".encode())

@@ -16,7 +16,8 @@ from tellapart.data.images.listing import Listing
 from tellapart.data.images.near_duplicates import groups_of, near_duplicates
 from tellapart.data.preparation import Preparation
 from tellapart.data.sets.arrays import load_arrays
-from tellapart.data.sets.image_files import choose_frame, load_image_files, own_shape
+from tellapart.data.sets.form import choose_frame, own_shape
+from tellapart.data.sets.image_files import load_image_files
 
 
 @dataclass(frozen=True)

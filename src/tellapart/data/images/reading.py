@@ -1,0 +1,41 @@
+"""The one way to read an image file for a classifier; NumPy and Pillow only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tellapart.data.images.decoding import decode
+from tellapart.data.images.drawing import DrawingStyle, read_drawing
+from tellapart.data.images.fitted import FittedImage
+from tellapart.data.images.opening import quiet_pillow
+from tellapart.data.preparation import Frame
+
+FIRST_FRAME = "first frame of several"
+"""The change of an image whose file holds more frames."""
+
+
+def read_fitted(
+    path: Path, frame: Frame, style: DrawingStyle | None = None, as_is: bool = False
+) -> FittedImage:
+    """Read an image file in the form, and the style of drawing, of those trained on.
+
+    Args:
+        path: the file.
+        frame: the form.
+        style: of the drawings that a classifier was trained on; None where they were none.
+        as_is: leaves a drawing as it is, whatever the style.
+
+    Raises:
+        DataError: where the file is missing, empty, too large, or no image that can be read.
+    """
+    with quiet_pillow():
+        decoded = decode(path, frame)
+        pixels = np.ascontiguousarray(decoded.pixels.transpose(2, 0, 1))  # (channels, rows, cols)
+        fitted = FittedImage(pixels)
+        if style is not None and not as_is:
+            fitted = read_drawing(path, frame, style, decoded.pixels[..., 0])
+    if not decoded.facts.has_more_frames:
+        return fitted
+    return FittedImage(fitted.pixels, (*fitted.changes, FIRST_FRAME), fitted.found)
