@@ -51,7 +51,7 @@ def pets(monkeypatch):
 def test_a_check_that_finds_leaks_ends_with_2_unless_it_is_allowed(tellapart, pets):
     outcome = tellapart("data", "check", pets, "--page", "check.html")
     assert outcome.code == 2
-    assert "1 of the 1 pictures of test are in train too" in outcome.out
+    assert "1 of the 1 images of test are in train too" in outcome.out
     assert "pets/train/cat/0.png = pets/test/cat/0.png" in outcome.out
     assert outcome.out.endswith("page       check.html\n")
     assert "preparing pictures: 16 of 16" in outcome.err

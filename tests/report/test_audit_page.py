@@ -68,5 +68,12 @@ def test_of_many_groups_the_first_are_shown_and_the_rest_counted(data_set):
     assert "and 50 more" in page
 
 
+def test_of_a_large_group_the_first_are_shown_and_the_rest_counted(data_set):
+    group = tuple(picture(index=i % 4) for i in range(500))
+    page = render_audit(data_set, Audit((Finding("k", "fault", "m", groups=(group,)),)))
+    assert page.count("<img") == 6
+    assert "and 494 more in this group" in page
+
+
 def test_the_same_input_gives_the_same_bytes(data_set):
     assert render_audit(data_set, Audit(())) == render_audit(data_set, Audit(()))

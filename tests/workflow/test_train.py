@@ -185,11 +185,27 @@ def test_a_data_set_without_a_test_split_has_no_test_accuracy(tmp_path, make_dig
     folder = make_digits(tmp_path / "digits")
     for file in folder.glob("t10k-*"):
         file.unlink()
-    result = train(folder, settings=QUICK, out="run", session=Session(threads=1))
+    settings = [*QUICK, "data.test_fraction=0"]
+    result = train(folder, settings=settings, out="run", session=Session(threads=1))
     assert (result.test, result.test_accuracy, result.test_accuracy_interval) == (None,) * 3
     content = result.to_json()
     assert content["test_accuracy"] is content["test_accuracy_interval"] is None
     assert names_in("run") == FILES - {"evaluation.json", "report.html"}
+
+
+def test_a_validation_split_of_the_data_is_enough_for_patience(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (60, 28, 28), dtype=np.uint8)
+    labels = np.arange(60) % 2
+    arrays = {f"{kind}_{name}": part for name, cut in (("train", slice(40)), ("val", slice(40, 60)))
+              for kind, part in (("x", images[cut]), ("y", labels[cut]))}  # fmt: skip
+    np.savez(tmp_path / "own.npz", **arrays)
+    settings = ["model.network=single-conv", "patience=2", "batch_size=8", "data.test_fraction=0"]
+    plan = make_plan(TrainingRequest(tmp_path / "own.npz", settings=settings), Session())
+    assert len(plan.validation) == 20
+    asked = [*settings, "data.validation_fraction=0.1"]
+    plan = make_plan(TrainingRequest(tmp_path / "own.npz", settings=asked), Session())
+    assert len(plan.validation) == 20
+    assert any("data.validation_fraction" in note for note in plan.data_set.notes)
 
 
 def test_the_data_decides_the_recipe():
