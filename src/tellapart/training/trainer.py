@@ -40,6 +40,7 @@ from tellapart.training.state import (
     refusing_misfits,
     restore_optimizer,
 )
+from tellapart.training.tally import Tally
 from tellapart.training.torch_internals import take_step
 
 # Called now and then inside an epoch with (images done, images in the epoch, mean loss so far).
@@ -192,7 +193,7 @@ class Trainer:
         settings, device = self.recipe.training, self.runtime.device
         batches = torch.split(self._order(epoch).to(self.train.labels.device), settings.batch_size)
         first_step = (epoch - 1) * len(batches)
-        tally = _Tally(len(batches), device)
+        tally = Tally(len(batches), device)
         variation = generator(settings.seed, "augmentation", epoch, device=device)
         self.classifier.train()
         if self.finetuning:
@@ -237,7 +238,7 @@ class Trainer:
             return balanced_order(self.train.labels.cpu(), drawn)
         return torch.randperm(len(self.train), generator=drawn)
 
-    def _look(self, tally: _Tally, epoch: int, on_step: StepCallback | None) -> None:
+    def _look(self, tally: Tally, epoch: int, on_step: StepCallback | None) -> None:
         """Stops on a loss that is not finite; the main process reports how far the epoch is."""
         broken = tally.first_not_finite()
         if broken is not None:
@@ -317,45 +318,6 @@ def _finetuning(network: nn.Module, recipe: Recipe) -> FineTuning | None:
         return None
     settings = recipe.training
     return FineTuning(network, recipe.finetuning, num_epochs=settings.epochs, seed=settings.seed)
-
-
-class _Tally:
-    """Loss and hits of an epoch, kept on the device."""
-
-    def __init__(self, num_batches: int, device: torch.device) -> None:
-        self.losses = torch.zeros(num_batches, device=device)
-        self.sizes = torch.zeros(num_batches, device=device)
-        self.hits = torch.zeros((), dtype=torch.int64, device=device)
-        self.num_batches = 0
-        self.num_images = 0
-        self._num_checked = 0
-
-    def add(
-        self, number: int, loss: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor
-    ) -> None:
-        # A mixed image counts as the class that it shows most of.
-        labels = targets if targets.ndim == 1 else targets.argmax(1)
-        self.losses[number] = loss.detach()
-        self.sizes[number] = len(labels)
-        self.hits += (logits.detach().argmax(1) == labels).sum()
-        self.num_batches = number + 1
-        self.num_images += len(labels)
-
-    def first_not_finite(self) -> int | None:
-        """The first batch since the last call whose loss is not finite."""
-        fresh = self.losses[self._num_checked : self.num_batches]
-        broken = (~torch.isfinite(fresh)).nonzero()
-        first = self._num_checked + int(broken[0]) if len(broken) else None
-        self._num_checked = self.num_batches
-        return first
-
-    def mean_loss(self) -> float:
-        """Mean over images, not over batches: the last batch may be smaller."""
-        done = slice(self.num_batches)
-        return float((self.losses[done] * self.sizes[done]).sum() / self.num_images)
-
-    def accuracy(self) -> float:
-        return int(self.hits) / self.num_images
 
 
 @contextmanager
