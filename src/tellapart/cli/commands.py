@@ -209,6 +209,7 @@ def evaluate(
     /,
     *more: str,
     split: Literal["test", "validation", "train"] = "test",
+    as_is: bool = False,
     tta: Tta = None,
     out: Path | None = None,
     data_dir: DataDir = None,
@@ -228,6 +229,9 @@ def evaluate(
         Further runs; and last, other data with the same classes, or else the (first) run's own.
     split
         Which part of the data.
+    as_is
+        Do not change drawings of other data that differ in background, size or place from those
+        trained on.
     out
         A folder for the page and the figures; the run, or a folder in its evaluations/, if left
         out.
@@ -243,6 +247,7 @@ def evaluate(
             runs,
             data,
             split=split,
+            as_is=as_is,
             tta=tta,
             out=out,
             session=session_of(callbacks, machine, data_dir, network),

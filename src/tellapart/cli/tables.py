@@ -180,7 +180,10 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
             column, justify="right" if column == "probability" else "left", no_wrap=True
         )
     for entry in predictions:
-        if entry.error is None:
+        if not entry.found:
+            nothing = ("no drawing found", "", "", "", Text(entry.path))
+            table.add_row(*nothing, *((", ".join(entry.changes),) if changed else ()))
+        elif entry.error is None:
             table.add_row(
                 Text(entry.label or ""),
                 percent(entry.probability or 0.0),

@@ -79,6 +79,11 @@ class DataRecipe(Section):
         "measured: the train split's mean and std per channel; given: `mean` and"
         " `std`; none: pixels in 0..1 as they are; source: as what is fine-tuned",
     )
+    drawings: Literal["as-is", "source"] = setting(
+        "as-is",
+        "source: drawings on a plain background are inverted, resized and moved as what is"
+        " fine-tuned knows them; as-is: they stay as they are",
+    )
     mean: tuple[float, ...] = setting((), "per channel, of pixels in 0..1; for `given`")
     std: tuple[float, ...] = setting((), "per channel, of pixels in 0..1; for `given`", above=0)
 

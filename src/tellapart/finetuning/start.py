@@ -8,6 +8,7 @@ from typing import Any
 
 from tellapart.config import ModelRecipe, Recipe
 from tellapart.data.image_set import ImageSet
+from tellapart.data.images.drawing import DrawingStyle
 from tellapart.errors import ConfigError
 from tellapart.finetuning.freezing import FineTuning
 from tellapart.finetuning.prototypes import set_prototypes
@@ -24,10 +25,17 @@ from tellapart.runtime import Runtime, place
 
 @dataclass(frozen=True)
 class SourceReference:
-    """What a run was fine-tuned from: a path or ``timm:NAME``, and the digest of its weights."""
+    """What a run was fine-tuned from.
+
+    Args:
+        source: a path, or ``timm:NAME``.
+        weights_sha256: the digest of its weights.
+        style: of the drawings that it was trained on; None where they were none.
+    """
 
     source: str
     weights_sha256: str
+    style: DrawingStyle | None = None
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any
 from tellapart.config import Scalar, Views
 from tellapart.config.fields import Section, from_table, setting
 from tellapart.data.images.drawing import DrawingStyle
-from tellapart.data.preparation import Fit, Frame
+from tellapart.data.preparation import WHITE_LEVELS, Fit, Frame
 from tellapart.errors import ConfigError
 
 _LONGEST_SIDE = 65_536
@@ -59,6 +59,7 @@ class ClassifierSpec(Section):
     normalization: Normalization = setting(MISSING, "of the pixels")
     arguments: Mapping[str, Scalar] = setting({}, "what the network's builder was given")
     fit: Fit = setting("pad", "how image files of another aspect ratio are made to fit")
+    white_level: int = setting(65_535, "the value that is white in images of more than 8 bits")
     style: DrawingStyle | None = setting(None, "how the images are drawn, where they are drawings")
     views: Views = setting("plain", "of an image, over which class probabilities are averaged")
 
@@ -71,6 +72,9 @@ class ClassifierSpec(Section):
             raise ConfigError("class_names must be text, not half a character")
         if len(self.image_shape) != 3:
             raise ConfigError(f"image_shape must be 3 positive sizes, got {self.image_shape}")
+        if self.white_level not in WHITE_LEVELS:
+            levels = ", ".join(map(str, WHITE_LEVELS))
+            raise ConfigError(f"white_level must be one of {levels}, got {self.white_level}")
         if len(self.normalization.mean) not in (1, self.image_shape[0]):
             raise ConfigError(
                 "normalization must have one mean and std for all channels, or one for each of "
@@ -91,7 +95,7 @@ class ClassifierSpec(Section):
             ConfigError: a classifier of images that no file gives, with 2 channels for instance.
         """
         channels, height, width = self.image_shape
-        return Frame(channels, height, width, self.fit)
+        return Frame(channels, height, width, self.fit, self.white_level)
 
     def to_json(self) -> dict[str, Any]:
         """The specification as plain tables, lists, text and numbers."""

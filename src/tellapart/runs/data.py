@@ -104,7 +104,12 @@ def load_trained_on(
     # The form that the run chose is the classifier's, whatever would be chosen today.
     channels, height, width = spec.image_shape
     preparation = replace(
-        preparation_of(asked), channels=channels, height=height, width=width, fit=spec.fit
+        preparation_of(asked),
+        channels=channels,
+        height=height,
+        width=width,
+        fit=spec.fit,
+        white_level=spec.white_level,
     )
     data_set = opened.load(preparation, session.callbacks.on_decoding)
     if data_set.fingerprint != reference.fingerprint:
@@ -130,6 +135,7 @@ def load_foreign(data: str | Path, spec: ClassifierSpec, split: str, session: Se
         height=height,
         width=width,
         fit=spec.fit,
+        white_level=spec.white_level,
         test_fraction=0.0,
         undivided=split,
         class_names=spec.class_names,

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.config import Recipe, recipe_from_toml
+from tellapart.config.fields import from_table
 from tellapart.data.sets.catalogue import CATALOGUE
-from tellapart.errors import RunError
+from tellapart.errors import ConfigError, RunError
 from tellapart.files import expand_home, make_folder, write_whole
 from tellapart.finetuning.start import SourceReference
 
@@ -167,11 +168,8 @@ class RunFolder:
             RunError: missing or damaged.
         """
         try:
-            reference = SourceReference(**self.read_json(self.run_file)["finetuned_from"])
-            if not all(isinstance(value, str) for value in asdict(reference).values()):
-                raise TypeError
-            return reference
-        except (KeyError, TypeError):
+            return from_table(SourceReference, self.read_json(self.run_file)["finetuned_from"])
+        except (KeyError, TypeError, ConfigError):
             raise RunError(
                 f"{self.run_file} does not say what the run was fine-tuned from"
             ) from None

@@ -24,6 +24,7 @@ from tellapart.models.registry import count_parameters, seeded_network
 from tellapart.models.spec import ClassifierSpec, Normalization
 from tellapart.runs.choosing import choose_recipe
 from tellapart.runs.data import load_opened, open_data
+from tellapart.runs.drawings import correct_drawings
 from tellapart.runs.folder import (
     DataReference,
     RunFolder,
@@ -95,6 +96,11 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
     _require_two_classes(data_set)
     for warning in warnings_before_training(data_set, recipe):
         session.callbacks.warn(warning)
+    if recipe.data.drawings == "source" and beginning:
+        corrected = correct_drawings(data_set, beginning.reference.style, data_set.splits, session)
+        data_set = corrected.data_set
+        if corrected.changes:
+            session.callbacks.note(corrected.to_text())
     train, validation = training_splits(data_set, recipe)
     if recipe.training.patience and validation is None:
         raise ConfigError(
@@ -219,6 +225,7 @@ def build_classifier(
         image_shape=shape,
         normalization=normalizations[data.normalization](),
         fit=data_set.fit,
+        white_level=data_set.white_level,
         style=measure_style(train_set.images.cpu().numpy()),
         views=recipe.prediction.views,
     )

@@ -39,7 +39,9 @@ def find_source(recipe: Recipe, run: RunFolder | None, network: str | None = Non
         return Source(run.read_source(), load_classifier(run.start_file, network), is_start=True)
     classifier = _open(tuning, network)
     reference = SourceReference(
-        _absolute(tuning.source), weights_sha256(classifier.network.state_dict())
+        _absolute(tuning.source),
+        weights_sha256(classifier.network.state_dict()),
+        classifier.spec.style,
     )
     if run is not None and run.read_source().weights_sha256 != reference.weights_sha256:
         raise RunError(
@@ -77,8 +79,9 @@ def _absolute(source: str) -> str:
 
 def _require_nothing_to_tune(recipe: Recipe) -> None:
     tuned = recipe.finetuning != FinetuningRecipe()
-    if tuned or recipe.data.normalization == "source":
-        what = "[finetuning]" if tuned else "data.normalization=source"
+    wants = [key for key in ("normalization", "drawings") if getattr(recipe.data, key) == "source"]
+    if tuned or wants:
+        what = "[finetuning]" if tuned else f"data.{wants[0]}=source"
         raise ConfigError(
             f"the recipe's {what} needs a source to start from; "
             "use `tellapart finetune SOURCE DATA`, or set finetuning.source"

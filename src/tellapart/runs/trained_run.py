@@ -15,6 +15,7 @@ from tellapart.evaluation import Evaluation
 from tellapart.models.checkpoint import read_classifier
 from tellapart.models.classifier import Classifier
 from tellapart.runs.data import load_trained_on
+from tellapart.runs.drawings import correct_drawings
 from tellapart.runs.folder import DataReference, RunFolder, find_classifier_file, source_of
 from tellapart.runs.session import Session
 from tellapart.runs.splits import training_splits
@@ -121,7 +122,7 @@ class TrainedRun:
         Raises:
             RunError: data that is gone or has changed.
         """
-        return load_trained_on(
+        loaded = load_trained_on(
             self.data,
             self.recipe.data,
             self.classifier.spec,
@@ -130,6 +131,10 @@ class TrainedRun:
             place=self._place,
             allow_download=allow_download,
         )
+        if self.recipe.data.drawings == "as-is":
+            return loaded
+        style = self.folder.read_source().style
+        return correct_drawings(loaded, style, loaded.splits, self.session).data_set
 
     def claims(self, data: str | Path) -> bool:
         """Whether ``data`` is the data that the run was trained on, by its name or its content.

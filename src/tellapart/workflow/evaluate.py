@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from tellapart.models.classifier import Classifier
 from tellapart.models.ensemble import Ensemble, Reordered
 from tellapart.models.views import num_views, views_in_words, views_with_tta
 from tellapart.runs.data import load_foreign
+from tellapart.runs.drawings import correct_drawings
 from tellapart.runs.ensembling import (
     open_runs,
     require_one_validation_split,
@@ -43,7 +44,8 @@ class EvaluationResult:
     ``views`` has for each run how many views of an image it answered by: 1, or more with test-time
     augmentation. ``verdict`` tells what is wrong with a classifier that is of no use; None for one
     that is. ``report`` is None where no page was written; ``not_written`` then tells why, where one
-    was to be.
+    was to be. ``changes`` counts the drawings that were made to look as those trained on, by what
+    was changed.
     """
 
     runs: tuple[Path, ...]
@@ -54,6 +56,7 @@ class EvaluationResult:
     verdict: str | None
     report: Path | None
     not_written: str | None = None
+    changes: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def run(self) -> Path:
@@ -75,6 +78,7 @@ class EvaluationResult:
             "split": self.split,
             "report": str(self.report) if self.report else None,
             "verdict": self.verdict,
+            "changes": dict(self.changes),
             **self.evaluation.to_json(),
         }
 
@@ -88,6 +92,7 @@ class _Subject:
     split: str
     is_own: bool
     source: str
+    changes: Mapping[str, int] = field(default_factory=dict)
 
 
 def evaluate(
@@ -95,6 +100,7 @@ def evaluate(
     data: str | Path | None = None,
     *,
     split: str = "test",
+    as_is: bool = False,
     tta: bool | None = None,
     out: str | Path | None = None,
     session: Session | None = None,
@@ -111,6 +117,8 @@ def evaluate(
         data: a catalogue name, a folder, a table or an archive; None is the data of the (first)
             run. Data with the fingerprint of the run's own is its own, wherever it lies.
         split: ``test``, ``validation`` or ``train``.
+        as_is: changes no drawing of other data that differs in background, size or place from
+            those trained on; without it they are read as ``predict`` reads them.
         tta: test-time augmentation: what `tellapart.models.views.views_with_tta` makes of the
             views of each run's recipe.
         out: a folder for page and figures instead; new, empty, or with an earlier evaluation.
@@ -129,8 +137,7 @@ def evaluate(
     runs = open_runs([run] if isinstance(run, str | Path) else run, session)
     if out is not None:
         require_place_for_evaluation(Path(out))
-    subject = _subject(runs, data, split, session)
-    warn_of_seen_images(runs, subject.image_set, session.callbacks, own=subject.is_own)
+    subject = _subject(runs, data, split, session, as_is=as_is)
     classifiers = [
         opened.classifier.with_views(views_with_tta(opened.classifier.views, tta))
         for opened in runs
@@ -153,11 +160,17 @@ def evaluate(
         verdict=assessment.verdict,
         report=report,
         not_written=not_written,
+        changes=subject.changes,
     )
 
 
 def _subject(
-    runs: Sequence[TrainedRun], data: str | Path | None, split: str, session: Session
+    runs: Sequence[TrainedRun],
+    data: str | Path | None,
+    split: str,
+    session: Session,
+    *,
+    as_is: bool,
 ) -> _Subject:
     """The images to evaluate on.
 
@@ -170,19 +183,25 @@ def _subject(
     if data is None or (not first.path.is_file() and first.claims(data)):
         found = first.splits.get(split)
         image_set = found if found is not None else first.data_set.split(split)
+        warn_of_seen_images(runs, image_set, session.callbacks, own=True)
         if split == "validation":
             require_one_validation_split(runs, image_set)
         return _Subject(first.data_set, image_set, split, True, first.data.source)
     spec = first.classifier.spec
     data_set = load_foreign(data, spec, split, session)
     image_set = data_set.split(split)
+    warn_of_seen_images(runs, image_set, session.callbacks, own=False)
     if image_set.image_shape != first.classifier.image_shape:
         raise DataError(
             f"{data_set.name} has images of (channels, height, width) {image_set.image_shape}; "
             f"the classifier takes {first.classifier.image_shape}"
         )
+    corrected = correct_drawings(data_set, None if as_is else spec.style, [split], session)
+    if corrected.changes:
+        session.callbacks.note(corrected.to_text() + "; --as-is leaves them as they are")
+    image_set = corrected.data_set.split(split)
     matched = match_classes(image_set, spec.class_names, data_set.name)
-    return _Subject(data_set, matched, split, False, source_of(data))
+    return _Subject(data_set, matched, split, False, source_of(data), corrected.changes)
 
 
 def _predictor(classifiers: Sequence[Classifier]) -> nn.Module:

@@ -162,7 +162,7 @@ def compared_recipes(plan: Plan, lora_rank: int | None = None) -> dict[str, Reci
     zero = replace(
         recipe,
         name="from-zero",
-        data=replace(recipe.data, normalization="measured", mean=(), std=()),
+        data=replace(recipe.data, normalization="measured", mean=(), std=(), drawings="as-is"),
         optimizer=usual.optimizer,
         schedule=usual.schedule,
         averaging=usual.averaging,

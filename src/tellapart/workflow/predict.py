@@ -29,7 +29,8 @@ class Prediction:
     """What is said of one file: a class and its runner-up with probabilities, or an error.
 
     ``changes`` says what was done to a drawing so that it looks as those trained on do, ``views``
-    over how many views of the picture the probabilities are the mean; an error has none.
+    over how many views of the picture the probabilities are the mean; an error has none. ``found``
+    is False, and there is no class, where a classifier of drawings was given a blank page.
     """
 
     path: str
@@ -39,6 +40,7 @@ class Prediction:
     runner_up_probability: float | None = None
     error: str | None = None
     changes: tuple[str, ...] = ()
+    found: bool = True
     views: int | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -118,8 +120,10 @@ def _probabilities(
 
 
 def _prediction(
-    path: Path, probabilities: torch.Tensor, classifier: Classifier, changes: tuple[str, ...]
+    path: Path, probabilities: torch.Tensor, classifier: Classifier, read: ReadImage
 ) -> Prediction:
+    if not read.found:
+        return Prediction(str(path), changes=read.changes, found=False)
     names = classifier.class_names
     (best, second), (label, runner_up) = (part.tolist() for part in probabilities.topk(2))
     return Prediction(
@@ -128,6 +132,6 @@ def _prediction(
         best,
         names[runner_up],
         second,
-        changes=changes,
+        changes=read.changes,
         views=num_views(classifier.views),
     )
