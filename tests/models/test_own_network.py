@@ -8,9 +8,10 @@ from torch import nn
 
 from tellapart.errors import ClassifierFileError, ConfigError
 from tellapart.models.checkpoint import load_classifier, save_classifier
-from tellapart.models.classifier import Classifier, Normalization
+from tellapart.models.classifier import Classifier
 from tellapart.models.own_network import build_own, is_own
 from tellapart.models.registry import build_network, seeded_network
+from tellapart.models.spec import ClassifierSpec, Normalization
 
 DIGITS = (1, 28, 28)
 NET = """
@@ -260,13 +261,17 @@ def test_a_network_in_double_dropout_or_with_norms_is_tried_in_evaluation_mode(f
 def test_a_classifier_file_names_its_network_and_is_not_read_by_that_alone(folder):
     classifier = Classifier(
         build(num_classes=2),
-        network_name="my_nets.py:Net",
-        arguments={},
-        class_names=("a", "b"),
-        image_shape=DIGITS,
-        normalization=Normalization((0.0,), (1.0,)),
+        ClassifierSpec(
+            network="my_nets.py:Net",
+            class_names=("a", "b"),
+            image_shape=DIGITS,
+            normalization=Normalization((0.0,), (1.0,)),
+        ),
     )
     save_classifier(folder / "model.safetensors", classifier, {})
+    again = load_classifier(folder / "model.safetensors", "my_nets.py:Net")
+    images = torch.randint(0, 256, (2, *DIGITS), dtype=torch.uint8)
+    torch.testing.assert_close(again(images), classifier.eval()(images))
     (folder / "my_nets.py").write_text("raise SystemExit('run because a file says so')")
     with pytest.raises(ClassifierFileError, match=r"--network my_nets\.py:Net"):
         load_classifier(folder / "model.safetensors")
