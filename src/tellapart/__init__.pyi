@@ -9,7 +9,8 @@ from tellapart.models.checkpoint import (
     save_classifier as save_classifier,
 )
 from tellapart.models.classifier import Classifier as Classifier
-from tellapart.models.reading import ReadImage as ReadImage, read_image as read_image
+from tellapart.data.images.fitted import FittedImage as FittedImage
+from tellapart.models.reading import read_image as read_image
 from tellapart.models.spec import ClassifierSpec as ClassifierSpec, Normalization as Normalization
 from tellapart.runs.callbacks import Callbacks as Callbacks
 from tellapart.runs.session import Session as Session

@@ -12,11 +12,13 @@ import torch
 from numpy.typing import NDArray
 
 from tellapart.data.images.files import find_images
+from tellapart.data.images.fitted import FittedImage
 from tellapart.errors import DataError
 from tellapart.evaluation import predict_logits
 from tellapart.models.classifier import Classifier
-from tellapart.models.reading import ReadImage, read_image
+from tellapart.models.reading import read_image
 from tellapart.models.views import num_views, views_with_tta
+from tellapart.runs.drawings import changes_of
 from tellapart.runs.session import Session
 from tellapart.runs.trained_run import open_run
 
@@ -88,25 +90,20 @@ def predict(
 def _predict_some(
     classifier: Classifier, paths: Sequence[Path], device: torch.device, *, as_is: bool
 ) -> list[Prediction]:
-    found: list[ReadImage | DataError] = []
+    found: list[FittedImage | DataError] = []
     for path in paths:
         try:
             found.append(read_image(path, classifier.spec, as_is=as_is))
         except DataError as error:
             found.append(error)
-    readable = [entry.pixels for entry in found if isinstance(entry, ReadImage)]
+    readable = [entry.pixels for entry in found if isinstance(entry, FittedImage)]
     rows = iter(_probabilities(classifier, readable, device))
     return [
         Prediction(str(path), error=str(entry))
         if isinstance(entry, DataError)
-        else _prediction(path, next(rows), classifier, _changes(entry))
+        else _prediction(path, next(rows), classifier, entry)
         for path, entry in zip(paths, found, strict=True)
     ]
-
-
-def _changes(read: ReadImage) -> tuple[str, ...]:
-    """What a person should know of how an image was read."""
-    return read.changes if read.found else (*read.changes, "no drawing found")
 
 
 def _probabilities(
@@ -120,10 +117,10 @@ def _probabilities(
 
 
 def _prediction(
-    path: Path, probabilities: torch.Tensor, classifier: Classifier, read: ReadImage
+    path: Path, probabilities: torch.Tensor, classifier: Classifier, read: FittedImage
 ) -> Prediction:
     if not read.found:
-        return Prediction(str(path), changes=read.changes, found=False)
+        return Prediction(str(path), changes=changes_of(read), found=False)
     names = classifier.class_names
     (best, second), (label, runner_up) = (part.tolist() for part in probabilities.topk(2))
     return Prediction(
