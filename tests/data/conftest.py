@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tellapart.data.cache_folder import scratch_folder
+
 MakePicture = Callable[..., Path]
 
 
@@ -16,6 +18,7 @@ MakePicture = Callable[..., Path]
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("TELLAPART_CACHE", str(folder))
+    scratch_folder.cache_clear()  # what one test had no place for is not found by the next
     return folder
 
 

@@ -165,6 +165,8 @@ def _identified(file: BinaryIO) -> OpenedImage:
         is_tiff = image.format == "TIFF"
         inverted = is_tiff and image.tag_v2.get(_PHOTOMETRIC_TAG) == 0  # type: ignore[attr-defined]
         return OpenedImage(image, white_is_zero=inverted)
+    if image.format in ("JPEG", "MPO"):
+        return OpenedImage(image)
     return OpenedImage(image, is_deep_colour=";16" in str([tile.args for tile in image.tile]))
 
 
