@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tellapart.config import Recipe, Settings, load_recipe, recipe_difference, typed_settings
+from tellapart.config import Recipe, Settings, recipe_difference, typed_settings
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.drawing import measure_style
 from tellapart.data.quality.warnings import warnings_before_training
@@ -22,7 +22,7 @@ from tellapart.models.from_scratch import from_scratch
 from tellapart.models.own_network import is_own
 from tellapart.models.registry import count_parameters, seeded_network
 from tellapart.models.spec import ClassifierSpec, Normalization
-from tellapart.runs.choosing import choose_recipe
+from tellapart.runs.choosing import choose_recipe, fit_to_few_images
 from tellapart.runs.data import load_opened, open_data
 from tellapart.runs.drawings import correct_drawings
 from tellapart.runs.folder import (
@@ -108,7 +108,7 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
             f"{data_set.name} has none; set data.validation_fraction=0.1, or training.patience=0"
         )
     if reason:
-        recipe = _with_batches_that_fit(recipe, len(train))
+        recipe = fit_to_few_images(recipe, len(train), request.changes)
     began = run.read_machine() if run else {}
     runtime = choose_runtime(session.device, str(began.get("precision", recipe.training.precision)))
     # A recipe that was typed names code that may run; one that a run or a source brings does not.
@@ -270,17 +270,6 @@ def require_same_recipe(run: Path, name: str, ours: Recipe, asked: Recipe) -> No
             + "; ".join(difference)
             + ". Leave these out, or train a new run"
         )
-
-
-def _with_batches_that_fit(recipe: Recipe, num_train: int) -> Recipe:
-    """The recipe with no larger batches than there are images, where it was chosen by itself.
-
-    A size that somebody asked for stays, to be refused.
-    """
-    own = load_recipe(recipe.name).training.batch_size
-    if recipe.training.batch_size != own or own <= num_train:
-        return recipe
-    return replace(recipe, training=replace(recipe.training, batch_size=num_train))
 
 
 def _teacher(recipe: Recipe) -> Classifier | None:
