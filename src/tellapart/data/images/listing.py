@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal, Protocol
 
 from tellapart.wording import listed
 
@@ -28,6 +28,41 @@ Kind = Literal[
 _NUM_NAMED = 3
 
 
+class FileStatus(Protocol):
+    """What is asked of a file's status: whether it is still what it was."""
+
+    @property
+    def st_size(self) -> int:
+        """Bytes."""
+
+    @property
+    def st_mtime_ns(self) -> int:
+        """When it was changed, in nanoseconds."""
+
+
+class ReadableFile(Protocol):
+    """A file that can be read where it lies: a `pathlib.Path`, or a member of an archive.
+
+    ``os.fspath`` and ``str`` give the path under which it is shown and written down.
+    """
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+
+    def open(self, mode: Literal["rb"], buffering: int = -1) -> BinaryIO:
+        """Open it for reading."""
+
+    def stat(self) -> FileStatus:
+        """Its size and the time of its last change."""
+
+    def is_file(self) -> bool:
+        """Whether it is there."""
+
+    def __fspath__(self) -> str: ...
+    def __hash__(self) -> int: ...
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """A file that is not part of the data set, and why.
@@ -38,7 +73,7 @@ class LeftOut:
         reason: in words, about this file.
     """
 
-    path: Path
+    path: ReadableFile
     kind: Kind
     reason: str
 
@@ -47,7 +82,7 @@ class LeftOut:
 class ImageFile:
     """One picture: its file, its class and its split, None where nobody has divided the set."""
 
-    path: Path
+    path: ReadableFile
     class_name: str
     split: str | None
 
@@ -95,17 +130,18 @@ def left_out_notes(left_out: Sequence[LeftOut], root: Path) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def shown_path(path: Path, root: Path) -> str:
+def shown_path(file: ReadableFile, root: Path) -> str:
     """The path from ``root`` on, or whole where it lies elsewhere."""
+    path = Path(os.fspath(file))
     return path_text(path.relative_to(root).as_posix() if path.is_relative_to(root) else path)
 
 
-def path_text(path: str | Path) -> str:
+def path_text(path: str | ReadableFile) -> str:
     """The path as it can be printed and written: bytes that are not UTF-8 become ``\\xNN``."""
     return str(path) if is_text(path) else os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def is_text(name: str | Path) -> bool:
+def is_text(name: str | ReadableFile) -> bool:
     """Whether a name can be written into a file of text.
 
     Where a system's names are bytes, Python keeps those that are not UTF-8 as halves of characters

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.listing import path_text
@@ -173,7 +172,7 @@ def _headers(data_set: DataSet) -> Iterator[_Header]:
             for index, (path, label) in enumerate(zip(paths, labels, strict=True)):
                 picture = FoundImage(split, index, names[label], str(path))
                 try:
-                    with open_image(Path(path)) as opened:
+                    with open_image(path) as opened:
                         image = opened.image
                         yield _Header(
                             picture,

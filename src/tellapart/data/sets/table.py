@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from tellapart.data.images.listing import ImageFile, LeftOut, Listing, split_named
+from tellapart.data.images.listing import ImageFile, LeftOut, Listing, ReadableFile, split_named
 from tellapart.errors import DataError
 
 _COLUMNS = ("path", "label", "split")
@@ -28,7 +28,7 @@ def list_table(table: Path) -> Listing:
     """
     rows = _read(table)
     root = table.parent
-    files: dict[Path, tuple[int, ImageFile]] = {}
+    files: dict[ReadableFile, tuple[int, ImageFile]] = {}
     left_out: list[LeftOut] = []
     repeated = 0
     for line, row in rows:
@@ -45,7 +45,7 @@ def list_table(table: Path) -> Listing:
             f"{table}: none of the {len(left_out):,} files that it names exists, not even "
             f"{left_out[0].path}; paths count from the folder of the table"
         )
-    listed = sorted((file for _, file in files.values()), key=lambda file: file.path)
+    listed = sorted((file for _, file in files.values()), key=lambda file: Path(file.path))
     if any(file.split for file in listed) and not any(file.split == "train" for file in listed):
         raise DataError(f"{table}: no picture is in the train split; give some rows 'train'")
     notes = (f"{repeated:,} rows repeat an earlier one and count once",) if repeated else ()
@@ -117,7 +117,7 @@ def _require_same(
         )
 
 
-def _is_file(path: Path) -> bool:
+def _is_file(path: ReadableFile) -> bool:
     try:
         return path.is_file()
     except OSError:  # a name that no file system takes
