@@ -97,6 +97,8 @@ class Listing:
         files: in a fixed order; either all have a split or none has.
         left_out: what else was found there.
         notes: what a person should know, a line each.
+        one_class_remedy: what to do where all files are of one class; empty where nothing in
+            particular.
     """
 
     name: str
@@ -104,6 +106,7 @@ class Listing:
     files: tuple[ImageFile, ...]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
+    one_class_remedy: str = ""
 
     @property
     def is_divided(self) -> bool:

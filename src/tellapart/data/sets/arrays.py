@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tellapart.data.image_set import ImageSet
+from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.sets.source import DataSource, OpenedSource, opened_ready
 from tellapart.errors import DataError
 
 MAX_BYTES = 8 * 2**30
@@ -183,3 +184,21 @@ def _digest(class_names: tuple[str, ...], splits: dict[str, ImageSet]) -> str:
         digest.update(part.images.numpy().data)
         digest.update(part.labels.numpy().data)
     return digest.hexdigest()
+
+
+def open_arrays(path: Path) -> OpenedSource:
+    """Read an archive as a source; a test split that it lacks is made when it is loaded.
+
+    Raises:
+        DataError: as `load_arrays`.
+    """
+    splits, fingerprint = load_arrays(path)
+    provenance = f"arrays in {path.resolve()}"
+    return opened_ready(DataSet(path.stem, splits, fingerprint, provenance))
+
+
+ARRAYS = DataSource(
+    name="an .npz archive",
+    is_mine=lambda path: path.suffix.lower() == ".npz",
+    open=open_arrays,
+)

@@ -34,6 +34,7 @@ from tellapart.data.images.listing import (
     shown_path,
     split_named,
 )
+from tellapart.data.sets.source import DataSource, opened_files
 from tellapart.errors import DataError
 
 _LAYOUT = "make one folder per class, DATA/CLASS/picture.jpg, or give a .csv with path and label"
@@ -161,3 +162,10 @@ def _empty_classes(folder: Path, splits: dict[str, str], files: list[ImageFile])
         for path in _folders(place):
             if unicodedata.normalize("NFC", path.name) not in filled and not (splits and not name):
                 yield f"{shown_path(path, folder)}/ holds no picture"
+
+
+IMAGE_FOLDER = DataSource(
+    name="a folder of images by class",
+    is_mine=Path.is_dir,
+    open=lambda path: opened_files(list_folder(path)),
+)

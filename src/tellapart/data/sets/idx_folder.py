@@ -13,6 +13,7 @@ import torch
 
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.sets.idx import IdxFile, IdxPair, read_idx_pair
+from tellapart.data.sets.source import DataSource, opened_ready
 from tellapart.errors import DataError
 
 _PREFIXES = {"train": "train", "test": "t10k"}
@@ -149,3 +150,10 @@ def _class_names_of(folder: Path, pairs: Mapping[str, IdxPair]) -> tuple[str, ..
             "train must have pictures of every class that is tested"
         )
     return tuple(str(label) for label in range(len(counts)))
+
+
+IDX_FOLDER = DataSource(
+    name="a folder of IDX files",
+    is_mine=lambda path: path.is_dir() and holds_idx_files(path),
+    open=lambda path: opened_ready(load_idx_folder(path)),
+)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tellapart.data.images.listing import ImageFile, LeftOut, Listing, ReadableFile, split_named
+from tellapart.data.sets.source import DataSource, opened_files
 from tellapart.errors import DataError
 
 _COLUMNS = ("path", "label", "split")
@@ -122,3 +123,10 @@ def _is_file(path: ReadableFile) -> bool:
         return path.is_file()
     except OSError:  # a name that no file system takes
         return False
+
+
+TABLE = DataSource(
+    name="a .csv table",
+    is_mine=lambda path: path.suffix.lower() == ".csv",
+    open=lambda path: opened_files(list_table(path)),
+)
