@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 import glob
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tellapart.data.images.foreign_files import what_it_holds
+from tellapart.data.images.walking import is_image_name, walk
 from tellapart.errors import DataError
 from tellapart.files import expand_home
-
-IMAGE_SUFFIXES = (
-    *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm"),
-    *(".png", ".ppm", ".tif", ".tiff", ".webp"),
-)
-"""What a file in a folder must end with, in either case, to be taken for a picture."""
-
-_SYSTEM_NAMES = frozenset(
-    {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "Thumbs.db", "desktop.ini", "ehthumbs.db"}
-)
 
 
 def find_images(arguments: Sequence[str]) -> list[Path]:
@@ -48,11 +39,11 @@ def _matches(argument: str) -> list[Path]:
     except OSError as error:
         raise DataError(f"{argument}: cannot be looked up: {error.strerror}") from error
     if is_folder:
-        pictures = list(_below(path))
-        if not pictures:
-            suffixes = " ".join(IMAGE_SUFFIXES)
-            raise DataError(f"{path}: no picture ({suffixes}) in this folder or below it")
-        return pictures
+        files = list(walk(path))
+        images = [file for file in files if is_image_name(file.name)]
+        if not images:
+            raise DataError(what_it_holds(path, [file.name for file in files]))
+        return images
     if is_there:
         return [path]
     if not glob.has_magic(argument):
@@ -70,50 +61,5 @@ def _matches(argument: str) -> list[Path]:
 def _below(folder: Path) -> Iterator[Path]:
     """The pictures in ``folder`` and below it, in alphabetical order, those of a folder first."""
     for path in walk(folder):
-        if is_image_name(path.name) and not is_system_name(path.name):
+        if is_image_name(path.name):
             yield path
-
-
-def walk(folder: Path) -> Iterator[Path]:
-    """Every file in ``folder`` and below it, in alphabetical order, those of a folder first.
-
-    As `walk_folders`, file by file.
-    """
-    for parent, names in walk_folders(folder):
-        for name in names:
-            yield parent / name
-
-
-def walk_folders(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """``folder`` and every folder below it, each with the names of its files in alphabetical order.
-
-    Links to folders are followed, each folder once; a system's own folder is a name like a file's.
-
-    Raises:
-        DataError: where a folder cannot be searched.
-    """
-
-    def refuse(error: OSError) -> None:
-        raise DataError(f"{error.filename}: cannot be searched: {error.strerror}") from error
-
-    seen: set[str] = set()
-    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
-        place = os.path.realpath(parent)
-        if place in seen:  # a link that leads back up would go round for ever
-            folders.clear()
-            continue
-        seen.add(place)
-        # os.walk goes on with what is left in this very list, in its order.
-        own = sorted(name for name in folders if is_system_name(name))
-        folders[:] = sorted(set(folders) - set(own))
-        yield Path(parent), sorted(names + own)
-
-
-def is_image_name(name: str) -> bool:
-    """Whether a file's name ends as those of pictures do."""
-    return name.lower().endswith(IMAGE_SUFFIXES)
-
-
-def is_system_name(name: str) -> bool:
-    """Whether a file or folder is hidden, or made by a system for itself."""
-    return name.startswith(".") or name in _SYSTEM_NAMES

@@ -12,19 +12,18 @@ from typing import BinaryIO, Literal, Protocol
 from tellapart.wording import listed
 
 SPLITS = ("train", "validation", "test")
-_SPLIT_NAMES = {
-    "train": "train", "training": "train",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-
 Kind = Literal[
     "unreadable",
     "not a picture by its name",
     "system file",
     "without a class",
     "name not UTF-8",
+    "own run",
+    "unreadable folder",
+    "link back up",
 ]
+"""The sorts of reasons for which something is left out."""
+
 _NUM_NAMED = 3
 
 
@@ -118,11 +117,6 @@ class Listing:
         return Counter(file.class_name for file in self.files if file.split in (None, "train"))
 
 
-def split_named(name: str) -> str | None:
-    """The split that a folder or a cell calls ``name``, in any case; None where it means none."""
-    return _SPLIT_NAMES.get(name.strip().lower())
-
-
 def left_out_notes(left_out: Sequence[LeftOut], root: Path) -> tuple[str, ...]:
     """A line for every kind of thing that was left out: how many, the first few, and why."""
     lines = []
@@ -171,4 +165,4 @@ def missing_class_notes(files: Iterable[ImageFile], class_names: Sequence[str]) 
 
 def _described(item: LeftOut, root: Path) -> str:
     shown = shown_path(item.path, root)
-    return f"{shown}: {item.reason}" if item.kind == "unreadable" else shown
+    return f"{shown}: {item.reason}" if item.kind.startswith("unreadable") else shown

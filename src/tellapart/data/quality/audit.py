@@ -75,13 +75,16 @@ def _files_left_out(data_set: DataSet) -> Iterator[Finding]:
         "system file": "harmless; remove them if you like",
         "without a class": "move them into the folder of their class",
         "name not UTF-8": "rename them",
+        "unreadable folder": "make them readable, or take them out",
+        "link back up": "harmless; remove them if you like",
+        "own run": "harmless; --out puts runs elsewhere",
     }
     for kind, remedy in remedies.items():
         items = [item for item in data_set.left_out if item.kind == kind]
         if items:
             yield Finding(
                 kind,
-                "fact" if kind == "system file" else "fault",
+                "fact" if "harmless" in remedy else "fault",
                 f"{len(items):,} left out: {remedy}",
                 paths=tuple((path_text(item.path), item.reason) for item in items),
             )

@@ -8,7 +8,8 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from tellapart.data.images.listing import ImageFile, LeftOut, Listing, ReadableFile, split_named
+from tellapart.data.images.listing import ImageFile, LeftOut, Listing, ReadableFile
+from tellapart.data.images.split_names import split_named
 from tellapart.data.sets.source import DataSource, opened_files
 from tellapart.errors import DataError
 
