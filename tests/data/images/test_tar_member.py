@@ -11,7 +11,7 @@ from PIL import Image
 
 from tellapart.data.images.decoding import decode, quiet_pillow
 from tellapart.data.images.digests import digest_files
-from tellapart.data.images.tar_member import TarMember, tar_members, tar_of
+from tellapart.data.images.tar_member import TarMember, find_member, tar_members
 from tellapart.data.preparation import Frame
 from tellapart.errors import DataError
 
@@ -42,8 +42,9 @@ def test_members_are_read_in_any_order(tmp_path):
     assert sorted([members[2], members[0], members[1]]) == list(members)
     assert members[1].name == "1"
     assert Path(members[1]) == archive / "a" / "1"
-    assert tar_of(Path(members[1])) == (archive, "a/1")
-    assert tar_of(tmp_path / "a" / "1") is None
+    assert find_member(Path(members[1])) == members[1]
+    assert find_member(archive / "a" / "2") is None
+    assert find_member(tmp_path / "a" / "1") is None
 
 
 def test_a_member_is_decoded_and_digested_as_a_file_is(tmp_path):

@@ -116,15 +116,25 @@ def tar_members(archive: Path) -> tuple[TarMember, ...]:
     return _indexed(archive, status.st_size, status.st_mtime_ns)
 
 
-def tar_of(path: Path) -> tuple[Path, str] | None:
-    """Split ``shards/train-0.tar/0001.jpg`` into the archive and the member's name.
+def find_member(path: Path) -> TarMember | None:
+    """Return the member that ``shards/train-0.tar/0001.jpg`` names.
 
-    Returns None where no part of the path is a tar file.
+    Returns None where no part of the path is a tar file, or the archive has no such member.
+
+    Raises:
+        DataError: as `tar_members`.
     """
     for parent in path.parents:
         if parent.suffix.lower() == TAR_SUFFIX and parent.is_file():
-            return parent, path.relative_to(parent).as_posix()
+            status = parent.stat()
+            by_name = _by_name(parent, status.st_size, status.st_mtime_ns)
+            return by_name.get(path.relative_to(parent).as_posix())
     return None
+
+
+@functools.lru_cache(maxsize=256)
+def _by_name(archive: Path, num_bytes: int, changed: int) -> dict[str, TarMember]:
+    return {member.member: member for member in _indexed(archive, num_bytes, changed)}
 
 
 @functools.lru_cache(maxsize=256)
