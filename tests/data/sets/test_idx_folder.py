@@ -77,8 +77,8 @@ def spoil(folder, split, content, array):
 @pytest.mark.parametrize(
     ("split", "content", "array", "message"),
     [
-        ("train", "labels", [0, 1, 3, 0], "up to 3, but no picture with label 2; number the"),
-        ("train", "labels", [1, 4, 1, 4], "no picture with label 0, 2, 3;"),
+        ("train", "labels", [0, 1, 3, 0], "up to 3, but no image with label 2; number the"),
+        ("train", "labels", [1, 4, 1, 4], "no image with label 0, 2, 3;"),
         ("test", "labels", [1, 2], "test has label 2, but train only 0 to 1; train must"),
         ("test", "labels", [1, 1, 1], "2 images and .* 3 labels"),
         ("test", "images", np.zeros((2, 9, 9)), r"train are \(2, 3\), those of test \(9, 9\)"),
@@ -95,7 +95,7 @@ def test_a_split_without_pictures_is_refused(tmp_path, split):
     write_files(tmp_path)
     spoil(tmp_path, split, "images", np.zeros((0, 2, 3)))
     spoil(tmp_path, split, "labels", [])
-    with pytest.raises(DataError, match=f"its {split} files hold no picture"):
+    with pytest.raises(DataError, match=f"its {split} files hold no image"):
         load_data_set(tmp_path)
 
 
@@ -104,3 +104,69 @@ def test_a_missing_file_is_named(tmp_path, name):
     (write_files(tmp_path) / name).unlink()
     with pytest.raises(DataError, match=rf"no {name}\[\.gz\] in it; put the IDX files"):
         load_data_set(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "place", ["raw", "MNIST/raw", "archive"], ids=["inside", "torchvision", "archive"]
+)
+def test_files_further_down_are_found(tmp_path, place):
+    write_files(tmp_path / "data" / place)
+    assert_is_tiny(load_data_set(tmp_path / "data"))
+
+
+def test_several_sets_below_are_named(tmp_path):
+    for name in ("MNIST", "FashionMNIST"):
+        write_files(tmp_path / name / "raw")
+    with pytest.raises(DataError) as caught:
+        load_data_set(tmp_path)
+    for name in ("MNIST", "FashionMNIST"):
+        assert str(tmp_path / name / "raw") in str(caught.value)
+
+
+def test_files_in_folders_of_their_own_name(tmp_path):
+    write_files(tmp_path / "flat")
+    for name in NAMES.values():
+        dotted = name.replace("-idx", ".idx")
+        (tmp_path / "data" / dotted).mkdir(parents=True)
+        (tmp_path / "flat" / name).rename(tmp_path / "data" / dotted / dotted)
+    assert_is_tiny(load_data_set(tmp_path / "data"))
+
+
+@pytest.mark.parametrize("change", [("t10k", "test"), ("-", "."), ("train", "set-train")])
+def test_other_spellings(tmp_path, change):
+    folder = write_files(tmp_path / "data")
+    for path in list(folder.iterdir()):
+        path.rename(path.with_name(path.name.replace(*change)))
+    assert_is_tiny(load_data_set(folder))
+
+
+def test_a_validation_split(tmp_path):
+    folder = write_files(tmp_path / "data")
+    write_idx(folder / "val-images-idx3-ubyte", IMAGES["test"])
+    write_idx(folder / "val-labels-idx1-ubyte", LABELS["test"])
+    splits = load_data_set(folder).splits
+    assert {name: len(part) for name, part in splits.items()} == {
+        "train": 4, "validation": 2, "test": 2
+    }  # fmt: skip
+
+
+def test_files_that_are_not_read_are_named(tmp_path):
+    folder = write_files(tmp_path / "data")
+    write_idx(folder / "more-images-idx3-ubyte", IMAGES["test"])
+    (note,) = load_data_set(folder).notes
+    assert "more-images-idx3-ubyte" in note
+    for name in NAMES.values():
+        (folder / name).unlink()
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte.*more-images-idx3-ubyte"):
+        load_data_set(folder)
+    (folder / "cat").mkdir()
+    (folder / "cat" / "a.png").touch()
+    with pytest.raises(DataError, match="one class"):
+        load_data_set(folder)
+
+
+def test_two_that_could_be_the_same_are_refused(tmp_path):
+    folder = write_files(tmp_path / "data")
+    write_idx(folder / "digits-train-images-idx3-ubyte", IMAGES["train"])
+    with pytest.raises(DataError, match=r"digits-train-images.*train-images.*keep"):
+        load_data_set(folder)
