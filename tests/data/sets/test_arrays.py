@@ -132,8 +132,13 @@ def test_arrays_that_are_no_data_set_are_refused_with_the_remedy(write, arrays, 
     ],
 )
 def test_names_that_are_nearly_the_usual_ones(write, images, labels, split):
-    splits, _ = load_arrays(write(**{"x_train": X, "y_train": Y, images: X[:4], labels: Y[:4]}))
-    assert {name: len(part) for name, part in splits.items()} == {"train": 6, split: 4}
+    path = write(**{"x_train": X, "y_train": Y, images: X[:4], labels: Y[:4]})
+    data_set = arrays_module.load_arrays(path)
+    sizes = {name: len(part) for name, part in data_set.splits.items()}
+    assert sizes == {"train": 6, split: 4}
+    (note,) = data_set.notes
+    for word in (images, labels, split):
+        assert word in note
     splits, _ = load_arrays(write(images=X, labels=Y))
     assert {name: len(part) for name, part in splits.items()} == {"train": 6}
 

@@ -22,6 +22,8 @@ _KINDS = {
 _CLASS_NAMES = ("class_names", "classnames", "label_names")
 _USUAL = {"images": "x", "labels": "y"}
 _NUM_NAMED = 10
+# Of these nobody needs to be told what they were read as.
+_KNOWN = re.compile(r"[xy]_(train|val|valid|test)|(train|val|test)_(images|labels)")
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,17 @@ class Roles:
     pairs: Mapping[str, tuple[str, str]]
     class_names: str
     unread: tuple[str, ...]
+
+    def notes(self) -> tuple[str, ...]:
+        """What was read under an unusual name, and what was not read."""
+        lines = [
+            f"{images} and {labels} are read as {split}"
+            for split, (images, labels) in self.pairs.items()
+            if not (_KNOWN.fullmatch(images) and _KNOWN.fullmatch(labels))
+        ]
+        if self.unread:
+            lines.append(f"arrays that are not read: {', '.join(self.unread)}")
+        return tuple(lines)
 
 
 def roles_of(path: Path, names: Iterable[str]) -> Roles:

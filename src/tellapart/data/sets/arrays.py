@@ -60,13 +60,12 @@ def load_arrays(path: Path) -> DataSet:
     found = {split: (name, arrays[name]) for split, (_, name) in roles.pairs.items()}
     class_names, labels = read_labels(path, found, arrays.get(roles.class_names))
     splits = _image_sets(path, images, labels, class_names)
-    unread = ", ".join(roles.unread)
     return DataSet(
         path.stem,
         splits,
         _digest(class_names, splits),
         f"arrays in {path.resolve()}",
-        notes=(f"arrays that are not read: {unread}",) if unread else (),
+        notes=roles.notes(),
     )
 
 
