@@ -30,16 +30,16 @@ _BY_SUFFIX = {suffix: text for suffixes, text in _REMEDIES.items() for suffix in
 _NUM_KINDS = 4
 
 
-def what_it_holds(folder: Path, names: Sequence[str]) -> str:
+def what_it_holds(folder: Path, names: Sequence[str], wanted: str) -> str:
     """Say what a folder without an image holds, in words for an error, with the remedy.
 
     Args:
         folder: that was searched to the bottom.
         names: of all files there.
+        wanted: where images are looked for, in words.
     """
-    layout = "images belong in one folder per class, DATA/CLASS/image.jpg"
     if not names:
-        return f"{folder} is empty: it holds no file, nor does a folder below it; {layout}"
+        return f"{folder} is empty: it holds no file, nor does a folder below it; {wanted}"
     kinds = Counter(_suffix(name) for name in names)
     common = kinds.most_common(_NUM_KINDS)
     counts = ", ".join(f"{suffix or 'without an ending'} {count:,}" for suffix, count in common)
@@ -50,7 +50,7 @@ def what_it_holds(folder: Path, names: Sequence[str]) -> str:
     )
     files = "1 file" if len(names) == 1 else f"{len(names):,} files"
     return f"{folder} holds {files}, none of them an image by its name ({counts}{more}); " + (
-        remedies or f"{layout}, and end in {' '.join(IMAGE_SUFFIXES)}"
+        remedies or f"{wanted}; their names end in {' '.join(IMAGE_SUFFIXES)}"
     )
 
 

@@ -10,6 +10,7 @@ from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.listing import path_text
 from tellapart.data.images.opening import open_image, quiet_pillow
 from tellapart.data.quality.blank import blank_images
+from tellapart.data.quality.class_names import class_name_findings
 from tellapart.data.quality.duplicates import repeats
 from tellapart.data.quality.findings import Audit, Finding, FoundImage
 from tellapart.data.quality.mirrored import Mirroring, mirrored_classes
@@ -50,6 +51,7 @@ def audit(data_set: DataSet, mirroring: Mirroring | None = None) -> Audit:
         *_files_left_out(data_set),
         *_class_findings(data_set),
         *_mirrored(data_set, mirroring),
+        *class_name_findings(data_set.class_names),
         *_kinds(data_set),
     ]
     order = ("leak", "fault", "fact")

@@ -116,7 +116,7 @@ def _nothing_found(folder: Path, walked: Sequence[Folder], left_out: Sequence[Le
             f"{folder}: no image in the folders that can be searched; "
             f"{path_text(closed[0].path)}: {closed[0].reason}: make it readable"
         )
-    return what_it_holds(folder, names)
+    return what_it_holds(folder, names, _LAYOUT)
 
 
 def _empty_classes(

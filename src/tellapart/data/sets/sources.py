@@ -22,11 +22,12 @@ from tellapart.data.sets.folder import IMAGE_FOLDER
 from tellapart.data.sets.idx_folder import IDX_FOLDER
 from tellapart.data.sets.source import DataSource, OpenedSource, opened_ready
 from tellapart.data.sets.table import TABLE
+from tellapart.data.sets.tar_shards import TAR_SHARDS
 from tellapart.errors import DataError
 from tellapart.files import expand_home
 
 # Asked in this order; a folder of images takes every folder that no other source has claimed.
-SOURCES: tuple[DataSource, ...] = (IDX_FOLDER, IMAGE_FOLDER, TABLE, ARRAYS)
+SOURCES: tuple[DataSource, ...] = (IDX_FOLDER, TAR_SHARDS, IMAGE_FOLDER, TABLE, ARRAYS)
 
 
 def load_data_set(
