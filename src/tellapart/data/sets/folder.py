@@ -141,8 +141,8 @@ def _further_down(folder: Path, tree: Branch) -> str:
     more = f" and {len(names) - _NUM_NAMED} more" if len(names) > _NUM_NAMED else ""
     inside = folder.joinpath(*way)
     return (
-        f"add images of another class; or, if {way[-1]} is no class: it holds "
-        f"{', '.join(names[:_NUM_NAMED])}{more}: give {path_text(inside)}"
+        f"add images of another class; or, if {path_text(way[0])} is no class, give "
+        f"{path_text(inside)}, which holds {', '.join(map(path_text, names[:_NUM_NAMED]))}{more}"
     )
 
 

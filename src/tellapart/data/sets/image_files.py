@@ -175,10 +175,11 @@ def _require_known_classes(
     for split, part in divided.items():
         unknown = sorted({p.file.class_name for p in part} - set(class_names))
         if unknown:
+            further_down = f"; {listing.one_class_remedy}" if listing.one_class_remedy else ""
             raise DataError(
                 f"{listing.root}: {split} has pictures of {', '.join(map(repr, unknown[:5]))}, "
                 f"the classes learned are {', '.join(map(repr, class_names[:5]))}; "
-                "train must have pictures of every class that is tested"
+                f"train must have pictures of every class that is tested{further_down}"
             )
 
 
