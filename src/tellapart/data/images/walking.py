@@ -126,3 +126,19 @@ def _place(entry: os.DirEntry[str], route: _Route) -> str | None:
     target = os.path.realpath(entry.path)
     leads_up = target in route.places or Path(here).is_relative_to(target)
     return None if leads_up else target
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; not, where it cannot be looked up."""
+    try:
+        return path.is_dir()
+    except OSError:
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there; not, where it cannot be looked up."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

@@ -16,7 +16,7 @@ import torch
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.listing import SPLITS
 from tellapart.data.images.split_names import split_named
-from tellapart.data.images.walking import is_image_name, walk
+from tellapart.data.images.walking import is_file, is_folder, is_image_name, walk
 from tellapart.data.sets.idx import IdxFile, IdxPair, read_idx_pair
 from tellapart.data.sets.source import DataSource, opened_ready
 from tellapart.errors import DataError
@@ -151,9 +151,9 @@ def _place(folder: Path) -> Path:
 def _below(folder: Path) -> Iterator[Path]:
     """Where torchvision and archives put the files: ``raw``, ``NAME`` and ``NAME/raw``."""
     for entry in _entries(folder):
-        if entry.is_dir():
+        if is_folder(Path(entry.path)):
             yield Path(entry.path)
-            if Path(entry.path, "raw").is_dir():
+            if is_folder(Path(entry.path, "raw")):
                 yield Path(entry.path, "raw")
 
 
@@ -164,8 +164,8 @@ def _found(folder: Path) -> _Found:
         # By the name first: a folder may hold a million images, none of which is looked up.
         if not _LOOKS_LIKE_IDX.search(entry.name):
             continue
-        file = Path(entry.path, entry.name) if entry.is_dir() else Path(entry.path)
-        if not file.is_file():
+        file = Path(entry.path, entry.name) if is_folder(Path(entry.path)) else Path(entry.path)
+        if not is_file(file):
             continue
         match = _NAME.fullmatch(entry.name)
         split = ("test" if match[1].lower() == "t10k" else split_named(match[1])) if match else None

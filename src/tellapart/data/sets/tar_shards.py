@@ -24,7 +24,7 @@ from typing import Any, NamedTuple
 from tellapart.data.images.listing import ImageFile, LeftOut, Listing
 from tellapart.data.images.split_names import splits_of_siblings
 from tellapart.data.images.tar_member import TAR_SUFFIX, TarMember, tar_members
-from tellapart.data.images.walking import is_image_name, is_system_name, walk
+from tellapart.data.images.walking import is_file, is_folder, is_image_name, is_system_name, walk
 from tellapart.data.sets.layout import Branch, find_layout, find_wrapper
 from tellapart.data.sets.source import DataSource, opened_files
 from tellapart.errors import DataError
@@ -264,12 +264,12 @@ def _tars(folder: Path) -> list[Path]:
     return [
         folder / name
         for name in _names(folder)
-        if name.lower().endswith(endings) and (folder / name).is_file()
+        if name.lower().endswith(endings) and is_file(folder / name)
     ]
 
 
 def _folders(path: Path) -> list[Path]:
-    return [path / name for name in _names(path) if (path / name).is_dir()]
+    return [path / name for name in _names(path) if is_folder(path / name)]
 
 
 def _names(folder: Path) -> list[str]:
