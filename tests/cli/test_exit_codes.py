@@ -74,7 +74,7 @@ def test_the_commands_are_listed_with_what_they_do(tellapart):
 
 
 REFUSALS = {
-    "train bogus": "no data set is called 'bogus', and no folder was found there",
+    "train bogus": "no data set is called 'bogus', and no file or folder was found there",
     "train --recipe bogus": "unknown recipe 'bogus'; known: ",
     "train --recipe gone.toml": "recipe file 'gone.toml' does not exist",
     "train --set epoch=3": "unknown recipe key 'epoch'; did you mean 'training.epochs'?",
@@ -94,8 +94,8 @@ REFUSALS = {
     "train --out file/run": "cannot make the run folder file/run: ",
     "train --out full": "full is not empty and is left as it is; choose another --out",
     "train --data-dir gone mnist": "the data folder gone does not exist",
-    "train file": "file is a file of another kind; give a folder, a .csv table, ",
-    "train full": "full: no train-images-idx3-ubyte[.gz] and train-labels-idx1-ubyte[.gz] in it",
+    "train file": "file is a file of another kind; give ",
+    "train full": "full holds 1 file, none of them an image by its name (.txt 1)",
     "evaluate nowhere": "run nowhere does not exist",
     "evaluate full": "full is not a run: it has no run.json and recipe.toml",
     "evaluate RUN bogus": "no data set is called 'bogus'",

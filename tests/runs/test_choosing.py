@@ -30,7 +30,7 @@ def test_size_and_shape_decide(num_train, shape, name):
 def opened(num_train, shape, num_classes=10):
     some, more = divmod(num_train, num_classes)
     counts = {str(label): some + (label < more) for label in range(num_classes)}
-    return OpenedSource("things", counts, lambda: shape, load=None)
+    return OpenedSource("things", counts, lambda: shape, read=None)
 
 
 @pytest.mark.parametrize(

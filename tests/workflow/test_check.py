@@ -205,6 +205,6 @@ def test_a_place_that_is_not_utf_8_is_refused(pets):
         train(moved, settings=QUICK, out="run")
     assert str(caught.value) == (
         f"{pets.parent}/H\\xe4user: this path is not UTF-8, and a run could not write down where "
-        "its pictures are; rename the folder or file whose name is not"
+        "its images are; rename the folder or file whose name is not"
     )
     assert not Path("run").exists()

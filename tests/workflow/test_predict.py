@@ -182,7 +182,7 @@ def test_nothing_to_predict(trained):
         ([], "no picture is named"),
         (["gone.png"], "gone.png: no such file or folder"),
         (["*.png"], r"\*.png: the pattern matches no picture"),
-        (["."], "no picture .* in this folder or below it"),
+        (["."], "is empty"),
     ):
         with pytest.raises(DataError, match=message):
             predict(trained.run, pictures)

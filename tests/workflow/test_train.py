@@ -335,7 +335,7 @@ def write_folder(labels, shape=(28, 28)):
 @pytest.mark.parametrize(
     ("labels", "settings", "error", "message"),
     [
-        ([0, 2] * 5, (), DataError, "but no picture with label 1; number the classes"),
+        ([0, 2] * 5, (), DataError, "but no image with label 1; number the classes"),
         ([0] * 10, (), DataError, "idx has one class, '0'; a classifier tells at least 2 apart"),
         ([0, 1, 1, 1], ("validation_fraction=0.2",), DataError, "class '0' has 1: add pictures"),
     ],

@@ -45,7 +45,7 @@ def fetch(name: str, /, *, data_dir: DataDir = None, json: Json = False) -> int:
         A name from `tellapart data list`.
     """
     from tellapart.cli.progress import ConsoleCallbacks
-    from tellapart.data.sets.sources import fetch as fetch_files
+    from tellapart.data.sets.catalogue_files import fetch as fetch_files
 
     with ConsoleCallbacks() as callbacks:
         paths = fetch_files(

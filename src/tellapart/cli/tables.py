@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # More classes than this, and only the worst are listed; report.html has them all.
 _MOST_CLASSES_LISTED = 20
+_MOST_CLASSES_NAMED = 10
 _NUM_CONFUSIONS = 5
 _NUM_FILES_NAMED = 5
 _NUM_OF_GROUP_NAMED = 3
@@ -43,6 +44,7 @@ def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: b
     lines = [
         ("data", f"{plan.data.name}: {counts}"),
         ("", f"{train.num_classes} classes, {_per_class(train)} each; {width}x{height} {colour}"),
+        ("classes", _classes(train)),
         *(("", note) for note in plan.data_set.notes),
         ("recipe", plan.recipe.name + (f" (chosen: {plan.reason})" if plan.reason else "")),
         ("", _recipe_line(plan.recipe)),
@@ -92,6 +94,17 @@ def _transfer_table(start: Start) -> Table:
     for (layer, outcome, how), tensors in layers.items():
         table.add_row(Text(layer), Text(", ".join(tensors)), outcome + (f": {how}" if how else ""))
     return table
+
+
+def _classes(train: ImageSet) -> str:
+    """The first classes with their counts: ``ants (123), bees (121) and 3 more``."""
+    counted_names = list(zip(train.class_names, train.class_counts(), strict=True))
+    shown = ", ".join(
+        f"{name if name and name == name.strip() else repr(name)} ({count:,})"
+        for name, count in counted_names[:_MOST_CLASSES_NAMED]
+    )
+    more = len(counted_names) - _MOST_CLASSES_NAMED
+    return shown + (f" and {more:,} more" if more > 0 else "")
 
 
 def _per_class(train: ImageSet) -> str:
@@ -261,6 +274,8 @@ def print_check(result: CheckResult) -> None:
         spread = f"{min(counts):,} to {max(counts):,} a class" if len(set(counts)) > 1 else ""
         each = spread or f"{counts[0]:,} a class"
         _stdout().print(Text(f"{split:11}{plural(len(part), 'picture')}, {each}"), soft_wrap=True)
+    first = next(iter(data_set.splits.values()))
+    _stdout().print(Text(f"{'classes':11}{_classes(first)}"), soft_wrap=True)
     for note in data_set.notes:
         _stdout().print(Text(f"           {note}"), soft_wrap=True)
     print()

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import torch
 
-from tellapart.data.images.listing import LeftOut
+from tellapart.data.images.listing import LeftOut, ReadableFile
 from tellapart.data.preparation import WHITE_LEVELS, Fit
 from tellapart.errors import DataError, ShapeError
 
@@ -116,7 +115,7 @@ class DataSet:
     fit: Fit = "pad"
     white_level: int = WHITE_LEVELS[-1]
     cache_problem: str = ""
-    files: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    files: Mapping[str, tuple[ReadableFile, ...]] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
     near_groups: Mapping[str, torch.Tensor] | None = None
 

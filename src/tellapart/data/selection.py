@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import torch
 
 from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.images.listing import ReadableFile
 from tellapart.errors import DataError
 from tellapart.wording import did_you_mean, listed
 
@@ -54,7 +54,7 @@ def _groups_of_classes(data_set: DataSet, kept: tuple[str, ...]) -> dict[str, to
     }
 
 
-def _files_of(data_set: DataSet, split: str, kept: tuple[str, ...]) -> tuple[Path, ...]:
+def _files_of(data_set: DataSet, split: str, kept: tuple[str, ...]) -> tuple[ReadableFile, ...]:
     labels = data_set.split(split).labels.tolist()
     return tuple(
         path

@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from tellapart.data.images.fitted import FittedImage
+from tellapart.data.images.listing import ReadableFile
 from tellapart.data.images.reading import read_fitted
 from tellapart.models.spec import ClassifierSpec
 
 
-def read_image(path: str | Path, spec: ClassifierSpec, *, as_is: bool = False) -> FittedImage:
+def read_image(
+    path: str | ReadableFile, spec: ClassifierSpec, *, as_is: bool = False
+) -> FittedImage:
     """Reads an image file in the form that a classifier takes, as ``predict`` does.
 
     Args:
-        path: the file.
+        path: the file, or a member of an archive.
         spec: of the classifier: shape, fit and drawing style.
         as_is: leaves a drawing alone that differs in background, size or place from those that
             the classifier was trained on.
@@ -34,4 +37,5 @@ def read_image(path: str | Path, spec: ClassifierSpec, *, as_is: bool = False) -
     >>> tellapart.read_image("grey.png", spec).pixels.shape
     (1, 28, 28)
     """
-    return read_fitted(Path(path), spec.frame, spec.style, as_is)
+    file = Path(path) if isinstance(path, str) else path
+    return read_fitted(file, spec.frame, spec.style, as_is)

@@ -25,12 +25,15 @@ def open_data(data: str | Path, session: Session, *, allow_download: bool = True
     Raises:
         DataError: where the data cannot be used.
     """
-    return open_source(
+    opened = open_source(
         data,
         data_dir=Path(session.data_dir) if session.data_dir else None,
         allow_download=allow_download,
         progress=lambda done, total: session.callbacks.on_download(str(data), done, total),
     )
+    for warning in opened.warnings:
+        session.callbacks.warn(warning)
+    return opened
 
 
 def load_for_recipe(

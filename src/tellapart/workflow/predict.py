@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tellapart.data.images.files import find_images
 from tellapart.data.images.fitted import FittedImage
+from tellapart.data.images.listing import ReadableFile
 from tellapart.errors import DataError
 from tellapart.evaluation import predict_logits
 from tellapart.models.classifier import Classifier
@@ -88,7 +89,7 @@ def predict(
 
 
 def _predict_some(
-    classifier: Classifier, paths: Sequence[Path], device: torch.device, *, as_is: bool
+    classifier: Classifier, paths: Sequence[ReadableFile], device: torch.device, *, as_is: bool
 ) -> list[Prediction]:
     found: list[FittedImage | DataError] = []
     for path in paths:
@@ -117,7 +118,7 @@ def _probabilities(
 
 
 def _prediction(
-    path: Path, probabilities: torch.Tensor, classifier: Classifier, read: FittedImage
+    path: ReadableFile, probabilities: torch.Tensor, classifier: Classifier, read: FittedImage
 ) -> Prediction:
     if not read.found:
         return Prediction(str(path), changes=changes_of(read), found=False)

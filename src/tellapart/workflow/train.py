@@ -217,7 +217,7 @@ def _record_images(run: RunFolder, data_set: DataSet) -> None:
     """Writes down which file was of which class in which split, as a table to train on."""
     names = data_set.class_names
     rows = [
-        (str(path.resolve()), names[label], split)
+        (str(Path(path).absolute()), names[label], split)
         for split, paths in data_set.files.items()
         for path, label in zip(paths, data_set.split(split).labels.tolist(), strict=True)
     ]

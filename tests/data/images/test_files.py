@@ -44,7 +44,7 @@ def test_finds_files_folders_and_patterns(tree, arguments, expected):
         ([], "no picture is named; give files"),
         (["b.png", "missing.png"], "missing.png: no such file or folder"),
         (["*.bmp"], r"\*\.bmp: the pattern matches no picture"),
-        (["only text"], r"only text: no picture \(\.bmp .*\) in this folder or below it"),
+        (["only text"], r"only text holds 1 file, none of them an image by its name \(\.md 1\)"),
         (["only*"], "the pattern matches no picture"),
         (["x" * 5000], "cannot be looked up: File name too long"),
     ],

@@ -3,8 +3,6 @@
 import os
 from pathlib import Path
 
-import pytest
-
 from tellapart.data.images.listing import (
     ImageFile,
     LeftOut,
@@ -14,7 +12,6 @@ from tellapart.data.images.listing import (
     missing_class_notes,
     path_text,
     shown_path,
-    split_named,
 )
 
 ROOT = Path("/data")
@@ -62,11 +59,3 @@ def test_bytes_that_are_not_utf_8_are_shown_escaped():
     assert shown_path(ROOT / "cat" / name, ROOT) == "cat/M\\xfcller 蚂.jpg"
     assert is_text("Müller 蚂.jpg")
     assert path_text(Path("Müller 蚂.jpg")) == "Müller 蚂.jpg"
-
-
-@pytest.mark.parametrize(
-    ("name", "split"),
-    [("Train", "train"), (" VAL ", "validation"), ("testing", "test"), ("extra", None)],
-)
-def test_splits_by_name(name, split):
-    assert split_named(name) == split

@@ -9,9 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.data.sets.arrays import load_arrays
+from tellapart.data.sets import arrays as arrays_module
 from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import DataError
+
+
+def load_arrays(path):
+    data_set = arrays_module.load_arrays(path)
+    return data_set.splits, data_set.fingerprint
+
 
 X = np.arange(6 * 4 * 5, dtype=np.uint8).reshape(6, 4, 5)
 Y = np.array([0, 1, 2, 0, 1, 2])
@@ -71,26 +77,104 @@ def test_as_a_source_its_test_split_is_made(write):
 
 
 @pytest.mark.parametrize(
-    ("arrays", "message"),
+    ("arrays", "words"),
     [
-        ({"x": X}, "has no x_train and y_train .* it has: x"),
-        ({"x_train": X / 255, "y_train": Y}, "must hold whole numbers or names, got float64"),
-        ({"x_train": X.astype(np.uint16), "y_train": Y}, "must be uint8 .* got uint16"),
-        ({"x_train": X.reshape(6, 20), "y_train": Y}, r"must be uint8 .* \(6, 20\)"),
-        ({"x_train": X[:, :0], "y_train": Y}, "have no pixel"),
-        ({"x_train": X, "y_train": Y[:5]}, "train has 6 pictures and 5 labels"),
-        ({"x_train": X, "y_train": np.eye(6, dtype=int)}, "several labels per picture cannot be"),
-        ({"x_train": X, "y_train": Y + 1}, "must run from 0 without a gap, got 3 of them from 1 "),
-        ({"x_train": X, "y_train": Y - 1}, "from -1 to 1"),
-        ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y + 1}, "test has labels that train "),
-        ({"x_train": X, "y_train": Y, "x_test": X[:, 1:], "y_test": Y}, "all must have one shape"),
-        ({"x_train": X, "y_train": Y, "class_names": np.array(["a"])}, "must name each of the 3"),
-        ({"x_train": np.array([None]), "y_train": Y}, "got object|not a NumPy array"),
+        ({"a": X}, ["x_train and y_train", "it has: a"]),
+        ({"x_test": X, "y_test": Y}, ["x_train and y_train", "x_test, y_test"]),
+        ({"x_train": X / 255, "y_train": Y}, ["float64", '(x_train * 255).round().astype("uint8'])
+        ,
+        ({"x_train": X * 1.0, "y_train": Y}, ["float64", 'x_train.round().astype("uint8")']),
+        ({"x_train": X / 9 - 1, "y_train": Y}, ["float64", "normalised", "-1"]),
+        ({"x_train": X.astype(np.int32), "y_train": Y}, ["int32", 'x_train.astype("uint8")']),
+        ({"x_train": X.astype(np.uint16) * 257, "y_train": Y}, ["uint16", "// 257"]),
+        ({"x_train": X > 9, "y_train": Y}, ["bool", '.astype("uint8") * 255']),
+        ({"x_train": X[:, :2, :2].reshape(6, 4), "y_train": Y}, ["(6, 4)", "reshape(-1, 2, 2)"]),
+        ({"x_train": np.stack([X] * 4, 3), "y_train": Y}, ["(6, 4, 5, 4)", "[..., :3]"]),
+        ({"x_train": X[:, :0], "y_train": Y}, ["no pixel"]),
+        ({"x_train": X, "y_train": Y[:5]}, ["6 images and 5 labels"]),
+        ({"x_train": X, "y_train": np.eye(3)[Y] / 2}, ["y_train", "argmax(1)"]),
+        ({"x_train": X, "y_train": np.ones((6, 3), int)}, ["y_train", "several", "argmax(1)"]),
+        ({"x_train": X, "y_train": Y + 0.5}, ["y_train", "0.5", ".astype(int)"]),
+        ({"x_train": X, "y_train": Y * np.nan}, ["y_train", "nan", ".astype(int)"]),
+        ({"x_train": X, "y_train": np.array(list("abcabc"), object)}, ["y_train", ".astype(str)"]),
+        ({"x_train": X, "y_train": np.array([b"\xe4"] * 6)}, ["y_train", "UTF-8", ".astype(str)"]),
+        ({"x_train": X, "y_train": Y + 1}, ["y_train", "without a gap", "3 of them from 1"]),
+        ({"x_train": X, "y_train": Y - 1}, ["from -1 to 1"]),
+        ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y + 1}, ["test has labels", "3"]),
+        ({"x_train": X, "y_train": Y, "x_test": X, "y_test": Y.astype(str)}, ["y_test", "names"]),
+        ({"x_train": X, "y_train": Y, "x_test": X[:, 1:], "y_test": Y}, ["one shape"]),
+        ({"x_train": X, "y_train": Y, "class_names": np.array(["a"])}, ["each of the 3"]),
+        ({"x_train": X, "y_train": np.array(list("abcabc")), "class_names": np.array(list("xyz"))},
+         ["class_names", "y_train"]),
+        ({"x_train": np.array([None]), "y_train": Y}, ["x_train"]),
+        ({"x_train": X, "y_train": Y, "x_test": X}, ["x_test", "y_test"]),
+        ({"x_train": X, "y_train": Y, "labels_dev": Y}, ["labels_dev", "x_validation"]),
+        ({"x_train": X, "y_train": Y, "train_images": X, "train_labels": Y},
+         ["x_train and train_images", "keep one"]),
     ],
 )  # fmt: skip
-def test_arrays_that_are_no_data_set_are_refused(write, arrays, message):
-    with pytest.raises(DataError, match=message):
+def test_arrays_that_are_no_data_set_are_refused_with_the_remedy(write, arrays, words):
+    with pytest.raises(DataError) as caught:
         load_arrays(write(**arrays))
+    for word in ("set.npz", *words):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "split"),
+    [
+        ("X_test", "y_test", "test"),
+        ("x_dev", "y_dev", "validation"),
+        ("x_validation", "Y_Validation", "validation"),
+        ("testImages", "test-labels", "test"),
+        ("test_data", "test_targets", "test"),
+        ("xtest", "ytest", "test"),
+    ],
+)
+def test_names_that_are_nearly_the_usual_ones(write, images, labels, split):
+    path = write(**{"x_train": X, "y_train": Y, images: X[:4], labels: Y[:4]})
+    data_set = arrays_module.load_arrays(path)
+    sizes = {name: len(part) for name, part in data_set.splits.items()}
+    assert sizes == {"train": 6, split: 4}
+    (note,) = data_set.notes
+    for word in (images, labels, split):
+        assert word in note
+    splits, _ = load_arrays(write(images=X, labels=Y))
+    assert {name: len(part) for name, part in splits.items()} == {"train": 6}
+
+
+def test_arrays_that_are_not_read_are_named(write):
+    path = write(x_train=X, y_train=Y, weights=Y, meta=np.array([None]))
+    (note,) = arrays_module.load_arrays(path).notes
+    assert "weights" in note
+    assert "meta" in note
+
+
+@pytest.mark.parametrize(
+    ("labels", "names"),
+    [
+        (np.eye(3)[Y], "012"),
+        (np.eye(3, dtype=bool)[Y], "012"),
+        (np.eye(3, dtype=np.uint8)[Y], "012"),
+        (Y > 0, "01"),
+        (Y * 1.0, "012"),
+        ((Y * 1.0)[:, None], "012"),
+        (np.array([b"a", b"b", b"c"])[Y], "abc"),
+    ],
+)
+def test_labels_whose_meaning_is_exact_are_read(write, labels, names):
+    train = load_arrays(write(x_train=X, y_train=labels))[0]["train"]
+    assert train.class_names == tuple(names)
+    assert train.labels.tolist() == np.minimum(Y, len(names) - 1).tolist()
+
+
+def test_class_names_of_labels_written_in_digits(write):
+    path = write(x_train=X, y_train=Y.astype(str), class_names=np.array([b"x", b"y", b"z"]))
+    train = load_arrays(path)[0]["train"]
+    assert train.class_names == ("x", "y", "z")
+    assert train.labels.tolist() == Y.tolist()
+    path = write(x_train=X, y_train=np.array(list("bacbac")), class_names=np.array(list("cab")))
+    assert load_arrays(path)[0]["train"].class_names == ("a", "b", "c")
 
 
 def lying_archive(path, shape, body):

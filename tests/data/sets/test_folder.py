@@ -2,11 +2,14 @@
 
 import os
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tellapart.data.preparation import Preparation
 from tellapart.data.sets.folder import list_folder
+from tellapart.data.sets.sources import open_source
 from tellapart.errors import DataError
 
 
@@ -88,9 +91,9 @@ def test_what_lies_beside_splits_has_no_class(tree):
 
 
 def test_an_empty_class_is_said(tree):
-    assert list_folder(tree("cat/a.jpg", "dog/")).notes == ("dog/ holds no picture",)
+    assert list_folder(tree("cat/a.jpg", "dog/")).notes == ("dog/ holds no image",)
     folder = tree("split/train/cat/a.jpg", "split/test/owl/")
-    assert list_folder(folder / "split").notes == ("test/owl/ holds no picture",)
+    assert list_folder(folder / "split").notes == ("test/owl/ holds no image",)
 
 
 def test_one_name_written_in_two_ways_is_one_class(tree):
@@ -99,31 +102,104 @@ def test_one_name_written_in_two_ways_is_one_class(tree):
     assert {name for _, name, _ in listed(folder)} == {composed}
 
 
-def test_a_link_is_followed_once(tree):
+def test_links_are_followed_unless_they_lead_back_up(tree):
     folder = tree("cat/a.jpg")
     elsewhere = folder.parent / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "b.jpg").touch()
     (folder / "dog").symlink_to(elsewhere)
+    (folder / "hound").symlink_to("dog")
     (folder / "cat" / "round").symlink_to(folder)
-    assert listed(folder) == [("cat/a.jpg", "cat", None), ("dog/b.jpg", "dog", None)]
+    (folder / "cat" / "higher").symlink_to(folder.parent)
+    (elsewhere / "own").symlink_to(elsewhere)
+    assert listed(folder) == [
+        ("cat/a.jpg", "cat", None), ("dog/b.jpg", "dog", None), ("hound/b.jpg", "hound", None)
+    ]  # fmt: skip
+    left_out = {
+        (i.path.relative_to(folder).as_posix(), i.kind) for i in list_folder(folder).left_out
+    }
+    ways = ("cat/round", "cat/higher", "dog/own", "hound/own")
+    assert left_out == {(way, "link back up") for way in ways}
+
+
+def test_own_runs_and_folders_of_systems_are_passed_over(tree):
+    runs = [f"runs/{run}/{name}" for run in "ab" for name in ("recipe.toml", "run.json", "x.png")]
+    system = ("lost+found/a.jpg", "System Volume Information/b", "$Recycle.Bin/c.jpg", "@eaDir/d")
+    folder = tree("cat/a.jpg", "dog/b.jpg", *runs, *system)
+    listing = list_folder(folder)
+    assert {file.class_name for file in listing.files} == {"cat", "dog"}
+    kinds = Counter(item.kind for item in listing.left_out)
+    assert kinds == {"own run": 2, "system file": 4}
+    assert listing.notes == ()
+
+
+def test_a_folder_that_cannot_be_searched_is_left_out(tree, monkeypatch):
+    folder = tree("cat/a.jpg", "dog/b.jpg", "secret/c.jpg")
+    scan = os.scandir
+
+    def refuse(path):
+        if Path(path).name in closed:
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    closed = {"secret"}
+    listing = list_folder(folder)
+    assert [(item.path.name, item.kind) for item in listing.left_out] == [
+        ("secret", "unreadable folder")
+    ]
+    assert listing.notes == ()
+    closed = {"secret", "cat", "dog"}
+    with pytest.raises(DataError, match="readable"):
+        list_folder(folder)
+    closed = {folder.name}
+    with pytest.raises(DataError, match="cannot be searched"):
+        list_folder(folder)
 
 
 @pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (["loose.png"], r"no picture \(.*\) in a folder of its class; make one folder per class"),
-        (["cat/notes.txt"], "no picture"),
-        (["train/cat/", "test/cat/a.jpg"], r"there is no picture in .*train; make one folder per"),
-        (
-            ["train/cat/a.jpg", "val/cat/b.jpg", "valid/cat/c.jpg"],
-            "val and valid both mean the val",
-        ),
-    ],
+    "prefix", ["archive", "a/b/c", "archive/train"], ids=["one", "several", "split"]
 )
-def test_a_layout_that_says_nothing_is_refused(tree, names, message):
-    with pytest.raises(DataError, match=message):
-        list_folder(tree(*names))
+def test_a_wrapper_names_the_folder_to_give(tree, prefix):
+    folder = tree(f"{prefix}/rose/a.jpg", f"{prefix}/tulip/b.jpg", "readme.txt", "__MACOSX/x.jpg")
+    opened = open_source(folder)
+    with pytest.raises(DataError) as caught:
+        opened.load(Preparation())
+    way = folder / "archive" if "train" in prefix else folder / prefix
+    assert str(way) in str(caught.value)
+    names = "train" if "train" in prefix else "rose, tulip"
+    assert names in str(caught.value)
+
+
+def test_one_class_has_no_other_folder_to_give(tree):
+    with pytest.raises(DataError, match=r"one class, 'cat'.*add images of another class$"):
+        open_source(tree("cat/a.jpg", "cat/deeper/b.jpg")).load(Preparation())
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["loose.png"], ["1 images", "DATA/CLASS/"]),
+        (["cat/notes.txt"], [".txt 1", "DATA/CLASS/"]),
+        (["train/cat/", "test/cat/a.jpg"], ["test", "train folder"]),
+        (["train/cat/a.jpg", "val/cat/b.jpg", "valid/cat/c.jpg"], ["val and valid", "validation"]),
+        (["train/cat.1.jpg", "test/1.jpg"], ["test, train", ".csv", "DATA/train/CLASS"]),
+        (["train/train/cat.1.jpg", "test1/test1/1.jpg"], ["test1, train", ".csv"]),
+        (["train/a.jpg"], ["train", ".csv"]),
+        (["left/cat/a.jpg", "left/dog/b.jpg", "right/cat/a.jpg", "right/dog/a.jpg"],
+         ["left, right", "cat, dog", ".csv"]),
+        (["cat/train/a.jpg", "cat/test/b.jpg", "dog/train/c.jpg"], ["cat, dog", "train", ".csv"]),
+        (["a/1.heic", "b/2.HEIC"], [".heic 2", "JPEG"]),
+        ([], ["is empty"]),
+    ],
+)  # fmt: skip
+def test_a_layout_without_classes_is_refused_with_the_remedy(tree, names, words):
+    folder = tree(*names)
+    folder.mkdir(exist_ok=True)
+    with pytest.raises(DataError) as caught:
+        list_folder(folder)
+    for word in (str(folder), *words):
+        assert word in str(caught.value)
 
 
 def touch_bytes(folder, name):
@@ -162,4 +238,4 @@ def test_a_class_whose_name_is_not_utf_8_is_refused(tree):
 def test_an_empty_class_whose_name_is_not_utf_8_is_said_in_words_that_print(tree):
     folder = tree("cat/a.jpg", "dog/b.jpg")
     touch_bytes(folder, b"K\xe4fer/x").unlink()
-    assert list_folder(folder).notes == ("K\\xe4fer/ holds no picture",)
+    assert list_folder(folder).notes == ("K\\xe4fer/ holds no image",)

@@ -295,8 +295,9 @@ def test_a_class_that_cannot_be_divided_or_is_unknown(pets, make_picture, asked,
 
 
 def test_nothing_but_rubbish_is_refused(tmp_path):
-    (tmp_path / "set" / "a").mkdir(parents=True)
-    (tmp_path / "set" / "a" / "x.jpg").write_text("no picture")
+    for name in ("a", "b"):
+        (tmp_path / "set" / name).mkdir(parents=True)
+        (tmp_path / "set" / name / "x.jpg").write_text("no picture")
     with pytest.raises(DataError, match=r"none of the images looked at can be read, not even a/x"):
         load(tmp_path / "set")
     with pytest.raises(
@@ -308,9 +309,10 @@ def test_nothing_but_rubbish_is_refused(tmp_path):
 def test_a_class_of_the_test_alone_is_refused(tmp_path, make_picture):
     for number in range(3):
         make_picture(tmp_path / "set/train/cat" / f"{number}.png", number)
+        make_picture(tmp_path / "set/train/eel" / f"{number}.png", 90 + number)
     make_picture(tmp_path / "set/test/dog/0.png", 9)
     with pytest.raises(
-        DataError, match="test has pictures of 'dog', the classes learned are 'cat'"
+        DataError, match="test has pictures of 'dog', the classes learned are 'cat', 'eel'"
     ):
         load(tmp_path / "set")
 

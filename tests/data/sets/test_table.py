@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tellapart.data.sets.sources import open_source
 from tellapart.data.sets.table import list_table, table_text
 from tellapart.errors import DataError
 
@@ -61,38 +62,98 @@ def test_a_missing_file_is_left_out_and_a_repeated_row_counts_once(table):
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "words"),
     [
-        ("", "must name the columns path and label.* it names nothing"),
-        ("file,label\na.jpg,x\n", "it names file, label"),
-        ("path,label\n", "has no row below its first line"),
-        ("path,label\n,x\n", "line 2 has no path"),
-        ("path,label\na.jpg\n", "line 2 has no label"),
-        (
-            "path,label,split\na.jpg,x,holdout\n",
-            "line 2: split must be train, validation or test, ",
-        ),
-        ("path,label,split\na.jpg,x,test\n", "no picture is in the train split"),
-        (
-            "path,label\na.jpg,x\na.jpg,y\n",
-            r"line 3 gives .*a.jpg as 'y' in no split, line 2 as 'x'",
-        ),
-        (
-            "path,label\nnone.jpg,x\n",
-            "none of the 1 files that it names exists, not even .*none.jpg",
-        ),
-        ('path,label\n"a.jpg,x\n', "line 2: unexpected end of data; mend the table"),
+        ("", ["path and label", "nothing"]),
+        ("id,label\na.jpg,x\n", ["'id', 'label'", "path,label"]),
+        ("a.jpg,cat\nb.jpg,dog\n", ["'a.jpg', 'cat'", "path,label"]),
+        ("path,label\n", ["no row below"]),
+        ("path,label\n,x\n", ["line 2", "path", "column 1"]),
+        ("path,label\na.jpg\n", ["line 2", "label", "column 2"]),
+        ("path,label\na.jpg,  \n", ["line 2", "label", "column 2"]),
+        ("path,label,split\na.jpg,x,holdout\n", ["line 2, column 3", "'holdout'", "test"]),
+        ("path,label,split\na.jpg,x,test\n", ["train"]),
+        ("path,label\na.jpg,x\na.jpg,y\n", ["line 3", "'y'", "line 2", "'x'", "a.jpg"]),
+        ("path,label\nnone.jpg,x\n", ["none.jpg", "folder of the table"]),
+        ('path,label\n"a.jpg,x\n', ["line 2"]),
+        ("path,label\na.jpg,x\nb.jpg,x,striped\n", ["line 3", "3 cells", "2 columns"]),
+        ("sep=;\npath;label\na.jpg;x;y\n", ["line 3", "3 cells"]),
+        ("path,label,Label\na.jpg,x,y\n", ["label", "columns 2 and 3"]),
+        ("file,image,label\na.jpg,b.jpg,x\n", ["'file' and 'image'", "'path'"]),
+        ("path,class,target\na.jpg,b.jpg,x\n", ["'class' and 'target'", "'label'"]),
+        ("path,label\nC:\\data\\a.jpg,x\n", ["line 2, column 1", "Windows", "folder of the table"]),
+        ("path,label\nhttps://x.org/a.jpg,x\n", ["line 2, column 1", "download"]),
+    ],
+)  # fmt: skip
+def test_a_table_that_is_wrong_is_refused_with_its_line(table, text, words):
+    with pytest.raises(DataError) as caught:
+        list_table(table(text))
+    for word in ("table.csv", *words):
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\npath;label\nb.jpg;dog\na.jpg;cat\n",
+        '"sep=|"\r\npath|label\r\nb.jpg|dog\r\na.jpg|cat\r\n',
+        "path, label, note\nb.jpg , dog,\na.jpg, cat, x\n",
+        '"path", "label"\n"b.jpg", "dog"\n"a.jpg", "cat"\n',
+        "path,label,,\nb.jpg,dog,,\na.jpg,cat,,,,\n",
+        "path,label\n.\\b.jpg,dog\nsub\\..\\a.jpg,cat\n",
     ],
 )
-def test_a_table_that_is_wrong_is_refused_with_its_line(table, text, message):
-    with pytest.raises(DataError, match=message):
-        list_table(table(text))
+def test_what_is_meant_clearly_is_read(table, tmp_path, text):
+    (tmp_path / "sub").mkdir()
+    assert listed(table(text)) == [("a.jpg", "cat", None), ("b.jpg", "dog", None)] or listed(
+        table(text)
+    ) == [("b.jpg", "dog", None), ("a.jpg", "cat", None)]
 
 
-def test_another_encoding_and_no_file(table, tmp_path):
-    with pytest.raises(DataError, match="is not UTF-8 text"):
-        list_table(table("path,label\nä.jpg,x\n", "latin-1"))
-    with pytest.raises(DataError, match="cannot be read: No such file"):
+def test_columns_by_other_names_are_said(table):
+    listing = list_table(
+        table("Image Path,Category,subset,set\na.jpg,cat,train,x\nb.jpg,dog,test,y\n")
+    )
+    assert [(f.class_name, f.split) for f in listing.files] == [("cat", "train"), ("dog", "test")]
+    for name, column in (("Image Path", "path"), ("Category", "label"), ("subset", "split")):
+        assert any(name in note and column in note for note in listing.notes)
+    # A column that has its proper name needs no other.
+    listing = list_table(table("path,label,class,file\na.jpg,cat,1,x\n"))
+    assert (listing.files[0].class_name, listing.notes) == ("cat", ())
+
+
+def test_absolute_paths_and_addresses_of_files(table, tmp_path):
+    (tmp_path / "a b.jpg").touch()
+    address = (tmp_path / "a b.jpg").as_uri()
+    text = f"path,label\n{tmp_path / 'a.jpg'},x\n{address},y\n"
+    assert sorted(listed(table(text))) == [("a b.jpg", "y", None), ("a.jpg", "x", None)]
+
+
+@pytest.mark.parametrize("name", [" lead", "trail ", "  ", 'a "b" ', "\ttab", "\u3000wide", "x,y "])
+def test_names_with_blanks_at_their_ends_are_read_back(table, tmp_path, name):
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "a.jpg").touch()
+    rows = [(f"{tmp_path}/{name}/a.jpg", name, "train"), ("b.jpg", "plain", "train")]
+    path = table(table_text(rows))
+    assert {(str(f.path), f.class_name) for f in list_table(path).files} == {
+        (rows[0][0], name), (str(tmp_path / "b.jpg"), "plain")
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".tsv", ".TXT", ".csv"])
+def test_tables_by_their_ending(table, suffix):
+    path = table("path\tlabel\na.jpg\tcat\nb.jpg\tdog\n")
+    named = path.rename(path.with_suffix(suffix))
+    assert open_source(named).train_counts == {"cat": 1, "dog": 1}
+
+
+def test_encodings(table, tmp_path):
+    text = "path,label\na.jpg,Käfer\nb.jpg,dog\n"
+    for encoding in ("utf-16", "utf-8-sig", "utf-8"):
+        assert [label for _, label, _ in listed(table(text, encoding))] == ["Käfer", "dog"]
+    with pytest.raises(DataError, match=r"line 2: is not UTF-8.*save the table as UTF-8"):
+        list_table(table(text, "latin-1"))
+    with pytest.raises(DataError, match=r"cannot be read: No such file"):
         list_table(tmp_path / "none.csv")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +13,7 @@ from tellapart.data.images.colours import AboveWhiteLevelError
 from tellapart.data.images.decoding import ImageFacts, decode, reason_of
 from tellapart.data.images.digests import Progress, num_cores
 from tellapart.data.images.fast_resize import resize_many
+from tellapart.data.images.listing import ReadableFile
 from tellapart.data.images.opening import quiet_pillow
 from tellapart.data.preparation import Frame
 from tellapart.errors import DataError
@@ -36,7 +36,7 @@ class Outcome(NamedTuple):
 
 
 def decode_all(
-    files: Mapping[int, Path],
+    files: Mapping[int, ReadableFile],
     frame: Frame,
     pixels: NDArray[np.uint8],
     progress: Progress | None,
@@ -69,7 +69,7 @@ def decode_all(
 
 
 def _decode_some(
-    files: Sequence[tuple[int, Path]], frame: Frame, pixels: NDArray[np.uint8]
+    files: Sequence[tuple[int, ReadableFile]], frame: Frame, pixels: NDArray[np.uint8]
 ) -> Outcome:
     outcome = Outcome({}, {})
     for row, path in files:

@@ -40,6 +40,7 @@ from tellapart.data.cache_folder import cache_problem, scratch_folder, user_cach
 from tellapart.data.images.bulk import decode_all
 from tellapart.data.images.decoding import ImageFacts
 from tellapart.data.images.digests import Progress
+from tellapart.data.images.listing import ReadableFile
 from tellapart.data.images.mapping import mapped_bytes
 from tellapart.data.images.near_duplicates import groups_of, near_duplicates, pairs_of
 from tellapart.data.preparation import Frame
@@ -78,7 +79,7 @@ class CacheEntry:
 
 
 def open_entry(
-    contents: Mapping[bytes, Path], frame: Frame, progress: Progress | None = None
+    contents: Mapping[bytes, ReadableFile], frame: Frame, progress: Progress | None = None
 ) -> CacheEntry:
     """The entry for these contents, decoded on all cores where it is not there yet.
 
@@ -133,7 +134,7 @@ def _form(frame: Frame) -> str:
     return f"{size}-{frame.fit}-{frame.white_level}-{_FORMAT}"
 
 
-def _key(contents: Mapping[bytes, Path], frame: Frame) -> str:
+def _key(contents: Mapping[bytes, ReadableFile], frame: Frame) -> str:
     digest = hashlib.sha256(json.dumps([_FORMAT, frame.key()], sort_keys=True).encode())
     for content in sorted(contents):
         digest.update(content)
@@ -180,7 +181,7 @@ def _pixels_path(folder: Path, order: _Ints) -> Path:
 
 
 def _fill(
-    folder: Path, contents: Mapping[bytes, Path], frame: Frame, progress: Progress | None
+    folder: Path, contents: Mapping[bytes, ReadableFile], frame: Frame, progress: Progress | None
 ) -> None:
     """Decodes everything into a folder aside, which takes its name when it is whole."""
     make_folder(folder.parent)

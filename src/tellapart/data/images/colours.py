@@ -15,12 +15,12 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from tellapart.data.images.listing import ReadableFile
 from tellapart.data.images.opening import OpenedImage, is_deep
 from tellapart.data.preparation import WHITE_LEVELS, Frame
 from tellapart.errors import DataError
@@ -70,7 +70,9 @@ def draft_mode(image: Image.Image, frame: Frame) -> str:
     return "RGB" if is_stored_as_rgb else "YCbCr"
 
 
-def convert(path: Path, opened: OpenedImage, frame: Frame) -> tuple[Image.Image, int | None, bool]:
+def convert(
+    path: ReadableFile, opened: OpenedImage, frame: Frame
+) -> tuple[Image.Image, int | None, bool]:
     """The image in the frame's mode, the largest value of a 16-bit one, and whether it has colour.
 
     Whether it has colour is looked at where the frame is grey, and else False.
@@ -131,7 +133,9 @@ def _extremes(image: Image.Image) -> list[tuple[int, int]]:
     return extremes
 
 
-def _from_16_bits(path: Path, opened: OpenedImage, white_level: int) -> tuple[Image.Image, int]:
+def _from_16_bits(
+    path: ReadableFile, opened: OpenedImage, white_level: int
+) -> tuple[Image.Image, int]:
     values = np.asarray(opened.image)
     lowest, peak = int(values.min()), int(values.max())
     if lowest < 0 or peak > WHITE_LEVELS[-1]:
@@ -158,7 +162,7 @@ def _grey_levels(white_level: int) -> NDArray[np.uint8]:
     return levels
 
 
-def _require_upper_bits(path: Path, image: Image.Image) -> None:
+def _require_upper_bits(path: ReadableFile, image: Image.Image) -> None:
     """Refuse 16-bit colour of which Pillow, which keeps the upper 8 bits, gives next to nothing."""
     peak = max(high for _, high in _extremes(image.convert("RGB")))
     if 0 < peak <= _DARKEST_COLOUR:

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from tellapart.data.images.colours import convert, draft_mode
+from tellapart.data.images.listing import ReadableFile
 from tellapart.data.images.opening import (
     MAX_PIXELS,
     QUARTER_TURNS,
@@ -96,7 +96,7 @@ def resize_bicubic(image: Image.Image, size: tuple[int, int]) -> Pixels:
     return _pixels(resized)
 
 
-def decode(path: Path, frame: Frame, resize: Resize = resize_bicubic) -> Decoded:
+def decode(path: ReadableFile, frame: Frame, resize: Resize = resize_bicubic) -> Decoded:
     """The image in a file, as the module's rule describes; called inside `quiet_pillow`.
 
     Args:
@@ -115,13 +115,13 @@ def decode(path: Path, frame: Frame, resize: Resize = resize_bicubic) -> Decoded
         return Decoded(_framed(pixels, frame), ImageFacts(peak, has_colour, more_frames))
 
 
-def reason_of(path: Path, error: DataError) -> str:
+def reason_of(path: ReadableFile, error: DataError) -> str:
     """What `decode` reports of a file, without the file's name before it."""
     return str(error).removeprefix(f"{path}: ")
 
 
 def _upright(
-    path: Path, opened: OpenedImage, frame: Frame, resize: Resize
+    path: ReadableFile, opened: OpenedImage, frame: Frame, resize: Resize
 ) -> tuple[Pixels, int | None, bool]:
     """The image upright, with the frame's channels, resized to fit or cover the frame."""
     image = opened.image
@@ -190,7 +190,7 @@ def _median(border: Pixels) -> Pixels:
     return median
 
 
-def _require_resizable(path: Path, size: tuple[int, int], resized: tuple[int, int]) -> None:
+def _require_resizable(path: ReadableFile, size: tuple[int, int], resized: tuple[int, int]) -> None:
     width, height = resized
     if width * height > MAX_PIXELS:
         raise DataError(

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tellapart.data.cache_folder import user_cache
+from tellapart.data.images.listing import ReadableFile
 from tellapart.errors import RunError
 from tellapart.files import make_folder, write_whole
 
@@ -38,8 +39,8 @@ class _Stamp(NamedTuple):
 
 
 def digest_files(
-    root: Path, paths: Sequence[Path], progress: Progress | None = None
-) -> tuple[dict[Path, bytes], dict[Path, str]]:
+    root: Path, paths: Sequence[ReadableFile], progress: Progress | None = None
+) -> tuple[dict[ReadableFile, bytes], dict[ReadableFile, str]]:
     """The SHA-256 of each file, and for each that cannot be read the reason.
 
     Args:
@@ -89,7 +90,7 @@ def num_cores() -> int:
     return os.cpu_count() or 1
 
 
-def _stamps(paths: Sequence[Path]) -> dict[Path, _Stamp]:
+def _stamps(paths: Sequence[ReadableFile]) -> dict[ReadableFile, _Stamp]:
     stamps = {}
     for path in paths:
         try:
@@ -100,11 +101,11 @@ def _stamps(paths: Sequence[Path]) -> dict[Path, _Stamp]:
     return stamps
 
 
-def _digest_some(paths: Sequence[Path]) -> list[bytes | str]:
+def _digest_some(paths: Sequence[ReadableFile]) -> list[bytes | str]:
     return [_digest(path) for path in paths]
 
 
-def _digest(path: Path) -> bytes | str:
+def _digest(path: ReadableFile) -> bytes | str:
     try:
         # `hashlib.file_digest` clears a buffer of its own first: half the time of a small file.
         digest = hashlib.sha256()
@@ -138,7 +139,7 @@ def _read_index(index: Path) -> dict[str, tuple[_Stamp, bytes]]:
     }
 
 
-def _index_bytes(known: Mapping[Path, tuple[_Stamp, bytes]]) -> bytes:
+def _index_bytes(known: Mapping[ReadableFile, tuple[_Stamp, bytes]]) -> bytes:
     file = io.BytesIO()
     np.savez(
         file,

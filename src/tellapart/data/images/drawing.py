@@ -9,7 +9,6 @@ lies along the border of the page (`tellapart.data.images.borders`) is no part o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -19,6 +18,7 @@ from PIL import Image, ImageFilter
 from tellapart.data.images.borders import Box, ink_along_border, page_without_bands
 from tellapart.data.images.decoding import decode
 from tellapart.data.images.fitted import FittedImage
+from tellapart.data.images.listing import ReadableFile
 from tellapart.data.images.opening import open_image, upright_size
 from tellapart.data.preparation import Frame
 
@@ -121,7 +121,9 @@ def measure_style(images: _Pixels) -> DrawingStyle | None:
     return DrawingStyle(background, smallest, typical, largest, row, column, off_centre)
 
 
-def read_drawing(path: Path, frame: Frame, style: DrawingStyle, plain: _Pixels) -> FittedImage:
+def read_drawing(
+    path: ReadableFile, frame: Frame, style: DrawingStyle, plain: _Pixels
+) -> FittedImage:
     """An image file as drawings of ``style`` look; called inside `quiet_pillow`.
 
     What differs in nothing, and what is no drawing on a plain background, stays as it is.
@@ -158,7 +160,7 @@ def read_drawing(path: Path, frame: Frame, style: DrawingStyle, plain: _Pixels) 
     return FittedImage((255 - drawn if style.background == "light" else drawn)[None], changes)
 
 
-def _large(path: Path, frame: Frame) -> tuple[_Pixels, Box]:
+def _large(path: ReadableFile, frame: Frame) -> tuple[_Pixels, Box]:
     """The image, uint8 (height, width), padded to several times the frame's size; where it lies."""
     factor = _enlargement(frame)
     height, width = factor * frame.height, factor * frame.width

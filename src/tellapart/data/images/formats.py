@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 
 from PIL import TiffImagePlugin
 
+from tellapart.data.images.listing import ReadableFile
+
 # Named, because Pillow would otherwise hand a file to whatever its first bytes ask for, such as
 # PostScript, which runs as a program.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
@@ -81,7 +83,7 @@ _SIGNATURES = (
 )
 
 
-def why_not_read(path: Path) -> str:
+def why_not_read(path: ReadableFile) -> str:
     """What a file is that Pillow does not know by any of `FORMATS`, and what to do about it."""
     with path.open("rb") as file:
         start = file.read(_NUM_LOOKED_AT)
@@ -97,7 +99,7 @@ def why_not_read(path: Path) -> str:
     )  # fmt: skip
 
 
-def refused_tiff(path: Path, start: bytes, tags: Any) -> str | None:
+def refused_tiff(path: ReadableFile, start: bytes, tags: Any) -> str | None:
     """Why a TIFF that Pillow does open is refused: what it would show is only a preview.
 
     Args:
@@ -131,11 +133,11 @@ def _by_text(start: bytes) -> str | None:
     return None
 
 
-def _raw_by_name(path: Path) -> str | None:
+def _raw_by_name(path: ReadableFile) -> str | None:
     return _RAW if Path(path.name).suffix.lower() in _RAW_SUFFIXES else None
 
 
-def _by_suffix(path: Path) -> str | None:
+def _by_suffix(path: ReadableFile) -> str | None:
     """Of kinds without a signature."""
     suffix = Path(path.name).suffix.lower()
     return f"DICOM by its name; {_CONVERT}" if suffix in (".dcm", ".dicom") else None

@@ -7,25 +7,59 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal, Protocol
 
 from tellapart.wording import listed
 
 SPLITS = ("train", "validation", "test")
-_SPLIT_NAMES = {
-    "train": "train", "training": "train",
-    "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
-    "test": "test", "testing": "test",
-}  # fmt: skip
-
 Kind = Literal[
     "unreadable",
     "not a picture by its name",
     "system file",
     "without a class",
     "name not UTF-8",
+    "own run",
+    "unreadable folder",
+    "link back up",
 ]
+"""The sorts of reasons for which something is left out."""
+
 _NUM_NAMED = 3
+
+
+class FileStatus(Protocol):
+    """What is asked of a file's status: whether it is still what it was."""
+
+    @property
+    def st_size(self) -> int:
+        """Bytes."""
+
+    @property
+    def st_mtime_ns(self) -> int:
+        """When it was changed, in nanoseconds."""
+
+
+class ReadableFile(Protocol):
+    """A file that can be read where it lies: a `pathlib.Path`, or a member of an archive.
+
+    ``os.fspath`` and ``str`` give the path under which it is shown and written down.
+    """
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+
+    def open(self, mode: Literal["rb"], buffering: int = -1) -> BinaryIO:
+        """Open it for reading."""
+
+    def stat(self) -> FileStatus:
+        """Its size and the time of its last change."""
+
+    def is_file(self) -> bool:
+        """Whether it is there."""
+
+    def __fspath__(self) -> str: ...
+    def __hash__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -38,7 +72,7 @@ class LeftOut:
         reason: in words, about this file.
     """
 
-    path: Path
+    path: ReadableFile
     kind: Kind
     reason: str
 
@@ -47,7 +81,7 @@ class LeftOut:
 class ImageFile:
     """One picture: its file, its class and its split, None where nobody has divided the set."""
 
-    path: Path
+    path: ReadableFile
     class_name: str
     split: str | None
 
@@ -62,6 +96,8 @@ class Listing:
         files: in a fixed order; either all have a split or none has.
         left_out: what else was found there.
         notes: what a person should know, a line each.
+        one_class_remedy: what to do where all files are of one class; empty where nothing in
+            particular.
     """
 
     name: str
@@ -69,6 +105,7 @@ class Listing:
     files: tuple[ImageFile, ...]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
+    one_class_remedy: str = ""
 
     @property
     def is_divided(self) -> bool:
@@ -78,11 +115,6 @@ class Listing:
     def train_counts(self) -> dict[str, int]:
         """How many files of each class are for training, where splits are given; else all."""
         return Counter(file.class_name for file in self.files if file.split in (None, "train"))
-
-
-def split_named(name: str) -> str | None:
-    """The split that a folder or a cell calls ``name``, in any case; None where it means none."""
-    return _SPLIT_NAMES.get(name.strip().lower())
 
 
 def left_out_notes(left_out: Sequence[LeftOut], root: Path) -> tuple[str, ...]:
@@ -95,17 +127,18 @@ def left_out_notes(left_out: Sequence[LeftOut], root: Path) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def shown_path(path: Path, root: Path) -> str:
+def shown_path(file: ReadableFile, root: Path) -> str:
     """The path from ``root`` on, or whole where it lies elsewhere."""
+    path = Path(os.fspath(file))
     return path_text(path.relative_to(root).as_posix() if path.is_relative_to(root) else path)
 
 
-def path_text(path: str | Path) -> str:
+def path_text(path: str | ReadableFile) -> str:
     """The path as it can be printed and written: bytes that are not UTF-8 become ``\\xNN``."""
     return str(path) if is_text(path) else os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def is_text(name: str | Path) -> bool:
+def is_text(name: str | ReadableFile) -> bool:
     """Whether a name can be written into a file of text.
 
     Where a system's names are bytes, Python keeps those that are not UTF-8 as halves of characters
@@ -132,4 +165,4 @@ def missing_class_notes(files: Iterable[ImageFile], class_names: Sequence[str]) 
 
 def _described(item: LeftOut, root: Path) -> str:
     shown = shown_path(item.path, root)
-    return f"{shown}: {item.reason}" if item.kind == "unreadable" else shown
+    return f"{shown}: {item.reason}" if item.kind.startswith("unreadable") else shown

@@ -10,12 +10,12 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from PIL import Image, JpegImagePlugin, UnidentifiedImageError
 
 from tellapart.data.images.formats import FORMATS, refused_tiff, why_not_read, with_black_as_zero
+from tellapart.data.images.listing import ReadableFile
 from tellapart.errors import DataError
 
 MAX_PIXELS = 100_000_000
@@ -56,7 +56,7 @@ def quiet_pillow() -> Iterator[None]:
 
 
 @contextmanager
-def open_image(path: Path) -> Iterator[OpenedImage]:
+def open_image(path: ReadableFile) -> Iterator[OpenedImage]:
     """The image in a file, its header read; called inside `quiet_pillow`.
 
     Whatever goes wrong inside the ``with`` block is named as a fault of this file.
@@ -118,7 +118,7 @@ def has_more_frames(image: Image.Image) -> bool:
         return False
 
 
-def require_decodable_header(path: Path, image: Image.Image) -> None:
+def require_decodable_header(path: ReadableFile, image: Image.Image) -> None:
     """Refuse, by its header, an image that is too large at any size that it can be decoded at."""
     if image.format not in ("JPEG", "MPO"):
         _require_at_most(path, image.size, MAX_PIXELS)
@@ -129,12 +129,12 @@ def require_decodable_header(path: Path, image: Image.Image) -> None:
     )
 
 
-def require_decodable(path: Path, image: Image.Image) -> None:
+def require_decodable(path: ReadableFile, image: Image.Image) -> None:
     """Refuse what is too large at the size that it is about to be decoded at."""
     _require_at_most(path, image.size, MAX_PIXELS)
 
 
-def _refuse_preview(path: Path, file: BinaryIO, image: Image.Image) -> None:
+def _refuse_preview(path: ReadableFile, file: BinaryIO, image: Image.Image) -> None:
     file.seek(0)
     if reason := refused_tiff(path, file.read(64), image.tag_v2):  # type: ignore[attr-defined]
         raise DataError(f"{path}: {reason}")
@@ -170,7 +170,7 @@ def _identified(file: BinaryIO) -> OpenedImage:
     return OpenedImage(image, is_deep_colour=";16" in str([tile.args for tile in image.tile]))
 
 
-def _require_at_most(path: Path, size: tuple[int, int], most: int) -> None:
+def _require_at_most(path: ReadableFile, size: tuple[int, int], most: int) -> None:
     width, height = size
     if width * height > most:
         raise DataError(f"{path}: {_too_large(f'{width}x{height} = {width * height}', most)}")

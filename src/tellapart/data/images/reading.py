@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 
 from tellapart.data.images.decoding import decode
 from tellapart.data.images.drawing import DrawingStyle, read_drawing
 from tellapart.data.images.fitted import FittedImage
+from tellapart.data.images.listing import ReadableFile
 from tellapart.data.images.opening import quiet_pillow
 from tellapart.data.preparation import Frame
 
@@ -17,7 +16,7 @@ FIRST_FRAME = "first frame of several"
 
 
 def read_fitted(
-    path: Path, frame: Frame, style: DrawingStyle | None = None, as_is: bool = False
+    path: ReadableFile, frame: Frame, style: DrawingStyle | None = None, as_is: bool = False
 ) -> FittedImage:
     """Read an image file in the form, and the style of drawing, of those trained on.
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.listing import path_text
 from tellapart.data.images.opening import open_image, quiet_pillow
 from tellapart.data.quality.blank import blank_images
+from tellapart.data.quality.class_names import class_name_findings
 from tellapart.data.quality.duplicates import repeats
 from tellapart.data.quality.findings import Audit, Finding, FoundImage
 from tellapart.data.quality.mirrored import Mirroring, mirrored_classes
@@ -51,6 +51,7 @@ def audit(data_set: DataSet, mirroring: Mirroring | None = None) -> Audit:
         *_files_left_out(data_set),
         *_class_findings(data_set),
         *_mirrored(data_set, mirroring),
+        *class_name_findings(data_set.class_names),
         *_kinds(data_set),
     ]
     order = ("leak", "fault", "fact")
@@ -76,13 +77,16 @@ def _files_left_out(data_set: DataSet) -> Iterator[Finding]:
         "system file": "harmless; remove them if you like",
         "without a class": "move them into the folder of their class",
         "name not UTF-8": "rename them",
+        "unreadable folder": "make them readable, or take them out",
+        "link back up": "harmless; remove them if you like",
+        "own run": "harmless; --out puts runs elsewhere",
     }
     for kind, remedy in remedies.items():
         items = [item for item in data_set.left_out if item.kind == kind]
         if items:
             yield Finding(
                 kind,
-                "fact" if kind == "system file" else "fault",
+                "fact" if "harmless" in remedy else "fault",
                 f"{len(items):,} left out: {remedy}",
                 paths=tuple((path_text(item.path), item.reason) for item in items),
             )
@@ -173,7 +177,7 @@ def _headers(data_set: DataSet) -> Iterator[_Header]:
             for index, (path, label) in enumerate(zip(paths, labels, strict=True)):
                 picture = FoundImage(split, index, names[label], str(path))
                 try:
-                    with open_image(Path(path)) as opened:
+                    with open_image(path) as opened:
                         image = opened.image
                         yield _Header(
                             picture,

@@ -8,6 +8,7 @@ from tellapart.config import Recipe
 from tellapart.data.image_set import DataSet
 from tellapart.data.quality.audit import IMBALANCE_RATIO, imbalance_ratio
 from tellapart.data.quality.blank import mostly_blank_classes
+from tellapart.data.quality.class_names import class_name_findings
 from tellapart.data.quality.duplicates import count_shared_images
 from tellapart.data.quality.mirrored import Mirroring, mirrored_classes
 from tellapart.data.sets.catalogue import CATALOGUE
@@ -16,15 +17,18 @@ from tellapart.data.sets.catalogue import CATALOGUE
 def warnings_before_training(data_set: DataSet, recipe: Recipe) -> Iterator[str]:
     """Yield a sentence for each fault that makes an accuracy low, or mean less than it seems.
 
-    That is: a recipe that mirrors one class into another; splits that share images, counted as the
-    audit counts them; classes with many blank images; classes of uneven size. Of the catalogue's
-    data sets only the first is examined: their notes say what else is to be known of them.
+    That is: a recipe that mirrors one class into another; odd names of classes; splits that share
+    images, counted as the audit counts them; classes with many blank images; classes of uneven
+    size. Of the catalogue's data sets only the first is examined: their notes say what else is to
+    be known of them.
     """
     mirrored = mirrored_classes(data_set, mirroring_of(recipe, data_set))
     if mirrored:
         yield mirrored
     if data_set.name in CATALOGUE:
         return
+    for finding in class_name_findings(data_set.class_names):
+        yield finding.message
     for (split, other), count in count_shared_images(data_set).items():
         if count:
             yield (

@@ -1,14 +1,14 @@
-"""Pictures in an ``.npz`` archive of arrays, as Keras and MedMNIST write them.
+"""Images in an ``.npz`` archive of arrays, as Keras and MedMNIST write them.
 
 ::
 
     x_train, y_train, x_test, y_test            and x_val, y_val; or
     train_images, train_labels, test_images, test_labels, and val_images, val_labels
 
-Pictures are uint8, (n, height, width), (n, height, width, channels) or (n, channels, height,
-width); labels are whole numbers from 0, or names, (n,) or (n, 1). What a file claims about itself
-is not believed: nothing is read that is larger than the archive says and the limit allows, and
-nothing in it is run.
+Images are uint8, (n, height, width), (n, height, width, channels) or (n, channels, height, width);
+labels are whole numbers from 0, names or one-hot rows. What a file claims about itself is not
+believed: nothing is read that is larger than the archive says and the limit allows, and nothing in
+it is run.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,23 +24,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from tellapart.data.image_set import ImageSet
+from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.sets.array_labels import read_labels
+from tellapart.data.sets.array_names import roles_of
+from tellapart.data.sets.source import DataSource, opened_ready
 from tellapart.errors import DataError
 
 MAX_BYTES = 8 * 2**30
 """The most uncompressed bytes that one array may hold, 8 GiB."""
 
-_SPELLINGS = {
-    "train": (("x_train", "y_train"), ("train_images", "train_labels")),
-    "validation": (("x_val", "y_val"), ("x_valid", "y_valid"), ("val_images", "val_labels")),
-    "test": (("x_test", "y_test"), ("test_images", "test_labels")),
-}
-_CLASS_NAMES = "class_names"
 _REMEDY = "fetch or write the file again"
 
 
-def load_arrays(path: Path) -> tuple[dict[str, ImageSet], str]:
-    """The splits of an archive, and the SHA-256 of its class names, pictures and labels.
+def load_arrays(path: Path) -> DataSet:
+    """The data set in an archive; its fingerprint is over class names, images and labels.
 
     Raises:
         DataError: where the archive is damaged, lacks the arrays of train, or an array has another
@@ -47,40 +45,52 @@ def load_arrays(path: Path) -> tuple[dict[str, ImageSet], str]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            names = {name.removesuffix(".npy"): name for name in archive.namelist()}
-            found = {
-                split: (_read(path, archive, names[x]), _read(path, archive, names[y]))
-                for split, spellings in _SPELLINGS.items()
-                for x, y in spellings
-                if x in names and y in names
+            members = {name.removesuffix(".npy"): name for name in archive.namelist()}
+            roles = roles_of(path, members)
+            wanted = {name for pair in roles.pairs.values() for name in pair} | {roles.class_names}
+            arrays = {
+                name: _read(path, archive, members[name]) for name in members if name in wanted
             }
-            given = _read(path, archive, names[_CLASS_NAMES]) if _CLASS_NAMES in names else None
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror or error}; {_REMEDY}") from error
     # An archive with a password, or an unknown compression, raises the last two.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise DataError(f"{path}: is a damaged .npz archive: {error}; {_REMEDY}") from error
-    if "train" not in found:
-        raise DataError(
-            f"{path}: has no x_train and y_train (or train_images and train_labels); it has: "
-            f"{', '.join(names) or 'nothing'}"
-        )
-    pictures = {split: _pictures(path, split, arrays[0]) for split, arrays in found.items()}
-    class_names, labels = _labels(path, {split: y for split, (_, y) in found.items()}, given)
-    splits = {}
-    for split, images in pictures.items():
-        if not len(images) or len(images) != len(labels[split]):
+    images = {split: _images(path, pair[0], arrays[pair[0]]) for split, pair in roles.pairs.items()}
+    found = {split: (name, arrays[name]) for split, (_, name) in roles.pairs.items()}
+    class_names, labels = read_labels(path, found, arrays.get(roles.class_names))
+    splits = _image_sets(path, images, labels, class_names)
+    return DataSet(
+        path.stem,
+        splits,
+        _digest(class_names, splits),
+        f"arrays in {path.resolve()}",
+        notes=roles.notes(),
+    )
+
+
+def _image_sets(
+    path: Path,
+    images: Mapping[str, torch.Tensor],
+    labels: Mapping[str, NDArray[np.int64]],
+    class_names: tuple[str, ...],
+) -> dict[str, ImageSet]:
+    train_shape = tuple(images["train"].shape[1:])
+    for split, tensor in images.items():
+        if not len(tensor) or len(tensor) != len(labels[split]):
             raise DataError(
-                f"{path}: {split} has {len(images)} pictures and {len(labels[split])} labels; "
-                "there must be at least one, and one label per picture"
+                f"{path}: {split} has {len(tensor)} images and {len(labels[split])} labels; "
+                "there must be at least one, and one label per image"
             )
-        if images.shape[1:] != pictures["train"].shape[1:]:
+        if tuple(tensor.shape[1:]) != train_shape:
             raise DataError(
-                f"{path}: pictures of train are {tuple(pictures['train'].shape[1:])}, those of "
-                f"{split} {tuple(images.shape[1:])}; all must have one shape"
+                f"{path}: images of train are {train_shape}, those of {split} "
+                f"{tuple(tensor.shape[1:])} (channels, height, width); all must have one shape"
             )
-        splits[split] = ImageSet(images, torch.from_numpy(labels[split]), class_names)
-    return splits, _digest(class_names, splits)
+    return {
+        split: ImageSet(tensor, torch.from_numpy(labels[split]), class_names)
+        for split, tensor in images.items()
+    }
 
 
 def _read(path: Path, archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
@@ -101,10 +111,16 @@ def _read(path: Path, archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
             shape, fortran, dtype = read_header(file)
         except (ValueError, KeyError, SyntaxError, TypeError, OverflowError) as error:
             raise DataError(f"{path}: {member} is not a NumPy array: {error}; {_REMEDY}") from None
-        if dtype.hasobject or dtype.kind not in "uibU" or min(shape, default=0) < 0:
+        name = member.removesuffix(".npy")
+        if dtype.hasobject:
             raise DataError(
-                f"{path}: {member} must hold whole numbers or names, got {dtype}; pictures are "
-                "uint8 from 0 to 255"
+                f"{path}: {name} holds Python objects, which are never loaded because that can run "
+                f"code; save labels as {name}.astype(str) or {name}.astype(int), images as uint8"
+            )
+        if dtype.kind not in "uibfUS" or not dtype.itemsize or min(shape, default=0) < 0:
+            raise DataError(
+                f"{path}: {member} must hold numbers or names, got {dtype} {shape}; save images as "
+                "uint8 and labels as whole numbers or names"
             )
         count = int(np.prod(shape, dtype=object)) if shape else 1
         content = file.read()
@@ -117,63 +133,52 @@ def _read(path: Path, archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
     return flat.reshape(shape, order="F" if fortran else "C")
 
 
-def _pictures(path: Path, split: str, array: NDArray[Any]) -> torch.Tensor:
+def _images(path: Path, name: str, array: NDArray[Any]) -> torch.Tensor:
     """uint8 (n, channels, height, width)."""
     if array.ndim == 3:
         array = array[:, np.newaxis]
     elif array.ndim == 4 and array.shape[3] in (1, 3):
         array = array.transpose(0, 3, 1, 2)
-    if array.dtype != np.uint8 or array.ndim != 4 or array.shape[1] not in (1, 3):
+    if array.dtype != np.uint8:
         raise DataError(
-            f"{path}: pictures of {split} must be uint8 (n, height, width) or (n, height, width, "
-            f"channels) with 1 or 3 channels, got {array.dtype} {array.shape}"
+            f"{path}: the images in {name} must be uint8 from 0 to 255, got {array.dtype}; save "
+            f"{_as_bytes(name, array)}"
+        )
+    if array.ndim != 4 or array.shape[1] not in (1, 3):
+        raise DataError(
+            f"{path}: the images in {name} must be (n, height, width) or (n, height, width, "
+            f"channels) with 1 or 3 channels, got {array.shape}; {_in_shape(name, array)}"
         )
     if 0 in array.shape[1:]:
-        raise DataError(f"{path}: pictures of {split} have no pixel, got {array.shape}")
+        raise DataError(f"{path}: the images in {name} have no pixel, got {array.shape}")
     return torch.from_numpy(np.ascontiguousarray(array))
 
 
-def _labels(
-    path: Path, found: dict[str, NDArray[Any]], given: NDArray[Any] | None
-) -> tuple[tuple[str, ...], dict[str, NDArray[np.int64]]]:
-    """The names of the classes, and per split an index into them."""
-    flat = {split: _flat_labels(path, split, array) for split, array in found.items()}
-    trained = set(flat["train"].tolist())
-    for split, labels in flat.items():
-        unknown = sorted(set(labels.tolist()) - trained, key=str)
-        if unknown:
-            raise DataError(
-                f"{path}: {split} has labels that train has not: "
-                f"{', '.join(map(str, unknown[:5]))}; "
-                "train must have pictures of every class that is tested"
-            )
-    if flat["train"].dtype.kind == "U":
-        present = np.unique(flat["train"])
-        indices = {split: np.searchsorted(present, labels) for split, labels in flat.items()}
-        return tuple(map(str, present)), indices
-    if trained != set(range(len(trained))):
-        raise DataError(
-            f"{path}: labels must run from 0 without a gap, got {len(trained)} of them from "
-            f"{min(trained)} to {max(trained)}; number the classes anew"
-        )
-    names = tuple(map(str, range(len(trained)) if given is None else given.ravel()))
-    if len(names) != len(trained) or len(set(names)) != len(names):
-        raise DataError(
-            f"{path}: {_CLASS_NAMES} must name each of the {len(trained)} classes once, "
-            f"got {len(names)}: {', '.join(names[:5])}"
-        )
-    return names, {split: labels.astype(np.int64) for split, labels in flat.items()}
+def _as_bytes(name: str, array: NDArray[Any]) -> str:
+    """How numbers of this kind become uint8."""
+    if array.dtype.kind == "b":
+        return f'{name}.astype("uint8") * 255'
+    if array.dtype.kind not in "uif" or not array.size:
+        return "images as uint8"
+    low, high = array.min(), array.max()
+    if array.dtype.kind == "f" and low >= 0 and high <= 1:
+        return f'({name} * 255).round().astype("uint8")'
+    if low >= 0 and high <= 255:
+        rounded = f"{name}.round()" if array.dtype.kind == "f" else name
+        return f'{rounded}.astype("uint8")'
+    if array.dtype == np.uint16:
+        return f'({name} // 257).astype("uint8") where 65535 is white'
+    return f"the values before they were normalised: these run from {low:g} to {high:g}"
 
 
-def _flat_labels(path: Path, split: str, array: NDArray[Any]) -> NDArray[Any]:
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1 or array.dtype.kind not in "uiU" or not len(array):
-        raise DataError(
-            f"{path}: labels of {split} must be (n,) or (n, 1), one class per picture, "
-            f"got {array.dtype} {array.shape}; several labels per picture cannot be learned here"
-        )
-    return array
+def _in_shape(name: str, array: NDArray[Any]) -> str:
+    """What makes another shape fit."""
+    side = round(float(array.shape[-1]) ** 0.5) if array.ndim == 2 else 0
+    if side > 1 and side * side == array.shape[-1]:
+        return f"save {name}.reshape(-1, {side}, {side}) where they are {side}x{side} grey"
+    if array.ndim == 4 and array.shape[3] == 4:
+        return f"for colours without transparency save {name}[..., :3]"
+    return "save them in one of these shapes"
 
 
 def _digest(class_names: tuple[str, ...], splits: dict[str, ImageSet]) -> str:
@@ -183,3 +188,10 @@ def _digest(class_names: tuple[str, ...], splits: dict[str, ImageSet]) -> str:
         digest.update(part.images.numpy().data)
         digest.update(part.labels.numpy().data)
     return digest.hexdigest()
+
+
+ARRAYS = DataSource(
+    name="an .npz archive",
+    is_mine=lambda path: path.suffix.lower() == ".npz" and not path.is_dir(),
+    open=lambda path: opened_ready(load_arrays(path)),
+)

@@ -12,7 +12,7 @@ from tellapart.data.images.cache import CacheEntry, open_entry
 from tellapart.data.images.colours import AboveWhiteLevelError, white_level_for
 from tellapart.data.images.decoding import ImageFacts, decode
 from tellapart.data.images.digests import Progress
-from tellapart.data.images.listing import ImageFile, Listing, shown_path
+from tellapart.data.images.listing import ImageFile, Listing, ReadableFile, shown_path
 from tellapart.data.images.opening import is_deep, open_image, quiet_pillow, upright_size
 from tellapart.data.preparation import WHITE_LEVELS, Frame, Preparation
 from tellapart.errors import DataError
@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 class _Header(NamedTuple):
     """What a file's header gives: width and height upright, and Pillow's mode."""
 
-    path: Path
+    path: ReadableFile
     size: tuple[int, int]
     mode: str
 
@@ -76,7 +76,7 @@ def own_shape(listing: Listing) -> tuple[int, int, int]:
 
 
 def open_settled(
-    contents: Mapping[bytes, Path],
+    contents: Mapping[bytes, ReadableFile],
     frame: Frame,
     preparation: Preparation,
     progress: Progress | None,
@@ -104,7 +104,7 @@ def open_settled(
 
 
 def form_notes(
-    entry: CacheEntry, preparation: Preparation, paths: Mapping[bytes, Path], root: Path
+    entry: CacheEntry, preparation: Preparation, paths: Mapping[bytes, ReadableFile], root: Path
 ) -> list[str]:
     """A line for each thing about the form that a person should know.
 
@@ -157,7 +157,7 @@ def _white_level(facts: Iterable[ImageFacts]) -> int:
     return white_level_for(max(peaks)) if peaks else WHITE_LEVELS[-1]
 
 
-def _facts_of(paths: Sequence[Path]) -> list[ImageFacts]:
+def _facts_of(paths: Sequence[ReadableFile]) -> list[ImageFacts]:
     """Of those with more than 8 bits, by decoding them; others are passed over by their headers."""
     facts = []
     with quiet_pillow():
@@ -174,7 +174,7 @@ def _facts_of(paths: Sequence[Path]) -> list[ImageFacts]:
     return facts
 
 
-def _any_has_colour(paths: Sequence[Path]) -> bool:
+def _any_has_colour(paths: Sequence[ReadableFile]) -> bool:
     """Whether one of the files, of which some are decoded, has colour in its pixels."""
     with quiet_pillow():
         for path in _spread(paths, _NUM_DECODED):

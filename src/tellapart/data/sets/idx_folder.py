@@ -1,67 +1,96 @@
-"""A folder of IDX files under MNIST's usual names, as a data set."""
+"""A folder of IDX files under MNIST's usual names, or names much like them, as a data set."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
 from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.images.listing import SPLITS
+from tellapart.data.images.split_names import split_named
+from tellapart.data.images.walking import is_file, is_folder, is_image_name, walk
 from tellapart.data.sets.idx import IdxFile, IdxPair, read_idx_pair
+from tellapart.data.sets.source import DataSource, opened_ready
 from tellapart.errors import DataError
 
-_PREFIXES = {"train": "train", "test": "t10k"}
-_IMAGES_ENDINGS = ("images-idx3-ubyte", "images-idx4-ubyte")
-_LABELS_ENDINGS = ("labels-idx1-ubyte",)
+_PREFIXES = {"train": "train", "validation": "val", "test": "t10k"}
+_ENDINGS = {"images": "images-idx3-ubyte", "labels": "labels-idx1-ubyte"}
+# train-images-idx3-ubyte, test-labels.idx1-ubyte.gz, emnist-digits-train-images-idx3-ubyte
+_NAME = re.compile(
+    r"(?:.*[-_.])?([a-z]+|t10k)[-_.](images|labels)[-_.]idx[134][-_.]ubyte(\.gz)?", re.IGNORECASE
+)
+_LOOKS_LIKE_IDX = re.compile(r"idx[1-4]", re.IGNORECASE)
+_NUM_NAMED = 5
+
+
+@dataclass(frozen=True)
+class _Found:
+    """The IDX files of a folder: for each split and content those in question, and the others."""
+
+    files: Mapping[tuple[str, str], list[Path]]
+    others: tuple[str, ...]
 
 
 def load_idx_folder(folder: Path) -> DataSet:
-    """Load ``train``, and ``test`` where it is there, from IDX files under MNIST's usual names.
+    """Load ``train``, and ``validation`` and ``test`` where they are there, from IDX files.
 
-    ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same with ``t10k``; a dot in
-    place of the second hyphen and ``.gz`` at the end are fine. Of several spellings the raw file
-    is read before the gzipped one. Classes are called ``0`` to the highest label of train.
+    ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same with ``t10k`` or ``test``
+    and with ``val``; a dot in place of a hyphen and ``.gz`` at the end are fine, and so is a file
+    in a folder of its own name. Of several spellings the raw file is read before the gzipped one.
+    The files may also lie in ``MNIST/raw`` below, where torchvision puts them. Classes are called
+    ``0`` to the highest label of train.
 
     Raises:
-        DataError: where a file is missing or damaged, the pictures of the splits differ in shape,
-            a class has no picture in train, or test has a label that train has not.
+        DataError: where a file is missing or damaged, the images of the splits differ in shape, a
+            class has no image in train, or a split has a label that train has not.
     """
+    place = _place(folder)
+    found = _found(place)
     pairs = {}
-    for split in ("train", "test"):
-        paths = _find_pair(folder, split)
+    for split in SPLITS:
+        paths = _pair(place, split, found)
         if paths is not None:
             pairs[split] = read_idx_pair(*paths)
     for split, pair in pairs.items():
         if not len(pair.images.array):
-            raise DataError(
-                f"{folder}: its {split} files hold no picture; a split needs at least 1"
-            )
-        _require_same_images(folder, pairs["train"].images, pair.images)
-    class_names = _class_names_of(folder, pairs)
+            raise DataError(f"{place}: its {split} files hold no image; a split needs at least 1")
+        _require_same_images(place, split, pairs["train"].images, pair.images)
+    class_names = _class_names_of(place, pairs)
+    others = ", ".join(found.others)
     return DataSet(
         name=folder.resolve().name,
         splits=image_sets(class_names, pairs),
         fingerprint=fingerprint(class_names, pairs),
-        provenance=f"IDX files in {folder.resolve()}",
+        provenance=f"IDX files in {place.resolve()}",
+        notes=(f"IDX files that are not read, by their names: {others}",) if others else (),
     )
 
 
 def holds_idx_files(folder: Path) -> bool:
-    """Whether ``folder`` has an IDX file of any split, under a usual name."""
-    endings = (_IMAGES_ENDINGS, _LABELS_ENDINGS)
-    return any(_find_first(folder, split, e) for split in _PREFIXES for e in endings)
+    """Whether ``folder`` is one of IDX files.
+
+    It is where a file of any split lies in it under a usual name; where such a file lies in a
+    folder below, or a name in it only looks like IDX, it is one unless there are images.
+    """
+    if _found(folder).files:
+        return True
+    suspects = bool(_found(folder).others) or any(_found(below).files for below in _below(folder))
+    return suspects and not any(is_image_name(path.name) for path in walk(folder))
 
 
 def find_idx_file(name: str, folders: Iterable[Path]) -> Path | None:
     """The IDX file ``name`` in the first folder that has it, in a spelling that is in use.
 
     ``train-images-idx3-ubyte`` is also found as ``train-images.idx3-ubyte``, as unpacking programs
-    call it, and either of them with ``.gz``.
+    call it, and either of them with ``.gz`` or in a folder of its own name.
     """
     dotted = name.replace("-idx", ".idx")
     for folder in folders:
@@ -70,6 +99,8 @@ def find_idx_file(name: str, folders: Iterable[Path]) -> Path | None:
             try:
                 if path.is_file():
                     return path
+                if (path / spelling).is_file():
+                    return path / spelling
             except OSError as error:
                 raise DataError(f"{path}: cannot be looked up: {error.strerror}") from error
     return None
@@ -106,32 +137,93 @@ def _image_set(class_names: tuple[str, ...], pair: IdxPair) -> ImageSet:
     )
 
 
-def _find_pair(folder: Path, split: Literal["train", "test"]) -> tuple[Path, Path] | None:
-    """Images and labels of ``split``; None where there is neither, which only test may be."""
-    images = _find_first(folder, split, _IMAGES_ENDINGS)
-    labels = _find_first(folder, split, _LABELS_ENDINGS)
+def _place(folder: Path) -> Path:
+    """The folder itself, or the one below it that holds the files."""
+    if _found(folder).files:
+        return folder
+    below = [path for path in _below(folder) if _found(path).files]
+    if len(below) > 1:
+        listed = ", ".join(map(str, below[:_NUM_NAMED]))
+        raise DataError(f"{folder}: several folders in it hold IDX files; give one: {listed}")
+    return below[0] if below else folder
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Where torchvision and archives put the files: ``raw``, ``NAME`` and ``NAME/raw``."""
+    for entry in _entries(folder):
+        if is_folder(Path(entry.path)):
+            yield Path(entry.path)
+            if is_folder(Path(entry.path, "raw")):
+                yield Path(entry.path, "raw")
+
+
+def _found(folder: Path) -> _Found:
+    files: dict[tuple[str, str], list[Path]] = {}
+    others = []
+    for entry in _entries(folder):
+        # By the name first: a folder may hold a million images, none of which is looked up.
+        if not _LOOKS_LIKE_IDX.search(entry.name):
+            continue
+        file = Path(entry.path, entry.name) if is_folder(Path(entry.path)) else Path(entry.path)
+        if not is_file(file):
+            continue
+        match = _NAME.fullmatch(entry.name)
+        split = ("test" if match[1].lower() == "t10k" else split_named(match[1])) if match else None
+        if match and split:
+            files.setdefault((split, match[2].lower()), []).append(file)
+        else:
+            others.append(entry.name)
+    return _Found(files, tuple(others))
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What lies in a folder, by name; nothing, where it cannot be searched."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return []
+
+
+def _pair(folder: Path, split: str, found: _Found) -> tuple[Path, Path] | None:
+    """Images and labels of ``split``; None where there is neither, which train may not be."""
+    files = {kind: _one(folder, split, kind, found) for kind in _ENDINGS}
+    images, labels = files["images"], files["labels"]
     if images and labels:
         return images, labels
-    if split == "test" and not images and not labels:
+    if split != "train" and not images and not labels:
         return None
     lacking = " and ".join(
-        f"{_PREFIXES[split]}-{endings[0]}[.gz]"
-        for path, endings in ((images, _IMAGES_ENDINGS), (labels, _LABELS_ENDINGS))
-        if path is None
+        f"{_PREFIXES[split]}-{ending}[.gz]" for kind, ending in _ENDINGS.items() if not files[kind]
     )
-    raise DataError(f"{folder}: no {lacking} in it; put the IDX files there under these names")
+    others = f" (it has {', '.join(found.others[:_NUM_NAMED])})" if found.others else ""
+    raise DataError(
+        f"{folder}: no {lacking} in it{others}; put the IDX files there under these names"
+    )
 
 
-def _find_first(folder: Path, split: str, endings: tuple[str, ...]) -> Path | None:
-    paths = (find_idx_file(f"{_PREFIXES[split]}-{ending}", [folder]) for ending in endings)
-    return next(filter(None, paths), None)
+def _one(folder: Path, split: str, kind: str, found: _Found) -> Path | None:
+    """The file of a split and a content: the raw one, if there are several spellings of a name."""
+    spellings: dict[str, list[Path]] = {}
+    for path in found.files.get((split, kind), ()):
+        raw = path.name.removesuffix(".gz").removesuffix(".GZ")
+        spellings.setdefault(re.sub(r"[-_.]", "-", raw.lower()), []).append(path)
+    if len(spellings) > 1:
+        listed = " and ".join(paths[0].name for paths in spellings.values())
+        raise DataError(
+            f"{folder}: {listed} could both be the {kind} of {split}; keep the files of one data "
+            "set in a folder"
+        )
+    for paths in spellings.values():
+        return min(paths, key=lambda path: (path.suffix.lower() == ".gz", path.name.count(".")))
+    return None
 
 
-def _require_same_images(folder: Path, train: IdxFile, other: IdxFile) -> None:
+def _require_same_images(folder: Path, split: str, train: IdxFile, other: IdxFile) -> None:
     if train.array.shape[1:] != other.array.shape[1:]:
         raise DataError(
-            f"{folder}: pictures of train are {train.array.shape[1:]}, those of test "
-            f"{other.array.shape[1:]}; all pictures of a data set must have one shape"
+            f"{folder}: images of train are {train.array.shape[1:]}, those of {split} "
+            f"{other.array.shape[1:]}; all images of a data set must have one shape"
         )
 
 
@@ -140,12 +232,20 @@ def _class_names_of(folder: Path, pairs: Mapping[str, IdxPair]) -> tuple[str, ..
     empty = np.flatnonzero(counts == 0)
     if len(empty):
         raise DataError(
-            f"{folder}: train has labels up to {len(counts) - 1}, but no picture with label "
+            f"{folder}: train has labels up to {len(counts) - 1}, but no image with label "
             f"{', '.join(map(str, empty))}; number the classes from 0 without a gap"
         )
-    if "test" in pairs and (highest := pairs["test"].labels.array.max()) >= len(counts):
-        raise DataError(
-            f"{folder}: test has label {highest}, but train only 0 to {len(counts) - 1}; "
-            "train must have pictures of every class that is tested"
-        )
+    for split, pair in pairs.items():
+        if (highest := pair.labels.array.max()) >= len(counts):
+            raise DataError(
+                f"{folder}: {split} has label {highest}, but train only 0 to {len(counts) - 1}; "
+                "train must have images of every class that is tested"
+            )
     return tuple(str(label) for label in range(len(counts)))
+
+
+IDX_FOLDER = DataSource(
+    name="a folder of IDX files",
+    is_mine=lambda path: path.is_dir() and holds_idx_files(path),
+    open=lambda path: opened_ready(load_idx_folder(path)),
+)

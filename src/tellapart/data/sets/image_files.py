@@ -21,6 +21,7 @@ from tellapart.data.images.listing import (
     ImageFile,
     LeftOut,
     Listing,
+    ReadableFile,
     left_out_notes,
     missing_class_notes,
 )
@@ -69,7 +70,10 @@ def load_image_files(
     if not pictures:
         path, reason = next(iter(failed.items()))
         raise DataError(f"{listing.root}: none of its pictures can be read; {path}: {reason}")
-    unreadable = [LeftOut(path, "unreadable", reason) for path, reason in sorted(failed.items())]
+    unreadable = [
+        LeftOut(path, "unreadable", reason)
+        for path, reason in sorted(failed.items(), key=lambda item: Path(item[0]))
+    ]
     left_out = (*unreadable, *listing.left_out)
     looks = _looks(entry)
     divided, split_notes = _divided(pictures, looks, preparation)
@@ -99,7 +103,9 @@ def load_image_files(
     )
 
 
-def _in_expected_order(pictures: Sequence[_Picture], preparation: Preparation) -> dict[bytes, Path]:
+def _in_expected_order(
+    pictures: Sequence[_Picture], preparation: Preparation
+) -> dict[bytes, ReadableFile]:
     """A file for each content, in the order of the splits as far as it is known before decoding.
 
     Where every file is a picture and no two look alike it is the order at last, and what is decoded
@@ -169,10 +175,11 @@ def _require_known_classes(
     for split, part in divided.items():
         unknown = sorted({p.file.class_name for p in part} - set(class_names))
         if unknown:
+            further_down = f"; {listing.one_class_remedy}" if listing.one_class_remedy else ""
             raise DataError(
                 f"{listing.root}: {split} has pictures of {', '.join(map(repr, unknown[:5]))}, "
                 f"the classes learned are {', '.join(map(repr, class_names[:5]))}; "
-                "train must have pictures of every class that is tested"
+                f"train must have pictures of every class that is tested{further_down}"
             )
 
 

@@ -1,4 +1,4 @@
-"""A data set that was found: what is known of it before its pictures are read."""
+"""What a source of data is, and what is known of a data set before its images are read."""
 
 from __future__ import annotations
 
@@ -15,69 +15,106 @@ from tellapart.data.images.digests import Progress
 from tellapart.data.images.listing import Listing
 from tellapart.data.images.near_duplicates import groups_of, near_duplicates
 from tellapart.data.preparation import Preparation
-from tellapart.data.sets.arrays import load_arrays
 from tellapart.data.sets.form import choose_frame, own_shape
 from tellapart.data.sets.image_files import load_image_files
+from tellapart.errors import DataError
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """A kind of data set that a path may hold.
+
+    Args:
+        name: of the kind, as an error lists it.
+        is_mine: whether the path, which exists, holds such a data set.
+        open: lists what is there, without decoding images.
+    """
+
+    name: str
+    is_mine: Callable[[Path], bool]
+    open: Callable[[Path], OpenedSource]
 
 
 @dataclass(frozen=True)
 class OpenedSource:
-    """A data set whose pictures wait for somebody to say in what form they are wanted.
+    """A data set that was found, and whose images have not been read.
 
     Args:
         name: of the data set.
-        train_counts: how many pictures of each class there are to learn from, before any is held
+        train_counts: how many images of each class there are to learn from, before any is held
             out.
-        find_shape: channels, height and width, if nothing else is asked for; may read headers.
-        load: reads the pictures; asks for a preparation and for who is told of progress.
+        find_shape: returns channels, height and width of the images where nobody asks for others;
+            may read headers.
+        read: reads the images in the form of a preparation, and reports progress.
+        one_class_remedy: what to do where all of it is one class.
+        warnings: what a person should know at once, a line each.
     """
 
     name: str
     train_counts: Mapping[str, int]
     find_shape: Callable[[], tuple[int, int, int]]
-    load: Callable[[Preparation, Progress | None], DataSet]
+    read: Callable[[Preparation, Progress | None], DataSet]
+    one_class_remedy: str = "add images of another class"
+    warnings: tuple[str, ...] = ()
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Channels, height and width, if nothing else is asked for.
 
         Raises:
-            DataError: where none of the files looked at is a picture.
+            DataError: where none of the files looked at is an image.
         """
         return self.find_shape()
 
+    def load(self, preparation: Preparation, progress: Progress | None = None) -> DataSet:
+        """Read the images.
+
+        Args:
+            preparation: the form and the splits that are wanted. Where it names no classes, the
+                data set is to be learned from, and must have at least two.
+            progress: is told of files that are decoded.
+
+        Raises:
+            DataError: where an image set cannot be made of it, or everything is of one class.
+        """
+        if preparation.class_names:
+            return self.read(preparation, progress)
+        self._require_two(tuple(self.train_counts))
+        data_set = self.read(preparation, progress)
+        self._require_two(data_set.class_names)
+        return data_set
+
+    def _require_two(self, class_names: tuple[str, ...]) -> None:
+        if len(class_names) == 1:
+            raise DataError(
+                f"{self.name} has one class, {class_names[0]!r}; a classifier tells at least 2 "
+                f"apart: {self.one_class_remedy}"
+            )
+
 
 def opened_files(listing: Listing) -> OpenedSource:
-    """Of picture files; their headers are read, once, only if somebody asks for their shape."""
+    """Return the source of listed image files; their headers are read only if needed, and once."""
     find_shape = functools.cache(functools.partial(own_shape, listing))
 
-    def load(preparation: Preparation, progress: Progress | None) -> DataSet:
+    def read(preparation: Preparation, progress: Progress | None) -> DataSet:
         frame = choose_frame(preparation, find_shape)
         return load_image_files(listing, frame, preparation, progress)
 
-    return OpenedSource(listing.name, listing.train_counts(), find_shape, load)
-
-
-def opened_arrays(path: Path) -> OpenedSource:
-    """Of an ``.npz`` archive; reads it.
-
-    Raises:
-        DataError: as `tellapart.data.sets.arrays.load_arrays`.
-    """
-    splits, fingerprint = load_arrays(path)
-    provenance = f"arrays in {path.resolve()}"
-    return opened_ready(DataSet(path.stem, splits, fingerprint, provenance))
+    opened = OpenedSource(listing.name, listing.train_counts(), find_shape, read)
+    if listing.one_class_remedy:
+        return replace(opened, one_class_remedy=listing.one_class_remedy)
+    return opened
 
 
 def opened_ready(data_set: DataSet, *, is_known: bool = False) -> OpenedSource:
-    """Of pictures that are in memory, in the one form they have.
+    """Return the source of images that are in memory, in the one form they have.
 
     Args:
         data_set: with its train split.
         is_known: of the catalogue, and not searched for near duplicates.
     """
 
-    def load(preparation: Preparation, progress: Progress | None) -> DataSet:
+    def read(preparation: Preparation, progress: Progress | None) -> DataSet:
         del progress
         if is_known:
             preparation = replace(preparation, near_duplicates="ignore")
@@ -85,7 +122,7 @@ def opened_ready(data_set: DataSet, *, is_known: bool = False) -> OpenedSource:
 
     train = data_set.split("train")
     counts = dict(zip(train.class_names, train.class_counts(), strict=True))
-    return OpenedSource(data_set.name, counts, lambda: train.image_shape, load)
+    return OpenedSource(data_set.name, counts, lambda: train.image_shape, read)
 
 
 def _divided(data_set: DataSet, preparation: Preparation) -> DataSet:

@@ -1,62 +1,33 @@
-"""Loading a data set by its name in the catalogue, or from files of one's own.
+"""Finding and loading a data set: by its name in the catalogue, or from files of one's own.
 
-A name; a folder of IDX files; a folder of pictures by class; a ``.csv`` table of pictures; an
-``.npz`` archive of arrays. `open_source` finds out which and what is in it, so that a recipe can be
-chosen; `Source.load` then reads the pictures in the form that the recipe asks for.
-
-A file of the catalogue is looked for in ``data_dir/<name>``, ``$TELLAPART_DATA/<name>`` and the
-user cache, in this order, and then downloaded into the cache. The first one found is the one used:
-if its digest is wrong, that is an error and never a reason to go on looking in silence.
+`open_source` asks each source of `SOURCES` in turn whether a path is its own. It lists what is
+there, so that a recipe can be chosen; `OpenedSource.load` then reads the images in the form that
+the recipe asks for. A new kind of source is one file and one entry in `SOURCES`.
 """
 
 from __future__ import annotations
 
-import atexit
-import functools
-import hashlib
-import importlib.resources
-import os
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
-from tellapart.data.cache_folder import user_cache
 from tellapart.data.image_set import DataSet
 from tellapart.data.images.digests import Progress as ImageProgress
-from tellapart.data.images.files import is_image_name, walk
 from tellapart.data.images.listing import is_text, path_text
 from tellapart.data.preparation import Preparation
-from tellapart.data.sets.catalogue import (
-    CATALOGUE,
-    CatalogueEntry,
-    CatalogueFile,
-    catalogue_entry,
-    name_hint,
-)
-from tellapart.data.sets.download import Progress, download
-from tellapart.data.sets.folder import list_folder
-from tellapart.data.sets.idx import (
-    GZIP_MAGIC,
-    MAX_BYTES,
-    IdxFile,
-    IdxPair,
-    read_idx,
-    require_one_label_per_image,
-)
-from tellapart.data.sets.idx_folder import (
-    find_idx_file,
-    fingerprint,
-    holds_idx_files,
-    image_sets,
-    load_idx_folder,
-)
-from tellapart.data.sets.source import OpenedSource, opened_arrays, opened_files, opened_ready
-from tellapart.data.sets.table import list_table
+from tellapart.data.sets.arrays import ARRAYS
+from tellapart.data.sets.catalogue import CATALOGUE, name_hint
+from tellapart.data.sets.catalogue_files import load_entry, search_folders
+from tellapart.data.sets.download import Progress
+from tellapart.data.sets.folder import IMAGE_FOLDER
+from tellapart.data.sets.idx_folder import IDX_FOLDER
+from tellapart.data.sets.source import DataSource, OpenedSource, opened_ready
+from tellapart.data.sets.table import TABLE
+from tellapart.data.sets.tar_shards import TAR_SHARDS
 from tellapart.errors import DataError
 from tellapart.files import expand_home
 
-# What gzip puts on top of content that it cannot compress.
-_GZIP_SLACK_BYTES = 2**16
+# Asked in this order; a folder of images takes every folder that no other source has claimed.
+SOURCES: tuple[DataSource, ...] = (IDX_FOLDER, TAR_SHARDS, IMAGE_FOLDER, TABLE, ARRAYS)
 
 
 def load_data_set(
@@ -75,12 +46,12 @@ def load_data_set(
         data_dir: where to look first, in the folder called as the data set.
         allow_download: whether a missing file may be fetched into the user cache.
         progress: called with (done_bytes, total_bytes) of everything that is fetched.
-        preparation: what is to be made of picture files; None leaves it to the pictures.
-        decoding: called with (done, total) of picture files that are decoded.
+        preparation: what is to be made of image files; None leaves it to the images.
+        decoding: called with (done, total) of image files that are decoded.
 
     Raises:
         DataError: where there is no such source, a file is missing and cannot be fetched, is
-            damaged or not the expected one, or pictures and labels do not fit together.
+            damaged or not the expected one, or images and labels do not fit together.
     """
     opened = open_source(
         source, data_dir=data_dir, allow_download=allow_download, progress=progress
@@ -95,13 +66,11 @@ def open_source(
     allow_download: bool = True,
     progress: Progress | None = None,
 ) -> OpenedSource:
-    """Find a data set and what is in it; picture files are listed and not yet decoded.
+    """Find a data set and what is in it; image files are listed and not yet decoded.
 
     Args:
-        source: a name of the catalogue; a folder that holds IDX files under MNIST's usual names; a
-            folder with a sub-folder for each class; a ``.csv`` table with path and label; or an
-            ``.npz`` archive. A name of the catalogue wins over a folder called so; ``./mnist`` is
-            a folder.
+        source: a name of the catalogue, or a path that one of `SOURCES` reads. A name of the
+            catalogue wins over a folder called so; ``./mnist`` is a folder.
         data_dir: where to look first, in the folder called as the data set.
         allow_download: whether a missing file may be fetched into the user cache.
         progress: called with (done_bytes, total_bytes) of everything that is fetched.
@@ -110,218 +79,47 @@ def open_source(
         DataError: as :func:`load_data_set`.
     """
     if isinstance(source, str) and source in CATALOGUE:
-        entry = CATALOGUE[source]
-        return opened_ready(_load_entry(entry, data_dir, allow_download, progress), is_known=True)
+        entry = load_entry(CATALOGUE[source], data_dir, allow_download, progress)
+        opened = opened_ready(entry, is_known=True)
+        return replace(opened, warnings=_namesake_warnings(source, data_dir))
     path = expand_home(source)
     try:
-        is_folder, is_there = path.is_dir(), path.exists()
+        is_there = path.exists()
     except OSError as error:
         raise DataError(f"{source}: cannot be looked up: {error.strerror}") from error
-    if is_there:
-        _require_text(path)
-    if is_folder:
-        if holds_idx_files(path) or not any(is_image_name(file.name) for file in walk(path)):
-            return opened_ready(load_idx_folder(path))
-        return opened_files(list_folder(path))
-    if is_there and path.suffix.lower() == ".csv":
-        return opened_files(list_table(path))
-    if is_there and path.suffix.lower() == ".npz":
-        return opened_arrays(path)
-    if is_there:
+    if not is_there:
         raise DataError(
-            f"{path} is a file of another kind; give a folder, a .csv table, an .npz archive or a "
-            f"name: {', '.join(CATALOGUE)}"
+            f"no data set is called {str(source)!r}, and no file or folder was found there"
+            f"{name_hint(str(source))}"
         )
+    _require_text(path)
+    for kind in SOURCES:
+        if kind.is_mine(path):
+            return kind.open(path)
+    kinds = ", ".join(kind.name for kind in SOURCES)
     raise DataError(
-        f"no data set is called {str(source)!r}, and no folder was found there"
-        f"{name_hint(str(source))}"
+        f"{path} is a file of another kind; give {kinds}, or a name: {', '.join(CATALOGUE)}"
+    )
+
+
+def _namesake_warnings(name: str, data_dir: Path | None) -> tuple[str, ...]:
+    """Return what to say of a folder that is called as the data set and is not meant."""
+    here = Path(name)
+    if not here.exists() or here.resolve() in {
+        folder.resolve() for folder in search_folders(name, data_dir)
+    }:
+        return ()
+    return (
+        f"{name!r} is the data set of the catalogue; the folder ./{name} here is not taken: "
+        f"write ./{name} for it",
     )
 
 
 def _require_text(path: Path) -> None:
-    """Refuses a place that a run could not write down, and so not find again."""
+    """Refuse a place that a run could not write down, and so not find again."""
     whole = path.resolve()
     if not is_text(whole):
         raise DataError(
             f"{path_text(whole)}: this path is not UTF-8, and a run could not write down where its "
-            "pictures are; rename the folder or file whose name is not"
+            "images are; rename the folder or file whose name is not"
         )
-
-
-def fetch(
-    name: str, *, data_dir: Path | None = None, progress: Progress | None = None
-) -> list[Path]:
-    """Download what is missing of the catalogue's data set ``name``, and say where its files are.
-
-    Args:
-        name: a name of the catalogue; a bundled data set has nothing to download.
-        data_dir: put the files into the folder called ``name`` in it, and look only there.
-            Without it, files in ``$TELLAPART_DATA`` count, and downloads go to the user cache.
-        progress: called with (done_bytes, total_bytes) of everything that is fetched.
-
-    Returns:
-        The data set's files: images and labels of train, then of test.
-
-    Raises:
-        DataError: where there is no such name, a file is there but not the expected one, or it
-            cannot be downloaded.
-    """
-    entry = catalogue_entry(name)
-    if entry.bundled:
-        return list(_bundled_paths(entry))
-    folders = (expand_home(data_dir) / name,) if data_dir else search_folders(name)
-    present = {file: find_idx_file(file.name, folders) for file in entry.files}
-    for file, path in present.items():
-        if path is not None:
-            _read_checked(file, path)
-    paths = _complete(entry, folders, folders[-1], progress)
-    return list(paths.values())
-
-
-def search_folders(name: str, data_dir: Path | None = None) -> tuple[Path, ...]:
-    """The folders where files of data set ``name`` are looked for, in order; last the cache."""
-    from_environment = os.environ.get("TELLAPART_DATA")
-    roots = [
-        *([data_dir] if data_dir else []),
-        *([Path(from_environment)] if from_environment else []),
-        user_cache() / "data",
-    ]
-    return tuple(expand_home(root) / name for root in roots)
-
-
-def _load_entry(
-    entry: CatalogueEntry,
-    data_dir: Path | None,
-    allow_download: bool,
-    progress: Progress | None,
-) -> DataSet:
-    if data_dir is not None and not expand_home(data_dir).is_dir():
-        raise DataError(f"the data folder {data_dir} does not exist; make it or leave it out")
-    if entry.bundled:
-        paths = dict(zip(entry.files, _bundled_paths(entry), strict=True))
-    else:
-        folders = search_folders(entry.name, data_dir)
-        paths = _complete(entry, folders, folders[-1] if allow_download else None, progress)
-    located = {(file.split, file.content): (file, path) for file, path in paths.items()}
-    pairs = {}
-    for split in ("train", "test"):
-        images_path, labels_path = located[split, "images"][1], located[split, "labels"][1]
-        images = _read_checked(*located[split, "images"])
-        labels = _read_checked(*located[split, "labels"])
-        require_one_label_per_image(images_path, images, labels_path, labels)
-        pairs[split] = IdxPair(images, labels)
-    return DataSet(
-        name=entry.name,
-        splits=image_sets(entry.class_names, pairs),
-        fingerprint=fingerprint(entry.class_names, pairs),
-        provenance=entry.provenance,
-        licence=entry.licence,
-        notes=entry.notes + _unchecked_notes(paths),
-    )
-
-
-def _complete(
-    entry: CatalogueEntry,
-    folders: Sequence[Path],
-    download_folder: Path | None,
-    progress: Progress | None,
-) -> dict[CatalogueFile, Path]:
-    """Where each file of ``entry`` is, after downloading those that are nowhere."""
-    found = {file: find_idx_file(file.name, folders) for file in entry.files}
-    missing = [file for file, path in found.items() if path is None]
-    done_bytes = 0
-    expected_bytes = sum(file.download_bytes for file in missing)
-    for file in missing:
-        if download_folder is None:
-            raise _nowhere(entry, file, folders, "downloading is switched off")
-        target = download_folder / f"{file.name}.gz"
-        try:
-            download(
-                [f"{mirror}{file.name}.gz" for mirror in entry.mirrors],
-                target,
-                check=functools.partial(_check_download, file),
-                max_bytes=file.raw_bytes + _GZIP_SLACK_BYTES,
-                progress=_shifted(progress, done_bytes, expected_bytes),
-            )
-        except DataError as error:
-            raise _nowhere(entry, file, folders, f"not fetched: {error}") from error
-        done_bytes += file.download_bytes
-        found[file] = target
-    return {file: path for file, path in found.items() if path is not None}
-
-
-def _shifted(progress: Progress | None, bytes_before: int, expected_bytes: int) -> Progress | None:
-    """Progress of one file as progress of all of them."""
-    if progress is None:
-        return None
-    return lambda done, _: progress(bytes_before + done, expected_bytes)
-
-
-def _nowhere(
-    entry: CatalogueEntry, file: CatalogueFile, folders: Iterable[Path], reason: str
-) -> DataError:
-    places = ", ".join(str(folder) for folder in folders)
-    return DataError(
-        f"{entry.name}: {file.name}[.gz] is not in {places}; {reason}.\n"
-        f"Without a network take the bundled 'mnist-sample', or name with --data-dir "
-        f"the folder that holds {entry.name}/{file.name}"
-    )
-
-
-@functools.cache
-def _bundled_paths(entry: CatalogueEntry) -> tuple[Path, ...]:
-    # A package in a zip archive has its files unpacked for as long as the program runs.
-    unpacked = ExitStack()
-    atexit.register(unpacked.close)
-    folder = importlib.resources.files("tellapart.data.sets") / entry.name.replace("-", "_")
-    return tuple(
-        unpacked.enter_context(importlib.resources.as_file(folder / f"{file.name}.gz"))
-        for file in entry.files
-    )
-
-
-def _check_download(file: CatalogueFile, path: Path) -> None:
-    _read_checked(file, path, max_bytes=file.raw_bytes)
-
-
-def _read_checked(file: CatalogueFile, path: Path, max_bytes: int = MAX_BYTES) -> IdxFile:
-    """Read ``path`` and make sure that it is ``file``, as far as that can be known."""
-    if file.sha256_of == "gzip" and _is_gzipped(path):
-        found = _sha256_of_file(path)
-        if found != file.sha256:
-            raise DataError(
-                f"{path}: SHA-256 is {found}, that of the published {file.name}.gz is "
-                f"{file.sha256}: it is damaged, another file, or was compressed anew; "
-                "delete it to have it fetched, or unpack it to use it unchecked"
-            )
-    content = read_idx(path, expect=file.content, max_bytes=max_bytes)
-    if file.sha256_of == "raw" and content.sha256 != file.sha256:
-        raise DataError(
-            f"{path}: SHA-256 of the uncompressed bytes is {content.sha256}, that of the true "
-            f"{file.name} is {file.sha256}: it is damaged or another file; "
-            "delete it to have it fetched, or name the right folder with --data-dir"
-        )
-    if content.raw_bytes != file.raw_bytes:
-        raise DataError(
-            f"{path}: holds {content.raw_bytes} bytes, the true {file.name} {file.raw_bytes}; "
-            "delete it to have it fetched, or name the right folder with --data-dir"
-        )
-    return content
-
-
-def _unchecked_notes(paths: Mapping[CatalogueFile, Path]) -> tuple[str, ...]:
-    return tuple(
-        f"{path} was not checked: only the digest of the published {file.name}.gz is known."
-        for file, path in paths.items()
-        if file.sha256_of == "gzip" and not _is_gzipped(path)
-    )
-
-
-def _is_gzipped(path: Path) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-
-
-def _sha256_of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

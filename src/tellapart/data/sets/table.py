@@ -1,109 +1,133 @@
-"""A table of pictures: a ``.csv`` with the columns ``path``, ``label`` and perhaps ``split``."""
+"""A table of image files with the columns ``path``, ``label`` and perhaps ``split``."""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
+import re
 import unicodedata
-from collections.abc import Sequence
+import urllib.parse
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tellapart.data.images.listing import ImageFile, LeftOut, Listing, split_named
+from tellapart.data.images.listing import ImageFile, LeftOut, Listing, ReadableFile, path_text
+from tellapart.data.images.split_names import split_named
+from tellapart.data.images.tar_member import TarMember, find_member
+from tellapart.data.sets.source import DataSource, opened_files
+from tellapart.data.sets.table_text import Row, columns_of, read_rows
 from tellapart.errors import DataError
+from tellapart.files import expand_home
 
 _COLUMNS = ("path", "label", "split")
-_MAX_BYTES = 2**30
+_SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
+_WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 def list_table(table: Path) -> Listing:
-    """The pictures that ``table`` names, in the order of their paths.
+    """The images that ``table`` names, in the order of their paths.
 
-    Columns may stand in any order, beside others, and be separated by comma, semicolon or
-    tabulator. Paths count from the folder of the table. A file that does not exist is left out and
-    said so; the same file twice with one label counts once.
+    Paths count from the folder of the table, and may lead into a tar archive
+    (``shards/0.tar/cat.jpg``). A file that does not exist is left out and listed; the same file
+    twice with one label counts once. `tellapart.data.sets.table_text` says how cells are read.
 
     Raises:
-        DataError: where the table cannot be read, lacks a column or a row, or a row lacks a value,
-            names an unknown split, or gives a file another label than an earlier one.
+        DataError: where the table cannot be read, lacks a column or a row, or a row has too many
+            cells, lacks a value, names an unknown split, or gives a file another label than an
+            earlier one; with the line and the column.
     """
-    rows = _read(table)
-    root = table.parent
-    files: dict[Path, tuple[int, ImageFile]] = {}
+    header, rows = read_rows(table)
+    columns, notes = columns_of(table, header, rows)
+    files: dict[ReadableFile, tuple[int, ImageFile]] = {}
     left_out: list[LeftOut] = []
     repeated = 0
-    for line, row in rows:
-        file = _image_file(table, line, row, root)
-        if file.path in files:
-            _require_same(table, line, file, *files[file.path])
+    for row in rows:
+        file, is_there = _image_file(table, row, columns)
+        if not is_there:
+            reason = f"no such file (line {row.line})"
+            left_out.append(LeftOut(file.path, "unreadable", reason))
+        elif file.path in files:
+            _require_same(table, row.line, file, *files[file.path])
             repeated += 1
-        elif _is_file(file.path):
-            files[file.path] = line, file
         else:
-            left_out.append(LeftOut(file.path, "unreadable", f"no such file (line {line})"))
+            files[file.path] = row.line, file
     if not files:
         raise DataError(
             f"{table}: none of the {len(left_out):,} files that it names exists, not even "
-            f"{left_out[0].path}; paths count from the folder of the table"
+            f"{path_text(left_out[0].path)}; paths count from the folder of the table"
         )
-    listed = sorted((file for _, file in files.values()), key=lambda file: file.path)
+    listed = sorted((file for _, file in files.values()), key=_place)
     if any(file.split for file in listed) and not any(file.split == "train" for file in listed):
-        raise DataError(f"{table}: no picture is in the train split; give some rows 'train'")
-    notes = (f"{repeated:,} rows repeat an earlier one and count once",) if repeated else ()
-    return Listing(table.stem, root, tuple(listed), tuple(left_out), notes)
+        raise DataError(f"{table}: no image is in the train split; give some rows 'train'")
+    if repeated:
+        notes = (*notes, f"{repeated:,} rows repeat an earlier one and count once")
+    return Listing(table.stem, table.parent, tuple(listed), tuple(left_out), notes)
 
 
 def table_text(rows: Sequence[tuple[str, str, str]]) -> str:
-    """The text of a table of (path, label, split), which `list_table` reads back."""
+    """The text of a table of (path, label, split), which `list_table` reads back exactly."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    writer.writerows(rows)
+    plain = csv.writer(text, lineterminator="\n")
+    # Blanks at the ends of a cell are its own only where it is quoted.
+    quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
+    plain.writerow(_COLUMNS)
+    for row in rows:
+        writer = plain if all(cell == cell.strip() for cell in row) else quoted
+        writer.writerow(row)
     return text.getvalue()
 
 
-def _read(table: Path) -> list[tuple[int, dict[str, str]]]:
-    """Every row with its line, as a table from column to cell."""
-    try:
-        if table.stat().st_size > _MAX_BYTES:
-            raise DataError(f"{table}: a table may have 1 GiB; split the data set")
-        # Spreadsheets put a mark before UTF-8; utf-8-sig takes it off again.
-        text = table.read_text("utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{table}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{table}: is not UTF-8 text ({error}); save it as UTF-8") from None
-    header = text.partition("\n")[0]
-    separator = max(",;\t", key=header.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
-    try:
-        lines = [(reader.line_num, cells) for cells in reader if any(c.strip() for c in cells)]
-    except csv.Error as error:
-        raise DataError(f"{table}: line {reader.line_num}: {error}; mend the table") from None
-    names = [cell.strip().lower() for cell in lines[0][1]] if lines else []
-    if not {"path", "label"} <= set(names):
-        raise DataError(
-            f"{table}: its first line must name the columns path and label, and may name "
-            f"split; it names {', '.join(names) or 'nothing'}"
-        )
-    rows = lines[1:]
-    if not rows:
-        raise DataError(f"{table}: has no row below its first line; add one per picture")
-    return [(line, dict(zip(names, cells, strict=False))) for line, cells in rows]
-
-
-def _image_file(table: Path, line: int, row: dict[str, str], root: Path) -> ImageFile:
-    cells = {name: row.get(name, "").strip() for name in _COLUMNS}
+def _image_file(table: Path, row: Row, columns: dict[str, int]) -> tuple[ImageFile, bool]:
+    """What a row names, and whether it exists."""
+    cells = {name: row.cell(place) for name, place in columns.items()}
     for name in ("path", "label"):
         if not cells[name] or "\0" in cells[name]:
-            raise DataError(f"{table}: line {line} has no {name}; fill it in or take it out")
-    split = split_named(cells["split"]) if cells["split"] else None
-    if "split" in row and split is None:
+            raise DataError(
+                f"{table}: line {row.line} has no {name}; fill in column {columns[name] + 1}, or "
+                "take the line out"
+            )
+    split = split_named(cells.get("split", ""))
+    if "split" in columns and split is None:
         raise DataError(
-            f"{table}: line {line}: split must be train, validation or test, "
-            f"got {cells['split']!r}; or leave the column out, and splits are made"
+            f"{table}: line {row.line}, column {columns['split'] + 1}: split must be train, "
+            f"validation or test, got {cells['split']!r}; or leave the column out, and splits are "
+            "made"
         )
-    label = unicodedata.normalize("NFC", cells["label"])
-    return ImageFile(root / Path(cells["path"]), label, split)
+    where = f"{table}: line {row.line}, column {columns['path'] + 1}"
+    path, is_there = _located(cells["path"], table.parent, where)
+    return ImageFile(path, unicodedata.normalize("NFC", cells["label"]), split), is_there
+
+
+def _located(cell: str, root: Path, where: str) -> tuple[ReadableFile, bool]:
+    """The file that a cell names, as it stands or as other systems write it, and if it exists."""
+    first = root / expand_home(cell)
+    for path in _readings(cell, root, where):
+        member = find_member(path)
+        if member is not None:
+            return member, True
+        if _is_file(path):
+            return path, True
+    if os.name != "nt" and _WINDOWS_PATH.match(cell):
+        raise DataError(
+            f"{where}: {cell} is a path of a Windows computer; write paths that count from the "
+            "folder of the table, such as images/cat/1.jpg"
+        )
+    return first, False
+
+
+def _readings(cell: str, root: Path, where: str) -> Iterator[Path]:
+    address = _ADDRESS.match(cell)
+    if address and address[1].lower() == "file":
+        yield root / urllib.parse.unquote(urllib.parse.urlsplit(cell).path)
+        return
+    if address:
+        raise DataError(
+            f"{where}: {cell} is an address; download the images and write the paths of the files"
+        )
+    yield root / expand_home(cell)
+    if "\\" in cell:
+        yield root / cell.replace("\\", "/")
 
 
 def _require_same(
@@ -112,13 +136,27 @@ def _require_same(
     if file != first:
         ours, theirs = (f"{f.class_name!r} in {f.split or 'no split'}" for f in (file, first))
         raise DataError(
-            f"{table}: line {line} gives {file.path} as {ours}, line {first_line} as {theirs}; "
-            "a picture has one label and one split: keep one row"
+            f"{table}: line {line} gives {path_text(file.path)} as {ours}, line {first_line} as "
+            f"{theirs}; an image has one label and one split: keep one row"
         )
+
+
+def _place(file: ImageFile) -> tuple[Path, int]:
+    """By path; members of an archive by their place in it, as the archive itself lists them."""
+    if isinstance(file.path, TarMember):
+        return file.path.archive, file.path.offset
+    return Path(file.path), -1
 
 
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a name that no file system takes
+    except (OSError, ValueError):  # a name that no file system takes
         return False
+
+
+TABLE = DataSource(
+    name="a table of image files (.csv, .tsv)",
+    is_mine=lambda path: path.suffix.lower() in _SUFFIXES and not path.is_dir(),
+    open=lambda path: opened_files(list_table(path)),
+)
