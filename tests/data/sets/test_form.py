@@ -12,7 +12,7 @@ from tellapart.data.sets.source import opened_files
 
 
 def load(folder, **asked):
-    return opened_files(list_folder(folder)).load(
+    return opened_files(list_folder(folder)).read(
         Preparation(**({"test_fraction": 0.0} | asked)), None
     )
 
