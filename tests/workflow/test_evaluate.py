@@ -164,7 +164,8 @@ def test_data_that_was_moved_is_still_the_runs_own(make_digits, tmp_path):
     assert moved.evaluation == result.test
     assert moved.report == Path("run/report.html")
     assert train("new", resume="run", session=session).weights_sha256 == result.weights_sha256
-    assert evaluate("run", session=session).evaluation == result.test
+    with pytest.raises(RunError, match=r"is gone: there is no .*old"):
+        evaluate("run", session=session)
 
 
 def test_data_that_changed_since(make_digits, tmp_path):

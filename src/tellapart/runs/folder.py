@@ -174,11 +174,6 @@ class RunFolder:
                 f"{self.run_file} does not say what the run was fine-tuned from"
             ) from None
 
-    def move_data(self, data: DataReference) -> None:
-        """Writes down where the data of the run lies now, if that is elsewhere than before."""
-        if data != self.read_data_reference():
-            self.write_json(self.run_file, self.read_json(self.run_file) | {"data": asdict(data)})
-
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Writes ``metrics.csv`` anew; an empty cell is a value that was not measured."""
         text = io.StringIO()

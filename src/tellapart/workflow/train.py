@@ -153,8 +153,6 @@ def train_as_requested(
         plan, trainer = plan_training(request, session)
         if run is None:
             run = _begin(plan, out)
-        else:
-            run.move_data(plan.data)
         if plan.start and not run.start_file.exists():
             save_start(run, plan.start)
         callbacks.on_plan(plan)
