@@ -93,7 +93,8 @@ def default_dtype() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_the_examples_in_docstrings_run(name: str):
+def test_the_examples_in_docstrings_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
     try:
         module = importlib.import_module(name)
     except ModuleNotFoundError as error:

@@ -25,7 +25,7 @@ def untrained():
     from tellapart.models.checkpoint import save_classifier
 
     data = DataReference("mnist-sample", "mnist-sample", "")
-    folder = create_run(Path("run"), load_recipe("small-data"), data, "2026-01-01T00:00:00")
+    folder = create_run(Path("run"), load_recipe("small-data"), data, {})
     classifier = Classifier(
         seeded_network("small-residual", (1, 28, 28), 10, {}, 0),
         ClassifierSpec(

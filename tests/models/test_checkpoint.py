@@ -286,7 +286,7 @@ def test_another_format_is_refused(path, value, words):
         ("image_shape", [True, 8, 8], "image_shape must be a whole number"),
         ("image_shape", [1, 8.5, 8], "image_shape must be a whole number"),
         ("image_shape", [1, 10**9, 10**9], "image_shape must be at most 65536"),
-        ("image_shape", [1, 1, 1], "cannot take pictures of (channels, height, width) (1, 1, 1)"),
+        ("image_shape", [1, 1, 1], "cannot take images of (channels, height, width) (1, 1, 1)"),
         ("image_shape", [3, 8, 8], "must be torch.float32 (2, 3, 3, 3)"),
         ("normalization", 3, "normalization must be a table"),
         ("normalization", {"mean": [0.5]}, "normalization lacks std"),

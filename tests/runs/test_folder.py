@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+from datetime import datetime
 
 import pytest
 
@@ -19,11 +20,10 @@ from tellapart.runs.folder import (
 )
 
 DATA = DataReference("mnist", "mnist", "ab" * 32)
-CREATED = "2026-01-01T00:00:00+00:00"
 
 
 def make(path, recipe=None, data=DATA):
-    return create_run(path, recipe or load_recipe("tutorial-lenet"), data, CREATED)
+    return create_run(path, recipe or load_recipe("tutorial-lenet"), data, {"threads": 1})
 
 
 def refusal(action):
@@ -38,12 +38,13 @@ def test_a_run_gives_back_its_recipe_and_its_data(tmp_path):
     run = find_run(make(tmp_path / "run", recipe, data).path)
     assert run.read_recipe() == recipe
     assert run.read_data_reference() == data
-    assert run.read_json(run.run_file)["created"] == CREATED
+    assert datetime.fromisoformat(run.read_json(run.run_file)["created"]).tzinfo is not None
+    assert run.read_machine() == {"threads": 1}
 
 
 def test_a_fine_tuned_run_gives_back_its_source(tmp_path):
     source = SourceReference("/runs/first", "ef" * 32)
-    run = create_run(tmp_path / "run", load_recipe("finetune"), DATA, CREATED, source)
+    run = create_run(tmp_path / "run", load_recipe("finetune"), DATA, {}, source)
     assert find_run(run.path).read_source() == source
     assert run.read_data_reference() == DATA
 

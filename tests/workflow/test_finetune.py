@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from tellapart.config import load_recipe
+from tellapart.data.sets.sources import load_data_set
 from tellapart.errors import ClassifierFileError, ConfigError, DataError, RunError
 from tellapart.models.checkpoint import load_classifier, read_classifier, weights_sha256
 from tellapart.models.registry import NETWORKS
@@ -41,8 +42,10 @@ def weights_of(file):
 def test_a_fine_tuned_run_is_a_run_and_says_what_it_came_from(source, digits):
     result = finetune(source.run, digits, settings=SHORT, out="tuned", session=Session(threads=1))
     run = RunFolder(Path("tuned"))
-    reference = {"source": str(source.run.resolve()), "weights_sha256": source.weights_sha256}
-    assert json.loads(run.run_file.read_text("utf-8"))["finetuned_from"] == reference
+    reference = json.loads(run.run_file.read_text("utf-8"))["finetuned_from"]
+    assert reference["source"] == str(source.run.resolve())
+    assert reference["weights_sha256"] == source.weights_sha256
+    assert reference["style"]["background"] == "dark"
     classifier, training = read_classifier(run.classifier_file)
     assert training["finetuned_from"] == reference
     assert classifier.class_names == ("5", "6", "7", "8", "9")
@@ -263,18 +266,24 @@ def test_shots_leave_the_test_split_whole_and_are_those_trained_on(source, digit
 def test_shots_work_from_zero_too(digits):
     result = train(digits, shots=2, settings=["epochs=1"], out="few", session=Session(threads=1))
     recipe = RunFolder(result.run).read_recipe()
-    assert (recipe.data.shots, recipe.training.batch_size) == (2, 20)
+    assert (recipe.data.shots, recipe.training.batch_size) == (2, 8)
 
 
 def test_a_fine_tuned_run_predicts(source, digits, tmp_path):
     from PIL import Image
 
     Image.new("L", (40, 30), 255).save(tmp_path / "blank.png")
+    seven = load_data_set("mnist-sample").split("test").images[700, 0].numpy()
+    Image.fromarray(seven).save(tmp_path / "seven.png")
     finetune(
         source.run, digits, settings=[*SHORT, "epochs=1"], out="tuned", session=Session(threads=1)
     )
-    [prediction] = predict("tuned", [tmp_path / "blank.png"], session=Session(threads=1))
-    assert prediction.label in ("5", "6", "7", "8", "9")
+    session = Session(threads=1)
+    [blank, drawn] = predict(
+        "tuned", [tmp_path / "blank.png", tmp_path / "seven.png"], session=session
+    )
+    assert (blank.label, blank.probability, blank.error, blank.found) == (None, None, None, False)
+    assert drawn.label in ("5", "6", "7", "8", "9")
 
 
 @pytest.mark.parametrize(
@@ -325,13 +334,13 @@ def test_a_source_that_is_none_is_refused(digits, given, error, message):
 
 def test_a_network_without_an_output_layer_is_refused(source, digits, monkeypatch):
     def nameless(shape, num_classes, *, width=8):
-        layers = NETWORKS["small-residual"](shape, num_classes, width=width)
-        return torch.nn.Sequential(*layers)
+        whole = torch.nn.Conv2d(shape[0], num_classes, shape[1:])
+        return torch.nn.Sequential(whole, torch.nn.Flatten())
 
     monkeypatch.setattr("tellapart.models.registry.NETWORKS", {**NETWORKS, "nameless": nameless})
     settings = ["model.network=nameless", "model.arguments.width=8", FIRST, "epochs=1"]
     train(digits, settings=settings, out="nameless", session=Session(threads=1))
-    with pytest.raises(ConfigError, match="a linear one called 'output'; this one has 0, 1, 2"):
+    with pytest.raises(ConfigError, match="0, 1"):
         finetune("nameless", digits, settings=[SECOND], session=Session(threads=1))
 
 

@@ -108,6 +108,44 @@ def test_interrupted_after_every_epoch(digits, interrupt_after, require_same_run
     require_same_run(train(resume="stopped", session=Session(threads=1)), reference)
 
 
+def test_threads_come_from_the_run(digits, interrupt_after, require_same_run):
+    """A run that began on one thread goes on on one, whatever this machine has."""
+    reference = train(digits, settings=PLAIN, out="whole", session=Session(threads=1))
+    for epoch in (0, 1):
+        with pytest.raises(KeyboardInterrupt):
+            train(
+                digits,
+                settings=PLAIN,
+                out=f"stopped-{epoch}",
+                session=Session(threads=1, callbacks=interrupt_after(epoch)),
+            )
+        torch.set_num_threads(2)
+        warnings = Warnings()
+        resumed = train(resume=f"stopped-{epoch}", session=Session(callbacks=warnings))
+        require_same_run(resumed, reference)
+        assert torch.get_num_threads() == 2
+        assert not warnings.given
+
+
+def test_other_threads_than_the_runs_are_warned_of(digits, interrupt_after):
+    session = Session(threads=1, callbacks=interrupt_after(1))
+    with pytest.raises(KeyboardInterrupt):
+        train(digits, settings=PLAIN, out="stopped", session=session)
+    warnings = Warnings()
+    train(resume="stopped", session=Session(threads=2, callbacks=warnings))
+    [warning] = warnings.given
+    assert "1 threads" in warning
+    assert "2" in warning
+
+
+class Warnings(Callbacks):
+    def __init__(self):
+        self.given = []
+
+    def warn(self, text):
+        self.given.append(text)
+
+
 def test_an_interrupt_says_how_to_go_on(digits, interrupt_after):
     with pytest.raises(KeyboardInterrupt) as raised:
         train(
@@ -157,8 +195,8 @@ def test_killed_at_every_sync_to_the_disk(digits, workshop, require_same_run):
                 train(resume=run)
             continue
         require_same_run(train(resume=run, session=Session(threads=1)), reference)
-    # Two files make a run, and two syncs each file; after them there is much more to be killed in.
-    assert refused == 3
+    # Three files make a run, with two syncs each; after them there is much more to be killed in.
+    assert refused == 5
     assert number > 20
 
 

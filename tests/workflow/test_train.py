@@ -390,10 +390,14 @@ def test_a_full_disk_costs_at_most_the_file_being_written(
     old = {path.name: path.read_bytes() for path in Path("run").iterdir()}
     with monkeypatch.context() as patch:
         refuse_to_sync(patch, name)
-        with pytest.raises(
-            RunError, match=f"cannot write run/{name}: No space left on device.*untouched"
-        ):
-            train(resume="run", session=Session(threads=1))
+        message = f"cannot write run/{name}: No space left on device"
+        if name in ("report.html", "evaluation.json"):  # the figures are given in any case
+            result = train(resume="run", session=Session(threads=1))
+            assert result.test == reference.test
+            assert message in result.not_written
+        else:
+            with pytest.raises(RunError, match=f"{message}.*untouched"):
+                train(resume="run", session=Session(threads=1))
     assert not list(Path("run").glob(".*"))
     if name in old:
         assert Path("run", name).read_bytes() == old[name]

@@ -117,7 +117,15 @@ def _train(
         print_plan(plan)
     else:
         print_training(result)
-    return 0
+    return 0 if dry_run else _written(result.not_written)
+
+
+def _written(not_written: str | None) -> int:
+    """The exit code, and on standard error why page and figures could not be written."""
+    if not_written is None:
+        return 0
+    print(f"tellapart: {not_written}; choose another --out", file=sys.stderr)
+    return 2
 
 
 @app.command
@@ -259,10 +267,7 @@ def evaluate(
         if result.report:
             print(f"report    {result.report}")
         print_verdict(result.verdict)
-    if result.not_written is None:
-        return 0
-    print(f"tellapart: {result.not_written}", file=sys.stderr)
-    return 2
+    return _written(result.not_written)
 
 
 @app.command

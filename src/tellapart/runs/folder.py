@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -204,16 +205,16 @@ def create_run(
     path: Path | None,
     recipe: Recipe,
     data: DataReference,
-    created: str,
+    environment: Mapping[str, Any],
     source: SourceReference | None = None,
 ) -> RunFolder:
-    """Makes a new run folder with its recipe and its data reference.
+    """Makes a new run folder with its machine, its recipe and its data reference.
 
     Args:
         path: the folder; None chooses ``runs/DATA-RECIPE-N`` with the next free N.
         recipe: written out whole.
         data: where the pictures come from.
-        created: the moment, ISO 8601.
+        environment: machine and versions; its threads and precision are those of the run.
         source: what it is fine-tuned from, or None.
 
     Raises:
@@ -224,8 +225,11 @@ def create_run(
         run, is_new = RunFolder(path), _make_run_folder(path)
     else:
         run, is_new = RunFolder(_next_folder(f"{data.name}-{recipe.name}")), True
+    created = datetime.now(UTC).isoformat(timespec="seconds")
     content = {"format": _FORMAT, "created": created, "data": asdict(data)}
     try:
+        # What makes it a run comes last: whoever finds a run finds how it began.
+        run.write_json(run.environment_file, environment)
         write_whole(run.recipe_file, recipe.to_toml(explain=True))
         finetuned = {"finetuned_from": asdict(source)} if source else {}
         run.write_json(run.run_file, content | finetuned)
@@ -241,6 +245,7 @@ def _take_back(run: RunFolder, *, with_folder: bool) -> None:
     What cannot be removed stays: the error that led here says more than one about this would.
     """
     with contextlib.suppress(OSError):
+        run.environment_file.unlink(missing_ok=True)
         run.recipe_file.unlink(missing_ok=True)
         run.run_file.unlink(missing_ok=True)
         if with_folder:

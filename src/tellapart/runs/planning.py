@@ -10,6 +10,7 @@ from typing import Any
 from tellapart.config import Recipe, Settings, recipe_difference, typed_settings
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.drawing import measure_style
+from tellapart.data.preparation import WHITE_LEVELS, Fit
 from tellapart.data.quality.warnings import warnings_before_training
 from tellapart.data.selection import select_classes
 from tellapart.data.sets.catalogue import CATALOGUE
@@ -114,7 +115,14 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
     # A recipe that was typed names code that may run; one that a run or a source brings does not.
     is_typed = run is None and beginning is None
     own = recipe.model.network if is_typed and is_own(recipe.model.network) else session.network
-    classifier = build_classifier(recipe, train, beginning, data_set, own)
+    classifier = build_classifier(
+        recipe,
+        train,
+        beginning,
+        fit=data_set.fit,
+        white_level=data_set.white_level,
+        own=own,
+    )
     return Plan(
         data=DataReference(
             source,
@@ -185,8 +193,10 @@ def _require_two_classes(data_set: DataSet) -> None:
 def build_classifier(
     recipe: Recipe,
     train_set: ImageSet,
-    source: Source | None,
-    data_set: DataSet,
+    source: Source | None = None,
+    *,
+    fit: Fit = "pad",
+    white_level: int = WHITE_LEVELS[-1],
     own: str | None = None,
 ) -> Classifier:
     """The untrained classifier of a recipe: weights from its seed, normalisation as it asks.
@@ -195,7 +205,8 @@ def build_classifier(
         recipe: names the network and the normalisation.
         train_set: what it is built for, and what its normalisation is measured on.
         source: whose normalisation ``source`` means; its weights are not loaded.
-        data_set: how its image files were read is how others will be.
+        fit: how image files were made to fit, and others will be.
+        white_level: the value that was white in image files of more than 8 bits.
         own: the place of a person's own network, as the person typed it.
 
     Raises:
@@ -224,8 +235,8 @@ def build_classifier(
         class_names=train_set.class_names,
         image_shape=shape,
         normalization=normalizations[data.normalization](),
-        fit=data_set.fit,
-        white_level=data_set.white_level,
+        fit=fit,
+        white_level=white_level,
         style=measure_style(train_set.images.cpu().numpy()),
         views=recipe.prediction.views,
     )

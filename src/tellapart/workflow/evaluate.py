@@ -11,7 +11,7 @@ from torch import nn
 
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.selection import match_classes
-from tellapart.errors import DataError, RunError
+from tellapart.errors import DataError
 from tellapart.evaluation import Evaluation
 from tellapart.evaluation.assessment import Assessment, assess
 from tellapart.models.classifier import Classifier
@@ -32,7 +32,7 @@ from tellapart.runs.evaluations import (
 from tellapart.runs.folder import source_of
 from tellapart.runs.session import Session
 from tellapart.runs.trained_run import TrainedRun
-from tellapart.workflow.evaluation_page import about_runs, write_evaluation
+from tellapart.workflow.evaluation_page import about_runs, write_or_explain
 
 _SPLITS = ("train", "validation", "test")
 
@@ -246,7 +246,4 @@ def _write(
         return None, None
     folders = [opened.folder for opened in runs]
     about = about_runs(title, folders, session.runtime(), views_in_words(views))
-    try:
-        return write_evaluation(folder, assessment, about), None
-    except RunError as error:
-        return None, f"page and figures are not written: {error}; choose another --out"
+    return write_or_explain(folder, assessment, about)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tellapart.errors import RunError
 from tellapart.evaluation.assessment import Assessment
 from tellapart.files import make_folder, write_whole
 from tellapart.report.html import render_report
@@ -68,6 +69,16 @@ def write_evaluation(folder: Path, assessment: Assessment, about: About) -> Path
     write_whole(files.report_file, page)
     files.write_json(files.evaluation_file, evaluation.to_json())
     return files.report_file
+
+
+def write_or_explain(
+    folder: Path, assessment: Assessment, about: About
+) -> tuple[Path | None, str | None]:
+    """As `write_evaluation`; where that fails, no path and the reason: figures are shown anyway."""
+    try:
+        return write_evaluation(folder, assessment, about), None
+    except RunError as error:
+        return None, f"page and figures are not written: {error}"
 
 
 def _training_data(runs: Sequence[RunFolder]) -> dict[str, Any]:

@@ -7,7 +7,6 @@ import shlex
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +31,7 @@ from tellapart.runs.session import Session
 from tellapart.runs.source import save_start
 from tellapart.runtime import describe_environment
 from tellapart.training.trainer import Trainer
-from tellapart.workflow.evaluation_page import about_runs, write_evaluation
+from tellapart.workflow.evaluation_page import about_runs, write_or_explain
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,8 @@ class TrainingResult:
     ``train_seconds`` is the training loop alone; ``total_seconds`` everything from the call to
     ``train`` on. ``views`` is how many views of an image the classifier answers by. ``test`` is
     None where the data set has no test split, ``start`` where training began from zero. ``verdict``
-    tells what is wrong with a classifier that is of no use; None for one that is.
+    tells what is wrong with a classifier that is of no use; None for one that is. ``not_written``
+    tells why page and figures could not be written; None where they were.
     """
 
     run: Path
@@ -57,6 +57,7 @@ class TrainingResult:
     validation_accuracy: float | None
     test: Evaluation | None
     verdict: str | None
+    not_written: str | None
     device: str
     precision: str
     weights_sha256: str
@@ -160,7 +161,7 @@ def train_as_requested(
             _restore(trainer, run, plan, callbacks)
             run.write_json(run.environment_file, describe_environment(plan.runtime))
             _train_to_the_end(trainer, run, plan, callbacks)
-            assessment = _finish(run, plan)
+            assessment, not_written = _finish(run, plan)
     history = trainer.history
     return TrainingResult(
         run=run.path,
@@ -175,6 +176,7 @@ def train_as_requested(
         validation_accuracy=_validation_accuracy(trainer),
         test=assessment.evaluation if "test" in plan.splits else None,
         verdict=assessment.verdict,
+        not_written=not_written,
         device=str(plan.runtime.device),
         precision=plan.runtime.precision,
         weights_sha256=weights_sha256(plan.classifier.network.state_dict()),
@@ -204,8 +206,9 @@ def plan_training(request: TrainingRequest, session: Session) -> tuple[Plan, Tra
 
 def _begin(plan: Plan, out: Path | None) -> RunFolder:
     """A new run folder, with what decides the run written down."""
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    run = create_run(out, plan.recipe, plan.data, now, plan.start.reference if plan.start else None)
+    source = plan.start.reference if plan.start else None
+    environment = describe_environment(plan.runtime)
+    run = create_run(out, plan.recipe, plan.data, environment, source)
     if plan.data_set.files:
         _record_images(run, plan.data_set)
     return run
@@ -289,8 +292,11 @@ def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: C
         callbacks.on_epoch_end(report, plan.recipe.training.epochs)
 
 
-def _finish(run: RunFolder, plan: Plan) -> Assessment:
+def _finish(run: RunFolder, plan: Plan) -> tuple[Assessment, str | None]:
     """Evaluates the classifier, saves it, and writes what was found, in this order.
+
+    Returns:
+        What the classifier is worth, and why page and figures could not be written.
 
     The test split is read here, for the first and only time. Without one no figure is written: what
     the classifier makes of the images it was chosen by, or trained on, only shows whether it is
@@ -303,11 +309,10 @@ def _finish(run: RunFolder, plan: Plan) -> Assessment:
         views = (num_views(plan.classifier.views),)
         title = evaluation_title(plan.data.name, "test", views)
         about = about_runs(title, [run], plan.runtime, views_in_words(views))
-        write_evaluation(run.path, assessment, about)
-        return assessment
+        return assessment, write_or_explain(run.path, assessment, about)[1]
     assessment = assess(plan.classifier, splits.get("validation", plan.train), device)
     _save(run, plan, None)
-    return assessment
+    return assessment, None
 
 
 def _save(run: RunFolder, plan: Plan, test: Evaluation | None) -> None:
