@@ -1,13 +1,13 @@
 """What the blocks are worth: accuracy beside cost on MNIST, and the table in ``docs/blocks.md``.
 
-Protocol: one plan, that of ``small-residual``, with another layer in it; first each network as wide
-as makes it cost what ``small-residual`` costs, then those that save as wide as ``small-residual``,
-beside a plain network as cheap as the cheapest of them. Recipe ``standard`` for three epochs on all
-60,000 training pictures, once per seed; the test set is read once, after the last epoch, and
-nothing was chosen by it. Seed by seed, so that drift of the machine touches all networks alike;
-seconds are the training loop alone. Multiply-adds are counted, not timed: those of convolutions and
-linear layers, for one picture. Every run goes into ``benchmarks/results/blocks.json``; the table is
-written from that file and from nothing else.
+Protocol: one architecture, that of ``small-residual``, with a different block in it. First each
+network has the width at which it costs as much as ``small-residual``; then the cheaper ones have
+the width of ``small-residual``, beside a plain network that is as cheap as the cheapest of them.
+Recipe ``standard`` for three epochs on all 60,000 training pictures, once per seed; the test set is
+used once, after the last epoch, and nothing was chosen by it. Seed by seed, so that drift of the
+machine affects all networks alike; seconds are the training loop alone. Multiply-adds are counted,
+not timed: those of convolutions and linear layers, for one picture. Every run goes into
+``benchmarks/results/blocks.json``; the table is written from that file and from nothing else.
 
     python benchmarks/blocks.py                  8 networks, 3 seeds: measures, rewrites the table
     python benchmarks/blocks.py --render-only    rewrites the table from the stored results
@@ -36,7 +36,7 @@ DOCUMENT = ROOT / "docs" / "blocks.md"
 
 @dataclass(frozen=True)
 class Contender:
-    """A network of the zoo at one width."""
+    """A network of the registry at one width."""
 
     network: str
     width: int

@@ -1,4 +1,4 @@
-"""Fine-tuning beside training from zero, picture for picture, and the table of it in the docs.
+"""Fine-tuning against training from zero on the same pictures, and the table in the docs.
 
 Two transfers. ``digits``: a network trained on MNIST's digits 0 to 4 learns 5 to 9 from 1, 5, 10,
 50 and 500 pictures a class. ``clothes``: one trained on all of MNIST learns Fashion-MNIST from 10
@@ -10,7 +10,7 @@ and each seed, five ways of training share one budget (the same pictures, epochs
 see ``tellapart finetune --compare``), with the package's own recipes. The seed draws the pictures,
 the new weights and the order. Each way reads the whole test split of its classes once, after
 training. Reported are the test errors' mean and sample std over the seeds, and for the
-recipe's own way its error as a part of that from zero, from the two means.
+recipe's own way the ratio of its mean error to that from zero.
 
     python benchmarks/finetuning.py                           5 seeds; most of an hour on two cores
     python benchmarks/finetuning.py --seeds 2 --shots 1 10    a look
@@ -55,8 +55,9 @@ class Transfer:
         return f"{_of(self.source, self.source_classes)} to {_of(self.data, self.classes)}"
 
 
-# What tells 0 to 4 apart tells little of 5 to 9: longer, on stronger variations and with no
-# smoothing, which makes all pictures of a class alike (Kornblith et al. 2021), more is kept.
+# Features that separate 0 to 4 do little for 5 to 9. Longer training with stronger augmentation
+# keeps more of them, and so does no label smoothing, which makes the features of all pictures of a
+# class alike (Kornblith et al. 2021).
 VARIED = ("epochs=10", "label_smoothing=0", "rotation_degrees=20", "scale=0.25", "shear=0.2")
 TRANSFERS = (
     Transfer(
@@ -123,7 +124,7 @@ def _measure_shots(
 def results_block(results: dict[str, Any]) -> str:
     """The Markdown between the two marks: the table and the conditions it was measured under."""
     lines = [
-        f"| transfer | pictures a class | {' | '.join(WAYS.values())} | gradual as part of zero |",
+        f"| transfer | pictures a class | {' | '.join(WAYS.values())} | gradual ÷ from zero |",
         f"|---|---:|{'---:|' * len(WAYS)}---:|",
     ]
     for transfer in TRANSFERS:
@@ -156,7 +157,7 @@ def _of(data: str, classes: str) -> str:
 
 
 def _stripped(content: dict[str, Any]) -> dict[str, Any]:
-    # The paths of runs that are thrown away tell nobody anything.
+    # The runs are deleted, so their paths are of no use.
     return {key: value for key, value in content.items() if key not in ("run", "source")}
 
 

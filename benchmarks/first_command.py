@@ -49,8 +49,8 @@ def lines(results: dict[str, Any]) -> dict[str, str]:
     seconds = spread([run["process_seconds"] for run in runs]).to_text(1)
     where = f"{machine['processor']}, {machine['cores']}"
     return {
-        "README.md": f"**{accuracy} %** of 1,000 unseen handwritten digits named rightly, {seconds}"
-        f" s after the command was typed ({len(runs)} seeds, mean ± std; {where} cores).",
+        "README.md": f"**{accuracy} %** of 1,000 unseen handwritten digits classified correctly, "
+        f"{seconds} s after the command was typed ({len(runs)} seeds, mean ± std; {where} cores).",
         "README.zh-CN.md": f"敲下命令 {seconds} 秒之后，1,000 张从未见过的手写数字认对了"
         f" **{accuracy} %**（{len(runs)} 个随机种子，均值 ± 标准差；{where} 核）。",
     }

@@ -34,7 +34,7 @@ from tutorials import conditions
 
 DOCUMENT = ROOT / "docs" / "blocks.md"
 RECIPES = ("tutorial-two-conv-5x5", "tutorial-lenet")
-TORCH, SCRATCH, YARDSTICK = "torch", "from scratch", "torch, its other kernels"
+TORCH, SCRATCH, YARDSTICK = "torch", "from scratch", "torch without oneDNN"
 WAYS = {TORCH: "torch", SCRATCH: "from_scratch", YARDSTICK: "torch"}
 
 

@@ -8,8 +8,8 @@ at the end: the most that the process ever held, Python and torch included; what
 it read the first picture stands beside it, and so do the pictures' own bytes.
 
 Evaluation: pictures of the test split through the same network, in batches of 1, 64 and 1,000, from
-uint8 pictures to logits on the processor; one reading of a part of them goes before, outside the
-clock. 2,000 pictures one at a time, else 10,000.
+uint8 pictures to logits on the processor; a part of them is evaluated once before the clock starts.
+2,000 pictures one at a time, else 10,000.
 
     python benchmarks/growth.py                  3 repeats: measures, rewrites docs/speed.md
     python benchmarks/growth.py --render-only    rewrites it from the stored results
@@ -63,12 +63,12 @@ def train_once(num_images: int, data: str, data_dir: Path | None) -> dict[str, A
         "train_seconds": report.seconds,
         "peak_bytes": peak_memory_bytes(),
         "bytes_before": before,
-        "picture_bytes": train.images.numel(),
+        "image_bytes": train.images.numel(),
     }
 
 
 def evaluate_once(batch_size: int, data: str, data_dir: Path | None) -> dict[str, Any]:
-    """One reading of pictures in such batches in this process."""
+    """One evaluation of pictures in such batches in this process."""
     keep_freed_memory()
     num_images = EVALUATED[batch_size]
     runtime = choose_runtime()
@@ -116,10 +116,10 @@ def training_row(num_images: int, runs: Sequence[Mapping[str, Any]]) -> dict[str
     seconds = [1e6 * run["train_seconds"] / num_images for run in runs]
     return {
         "num_images": num_images,
-        "microseconds_per_picture": spread(seconds).to_json(),
+        "microseconds_per_image": spread(seconds).to_json(),
         "peak_mib": spread([run["peak_bytes"] / MIB for run in runs]).to_json(),
         "mib_before": spread([run["bytes_before"] / MIB for run in runs]).to_json(),
-        "picture_mib": runs[0]["picture_bytes"] / MIB,
+        "image_mib": runs[0]["image_bytes"] / MIB,
         "runs": list(runs),
     }
 
@@ -140,17 +140,17 @@ def training_table(results: Mapping[str, Any]) -> str:
     lines = [
         "![Training time per picture and peak memory by the number of pictures](growth.svg)",
         "",
-        "| pictures | training, µs a picture | the epoch, s | peak memory, MiB "
-        "| of it the pictures | and before the first of them |",
+        "| pictures | training, µs per picture | epoch, s | peak memory, MiB "
+        "| of which pictures | before reading them |",
         "|---:|---:|---:|---:|---:|---:|",
     ]
     for row in rows:
-        time, peak = Spread(**row["microseconds_per_picture"]), Spread(**row["peak_mib"])
+        time, peak = Spread(**row["microseconds_per_image"]), Spread(**row["peak_mib"])
         seconds = spread([run["train_seconds"] for run in row["runs"]])
         before = Spread(**row["mib_before"])
         cells = (
             *(f"{row['num_images']:,}", time.to_text(1), seconds.to_text(2), peak.to_text(0)),
-            *(f"{row['picture_mib']:.0f}", f"{before.mean:.0f}"),
+            *(f"{row['image_mib']:.0f}", f"{before.mean:.0f}"),
         )
         lines.append(f"| {' | '.join(cells)} |")
     settings = (
@@ -162,7 +162,7 @@ def training_table(results: Mapping[str, Any]) -> str:
 
 def evaluation_table(results: Mapping[str, Any]) -> str:
     """The Markdown of evaluation."""
-    lines = ["| batch | pictures a second | ms a batch |", "|---:|---:|---:|"]
+    lines = ["| batch | pictures per second | ms per batch |", "|---:|---:|---:|"]
     for row in results["evaluation"]:
         rate = Spread(**row["images_per_second"])
         batch = row["batch_size"]

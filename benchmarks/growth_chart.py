@@ -1,7 +1,7 @@
 """The two charts of ``docs/speed.md`` in one SVG, readable in light and in dark.
 
-A picture in a Markdown page sees none of the page's style, so it carries its own, and its own
-ground: the reader's page may be light where the reader's system is dark.
+An image in a Markdown page gets none of the page's style, so it has its own, with its own
+background: the page may be light where the reader's system is dark.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ svg { font-family: system-ui, -apple-system, "Segoe UI", Roboto, Arial, sans-ser
 text { fill: var(--ink); font-size: 12px; }
 .tick, .axis-name { fill: var(--quiet); }
 .axis-name { font-weight: 600; }
-.ground { fill: var(--card); stroke: var(--edge); }
+.background { fill: var(--card); stroke: var(--edge); }
 .grid { stroke: var(--grid); }
 .axis { stroke: var(--axis); }
 .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
@@ -36,29 +36,29 @@ text { fill: var(--ink); font-size: 12px; }
 
 
 def growth_chart(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Training time a picture, and peak memory, by the number of pictures.
+    """Training time per picture, and peak memory, by the number of pictures.
 
     Args:
         rows: of ``growth.json``'s ``training``: numbers of pictures with their spreads.
     """
     rows = sorted(rows, key=lambda row: row["num_images"])
     numbers = [float(row["num_images"]) for row in rows]
-    times = [row["microseconds_per_picture"]["mean"] for row in rows]
+    times = [row["microseconds_per_image"]["mean"] for row in rows]
     peaks = [row["peak_mib"]["mean"] for row in rows]
-    pictures = [row["picture_mib"] for row in rows]
-    # From 0, or a flat curve could be drawn as steep as one likes.
+    pictures = [row["image_mib"] for row in rows]
+    # From 0: on another axis a nearly flat curve can look steep.
     top = svg.round_domain([0.0, *times])[1]
     ends = (_power_below(min(pictures)), _power_above(max(peaks)))
     chart = svg.figure(
         "growth",
-        "Training time a picture and peak memory by the number of pictures",
-        f"From {numbers[0]:,.0f} to {numbers[-1]:,.0f} pictures a picture takes "
-        f"{times[0]:.1f} to {times[-1]:.1f} microseconds to train on, and the peak memory goes "
+        "Training time per picture and peak memory by the number of pictures",
+        f"With {numbers[0]:,.0f} to {numbers[-1]:,.0f} pictures, training takes "
+        f"{times[0]:.1f} to {times[-1]:.1f} microseconds per picture, and peak memory grows "
         f"from {peaks[0]:.0f} to {peaks[-1]:.0f} MiB.",
         (2 * svg.WIDTH + GAP, HEIGHT + 8),
         element("style", Markup(packaged_text("tellapart.page", "palette.css") + STYLE)),
         _background(),
-        _panel(0, numbers, {"training": times}, Scale(0, top, 236, 40), "µs a picture"),
+        _panel(0, numbers, {"training": times}, Scale(0, top, 236, 40), "µs per picture"),
         _panel(
             svg.WIDTH + GAP,
             numbers,
@@ -131,7 +131,7 @@ def _background() -> Markup:
         width=2 * svg.WIDTH + GAP - 1,
         height=HEIGHT + 7,
         rx=12,
-        class_="ground",
+        class_="background",
     )
 
 

@@ -8,7 +8,7 @@ evaluated after each epoch. It needs keras, jax and numpy, and nothing of tellap
 The clock runs over the training steps of an epoch and stops when the last one's loss has been
 computed; the example's validation and the reading of the test split after each epoch, which only
 tells when an accuracy was first reached, are outside. So is compiling: before the clock the model
-takes ten steps, and then gets its first weights and its optimiser's memory back.
+takes ten steps, and then gets its first weights and optimizer state back.
 
     python benchmarks/keras_example.py ARRAYS.npz       x_train, y_train, x_test, y_test, uint8
 """
@@ -31,16 +31,16 @@ import numpy as np
 
 BATCH_SIZE = 128
 NUM_CLASSES = 10
-VALIDATION_SHARE = 0.1
+VALIDATION_FRACTION = 0.1
 WARM_UP_STEPS = 10
 
 
 class EpochClock(keras.callbacks.Callback):
     """Seconds of training and test accuracy, epoch by epoch."""
 
-    def __init__(self, test_pictures: np.ndarray, test_labels: np.ndarray) -> None:
+    def __init__(self, test_images: np.ndarray, test_labels: np.ndarray) -> None:
         super().__init__()
-        self.test = test_pictures, test_labels
+        self.test = test_images, test_labels
         self.seconds: list[float] = []
         self.accuracies: list[float] = []
         self._last_loss: Any = 0.0
@@ -85,7 +85,7 @@ def warm_up(model: keras.Model, pictures: np.ndarray, labels: np.ndarray) -> Non
     model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables]
     values = [np.array(variable.value) for variable in variables]
-    num_train = int(len(pictures) * (1 - VALIDATION_SHARE))
+    num_train = int(len(pictures) * (1 - VALIDATION_FRACTION))
     size = (WARM_UP_STEPS - 1) * BATCH_SIZE + (num_train % BATCH_SIZE or BATCH_SIZE)
     model.fit(pictures[:size], labels[:size], batch_size=BATCH_SIZE, epochs=1, verbose=0)
     for variable, value in zip(variables, values, strict=True):
@@ -95,7 +95,7 @@ def warm_up(model: keras.Model, pictures: np.ndarray, labels: np.ndarray) -> Non
 def run(arrays: Path, seed: int, epochs: int) -> dict[str, Any]:
     """One training, in the terms of ``peers.run``."""
     with np.load(arrays) as loaded:
-        pictures, test_pictures = (
+        pictures, test_images = (
             loaded[name][..., None].astype("float32") / 255  # (pictures, height, width, 1)
             for name in ("x_train", "x_test")
         )
@@ -107,13 +107,13 @@ def run(arrays: Path, seed: int, epochs: int) -> dict[str, Any]:
     warm_up(model, pictures, labels)
     # The warm-up drew from the generator that shuffles.
     keras.utils.set_random_seed(seed)
-    clock = EpochClock(test_pictures, test_labels)
+    clock = EpochClock(test_images, test_labels)
     model.fit(
         pictures,
         labels,
         batch_size=BATCH_SIZE,
         epochs=epochs,
-        validation_split=VALIDATION_SHARE,
+        validation_split=VALIDATION_FRACTION,
         callbacks=[clock],
         verbose=0,
     )

@@ -3,14 +3,14 @@
 Protocol: every run is a process of its own, and all rows take turns, so that a machine that slows
 down slows them all. A recipe trains one epoch on the small bundled sample before its clock starts,
 a peer takes ten steps; the clock runs over the training loop alone and stops when the device has
-finished. Recipes read the test split once, after the last epoch. Peers read it after every epoch,
-outside the clock, to tell when 99.0 % was first reached; nothing is chosen by it. "Typed to
-printed" are the seconds of whole ``tellapart train mnist --recipe fast --json`` processes, the
-package's files being in the system's cache. The tutorials' loop, five epochs, is timed in every run
-of this script, and each row is compared with the one that was timed beside it. Seeds are 0, 1, ...
+finished. Recipes are tested once, after the last epoch. Peers are tested after every epoch, outside
+the clock, to find when 99.0 % was first reached; nothing is chosen by it. "Typed to printed" are
+the seconds of whole ``tellapart train mnist --recipe fast --json`` processes, with the package's
+files in the system's cache. The tutorials' loop, five epochs, is timed in every run of this script,
+and each row is compared with the loop that was timed beside it. Seeds are 0, 1, ...
 
 Keras' example needs ``pip install keras jax``, here or in the Python that ``$KERAS_PYTHON`` names;
-where it has neither, its row is left as it is stored.
+without them, the stored row is kept.
 
 Every single run goes into ``benchmarks/results/leaderboard.json``, each row with its own machine,
 versions, commit and command; the tables are written from that file and from nothing else. Rows can
@@ -106,7 +106,7 @@ COLD = " typed to printed"
 
 @dataclass(frozen=True)
 class Task:
-    """What every run is asked for; ``epochs`` is None where each row has its own number."""
+    """The task of every run; ``epochs`` is None where each row has its own number."""
 
     data: str
     data_dir: Path | None
@@ -169,7 +169,7 @@ def has_keras(python: str) -> bool:
 
 
 def without_keras(python: str) -> str:
-    """What is said where ``python`` cannot import both."""
+    """The message for a ``python`` that cannot import both."""
     return (
         f"{KERAS} is left as it is stored: {python} cannot import keras and jax; install them with "
         f"`{python} -m pip install keras jax`, or name a Python that has them in $KERAS_PYTHON"
@@ -186,7 +186,7 @@ def choose_rows(
 
     Args:
         board: the table they are for.
-        recipes: as asked for; None where nothing was said.
+        recipes: as given on the command line; None where the option is absent.
         named_peers: likewise.
         known: the recipes that the package has.
     """
@@ -282,7 +282,7 @@ def main() -> int:
             rows.remove(KERAS)
             print(without_keras(keras_python), file=sys.stderr)
         for recipe in set(rows) - set(PEERS):
-            load_recipe(recipe)  # an unknown name is better said now than after an hour
+            load_recipe(recipe)  # report an unknown name now, not after an hour
         # The commit before the runs: they are runs of that one.
         environment = describe_run(choose_runtime())
         counts = plan_runs(rows, arguments.seeds, arguments.loop_runs)

@@ -22,8 +22,8 @@ PLAIN = "label_smoothing=0"
 VARIANTS = {
     "cross-entropy": (),
     "squared error": (SQUARED,),
-    "cross-entropy, labels as they are": (PLAIN,),
-    "squared error, labels as they are": (SQUARED, PLAIN),
+    "cross-entropy, no label smoothing": (PLAIN,),
+    "squared error, no label smoothing": (SQUARED, PLAIN),
 }
 DOCUMENTS = [ROOT / "docs" / "losses.md", ROOT / "docs" / "losses.zh-CN.md"]
 

@@ -152,7 +152,7 @@ def _summary(milliseconds: list[float]) -> dict[str, Any]:
         "median_ms": statistics.median(milliseconds),
         "min_ms": min(milliseconds),
         "mean_ms": statistics.fmean(milliseconds),
-        "deviation_ms": statistics.stdev(milliseconds) if len(milliseconds) > 1 else 0.0,
+        "std_ms": statistics.stdev(milliseconds) if len(milliseconds) > 1 else 0.0,
         "n": len(milliseconds),
     }
 

@@ -166,7 +166,7 @@ def measure_decoding(folder: Path, side: int, runs: int) -> dict[str, Any]:
 
 
 def anonymous_megabytes() -> float:
-    """What the process holds that is no file, in MB; 0 where the system does not say."""
+    """What the process holds that is no file, in MB; 0 where the system does not report it."""
     status = Path("/proc/self/status")
     lines = status.read_text("utf-8").splitlines() if status.exists() else []
     values = [int(line.split()[1]) / 1024 for line in lines if line.startswith("RssAnon")]
@@ -179,16 +179,16 @@ def _memory_gigabytes() -> float:
 
 def measure_mapped(folder: Path, side: int, gigabytes: float, num_steps: int) -> dict[str, Any]:
     """Steps of a mapped set, larger than memory if asked, against steps of one in memory."""
-    picture_bytes = 3 * side * side
-    count = int(gigabytes * 2**30) // picture_bytes
+    image_bytes = 3 * side * side
+    count = int(gigabytes * 2**30) // image_bytes
     path = folder / "mapped.u8"
     block = torch.randint(0, 256, (2**24,), dtype=torch.uint8).numpy().tobytes()
     with path.open("wb") as file:
-        for _ in range(count * picture_bytes // len(block) + 1):
+        for _ in range(count * image_bytes // len(block) + 1):
             file.write(block)
         # Else the system would still be writing while the clock runs.
         os.fsync(file.fileno())
-    flat = mapped_bytes(path, count * picture_bytes)
+    flat = mapped_bytes(path, count * image_bytes)
     large = ImageSet(
         flat.view(count, 3, side, side), torch.zeros(count, dtype=torch.int64), ("a", "b"), True
     )
@@ -251,7 +251,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
-    """All that the protocol names, for each size of photograph."""
+    """Everything in the protocol, for each size of photograph."""
     decoding: dict[str, Any] = {}
     gigabytes = arguments.mapped_gigabytes or 1.25 * _memory_gigabytes()
     if arguments.mapped_only:
@@ -263,7 +263,7 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
         place = Path(name)
         os.environ["TELLAPART_CACHE"] = str(place / "cache")
         if arguments.folder is not None:
-            decoding["its own"] = measure_decoding(arguments.folder, arguments.side, arguments.runs)
+            decoding["given"] = measure_decoding(arguments.folder, arguments.side, arguments.runs)
         for size in arguments.sizes if arguments.folder is None else ():
             width, height = map(int, size.split("x"))
             first_width, first_height = map(int, arguments.sizes[0].split("x"))
@@ -289,8 +289,8 @@ def measure(arguments: argparse.Namespace) -> dict[str, Any]:
 def results_block(results: dict[str, Any]) -> str:
     """The Markdown between the two marks: rates by size, and the conditions."""
     lines = [
-        "| photographs | here | Dataset, no workers | Dataset, a worker per core | here as part of "
-        "the usual | second start |",
+        "| photographs | tellapart | Dataset, no workers | Dataset, a worker per core "
+        "| times as fast as no workers | second start |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for size, measured in results["decoding"].items():
@@ -303,12 +303,12 @@ def results_block(results: dict[str, Any]) -> str:
     rates = mapped["images_per_second"]
     lines += [
         "",
-        f"Pictures per second to {results['side']}x{results['side']}, mean ± sample std over "
+        f"Pictures per second, made {results['side']}x{results['side']}; mean ± sample std over "
         f"{here.n} runs. {_conditions(machine)}.",
         "",
         f"Training the network of `photos` on {mapped['gigabytes']:g} GB of pictures in a mapped "
         f"file, on a machine with {mapped['memory_gigabytes']:.0f} GB of memory: "
-        f"{rates['mapped']:.0f} pictures a second; on 2,000 in memory: {rates['in memory']:.0f}. "
+        f"{rates['mapped']:.0f} pictures per second; on 2,000 in memory: {rates['in memory']:.0f}. "
         f"The process grew by {mapped['memory_grown_megabytes']:.0f} MB. "
         f"{_conditions(mapped['run'])}.",
     ]

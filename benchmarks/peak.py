@@ -1,4 +1,4 @@
-"""How much of what the machine can multiply training puts to use, and where its time goes.
+"""How close training comes to the peak of the machine, and where its time goes.
 
 Protocol: the peak is measured, not read from a data sheet: the fastest of several products of two
 square matrices, 2 x side^3 operations, in fp32 and in bf16, after two that do not count. Each
@@ -6,7 +6,7 @@ recipe then trains one epoch of MNIST's 60,000 pictures, after ten steps on a co
 by the trainer's own clock. Its useful operations are counted as 3 x 2 x the multiply-adds of a
 forward pass: a backward pass takes two products for each one of the forward. That is a little too
 much, because the first layer needs no gradient of the pictures, and it leaves out norms, pooling,
-activations and the optimiser, which multiply little and move a lot. The share is that of the peak
+activations and the optimizer, which multiply little and move a lot. The fraction is of the peak
 in the precision that the recipe trains in.
 
 The profile is torch's own, of some 50 steps of the same training. An operation's own time goes to
@@ -65,7 +65,7 @@ REST = "rest"
 # lower case. Backward passes come before the forward ones whose names they contain.
 KINDS: Mapping[str, tuple[str, ...]] = {
     "augmentation": ("tellapart::augment",),
-    "optimiser": ("tellapart::take_step",),
+    "optimizer": ("tellapart::take_step",),
     "convolution, backward": ("convolutionbackward", "convolution_backward"),
     "convolution, forward": ("conv2d", "convolution"),
     "pooling": ("pool",),
@@ -90,7 +90,7 @@ def product_rates(precision: str, side: int) -> list[float]:
 
 
 def train_once(recipe: str, num_images: int, data: str, data_dir: Path | None) -> dict[str, Any]:
-    """One epoch in this process: how fast, and what a picture costs."""
+    """One epoch in this process: its speed, and the multiply-adds of an image."""
     trainer = warm_trainer(recipe, split_of(data, "train", num_images, data_dir))
     multiply_adds = count_multiply_adds(trainer.classifier.network, trainer.train.image_shape)
     (report,) = trainer.epochs()
@@ -110,7 +110,7 @@ def operations_per_second(run: Mapping[str, Any]) -> float:
 
 
 def profile_once(recipe: str, num_steps: int, data: str, data_dir: Path | None) -> dict[str, float]:
-    """The shares of the wall clock by kind, over so many steps."""
+    """The fractions of the wall clock by kind, over so many steps."""
     num_images = num_steps * load_recipe(recipe).training.batch_size
     trainer = warm_trainer(recipe, split_of(data, "train", num_images, data_dir))
     with (
@@ -147,7 +147,7 @@ def kind_of(names: Iterable[str]) -> str:
 
 
 def fractions(events: Iterable[FunctionEvent], wall_microseconds: float) -> dict[str, float]:
-    """Each kind's share of the wall clock; the rest is what no kind has."""
+    """Each kind's fraction of the wall clock; the rest belongs to no kind."""
     microseconds = dict.fromkeys(KINDS, 0.0)
     for event in events:
         kind = kind_of(_names(event))
@@ -192,7 +192,7 @@ def measure(recipes: Sequence[str], arguments: argparse.Namespace) -> dict[str, 
 
 
 def recipe_row(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """What one recipe's training came to."""
+    """The figures of one recipe's training."""
     rates = [run["num_images"] / run["train_seconds"] for run in runs]
     return {
         "images_per_second": spread(rates).to_json(),
@@ -202,15 +202,15 @@ def recipe_row(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def peak_table(results: Mapping[str, Any]) -> str:
-    """The Markdown of the shares of the peak."""
+    """The Markdown of the fractions of the peak."""
     peak = {name: rates["best"] for name, rates in results["peak"].items()}
     fastest = ", ".join(f"{rate / 1e9:,.0f} GFLOP/s in {name}" for name, rate in peak.items())
     lines = [
         f"The fastest product of two matrices of {results['side']:,} x {results['side']:,}: "
         f"{fastest}.",
         "",
-        "| recipe | batch | multiply-adds a picture, million | pictures a second | GFLOP/s "
-        "| share of the peak |",
+        "| recipe | batch | multiply-adds per picture, million | pictures per second "
+        "| GFLOP/s | fraction of the peak |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     for recipe, row in results["recipes"].items():
@@ -233,7 +233,7 @@ def profile_table(results: Mapping[str, Any]) -> str:
     """The Markdown of where the time goes: a row a kind, a column a recipe."""
     profiles = results["profiles"]
     lines = [
-        f"| share of the time, % | {' | '.join(f'`{recipe}`' for recipe in profiles)} |",
+        f"| fraction of the time, % | {' | '.join(f'`{recipe}`' for recipe in profiles)} |",
         f"|---|{'---:|' * len(profiles)}",
     ]
     for kind in (*KINDS, REST):
@@ -270,7 +270,7 @@ def main() -> int:
 
 
 def parse_arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description="Measure the share of the machine's peak.")
+    parser = argparse.ArgumentParser(description="Measure the used fraction of the peak.")
     parser.add_argument("--recipes", nargs="+", help=f"default those there are of {RECIPES}")
     parser.add_argument("--pictures", type=int, default=60_000, help="trained on; default 60000")
     parser.add_argument("--side", type=int, default=4096, help="of the matrices; default 4096")

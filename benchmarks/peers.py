@@ -8,9 +8,9 @@ come in the order of the file on a processor. Both get their pictures one at a t
 ``Dataset``, as torchvision's ``MNIST`` hands them out, and share no code with what they are
 compared with but the reading of the files, which is outside the clock.
 
-The clock runs over the training loop alone, as in ``tutorial_loop.py``. The test split is read
+The clock runs over the training loop alone, as in ``tutorial_loop.py``. The test split is used
 after every epoch, outside the clock, to tell when an accuracy was first reached: it is a yardstick,
-and nothing is chosen by it. The reading draws nothing that training would draw.
+and nothing is chosen by it. Testing draws no random number that training would draw.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from tellapart.data.sets.sources import load_data_set
 from tellapart.runtime import Runtime, choose_runtime
 from tutorial_loop import (
     TEST_BATCH_SIZE,
-    PictureDataset,
+    ImageDataset,
     accuracy_of,
     train_one_epoch,
     warm_up,
@@ -43,7 +43,7 @@ class Peer:
     """A network, how it is trained, and what the tutorials do not have.
 
     Args:
-        training: network, optimiser, batch size, epochs and normalisation.
+        training: network, optimizer, batch size, epochs and normalisation.
         rate_factor: what the learning rate is multiplied by after each epoch.
         shuffles_on_cpu: whether a processor sees the pictures in a new order each epoch.
     """
@@ -86,7 +86,7 @@ PEERS: Mapping[str, Peer] = {
 def run(
     name: str, seed: int, data: str, data_dir: Path | None, epochs: int | None = None
 ) -> dict[str, Any]:
-    """Trains one peer, on CUDA where there is one, and reads the test split after every epoch.
+    """Trains one peer, on CUDA where there is one, and tests it after every epoch.
 
     Args:
         name: a key of ``PEERS``.
@@ -139,7 +139,7 @@ def lower_rate(optimizer: torch.optim.Optimizer, factor: float) -> None:
         group["lr"] *= factor
 
 
-def _pictures(image_set: ImageSet, training: Tutorial) -> PictureDataset:
+def _pictures(image_set: ImageSet, training: Tutorial) -> ImageDataset:
     pictures = image_set.images.squeeze(1).numpy()  # (pictures, height, width)
     labels = image_set.labels.numpy().astype(np.uint8)
-    return PictureDataset(pictures, labels, training.mean, training.std)
+    return ImageDataset(pictures, labels, training.mean, training.std)

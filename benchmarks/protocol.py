@@ -1,6 +1,6 @@
-"""What every benchmark here shares: the conditions a number travels with, and its file.
+"""What all benchmarks share: the conditions reported with each number, and the result files.
 
-A measured number says little without its protocol. So each file in ``benchmarks/results/`` holds,
+A measured number means little without its protocol. So each file in ``benchmarks/results/`` holds,
 beside its numbers, the machine, the versions, the commit and the command that gave them, and every
 single measurement beside the mean and the std.
 """
@@ -35,7 +35,7 @@ class Spread:
 
     Args:
         mean: arithmetic mean.
-        std: sample standard std (n - 1); 0 where there is one measurement.
+        std: sample standard deviation (n - 1); 0 where there is one measurement.
         n: how many measurements.
     """
 
@@ -87,7 +87,7 @@ def peak_memory_bytes(status: str | None = None) -> int:
         status: the content of ``/proc/self/status``; None reads it.
 
     Raises:
-        DataError: where the system does not say.
+        DataError: where the system does not report it.
     """
     with contextlib.suppress(OSError):
         status = Path("/proc/self/status").read_text("utf-8") if status is None else status
@@ -143,7 +143,7 @@ def write_results(name: str, payload: Mapping[str, Any]) -> Path:
 
 
 def read_results(name: str) -> dict[str, Any]:
-    """What ``write_results`` wrote.
+    """The content that ``write_results`` wrote.
 
     Raises:
         DataError: where nothing was measured yet.
@@ -156,10 +156,10 @@ def read_results(name: str) -> dict[str, Any]:
 
 
 def fill_block(document: Path, name: str, block: str) -> None:
-    """Replaces what stands between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``.
+    """Replaces the text between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``.
 
     Raises:
-        DataError: where the document does not hold each mark once, in order.
+        DataError: where the document does not have each mark once, in this order.
     """
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
     text = document.read_text("utf-8")
@@ -176,7 +176,7 @@ def _relative(script: Path) -> str:
 
 
 def _commit() -> str:
-    # A tree with changes is not the commit it started from, and the number says so.
+    # A tree with changes is not the commit it started from, so the result states it.
     try:
         commit = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", "src", "benchmarks")

@@ -2,7 +2,7 @@
 
 Each script runs by itself in a new process and with its own defaults, so that its numbers are those
 of its own protocol at full size; nothing else should run on the machine meanwhile. One that fails
-does not keep others from running; what it had stored stays as it was, and the exit code says so.
+does not keep others from running; what it had stored stays as it was, and the exit code is 1.
 
     python benchmarks/run_all.py                    everything; takes most of a day on two cores
     python benchmarks/run_all.py operations peak    only these
@@ -41,7 +41,7 @@ def benchmarks(folder: Path = FOLDER) -> dict[str, str]:
 
 
 def run_all(commands: Mapping[str, list[str]]) -> list[str]:
-    """Runs each command, says how it went, and gives the names of those that failed."""
+    """Runs each command, reports the outcome, and returns the names of those that failed."""
     failed = []
     for number, (name, command) in enumerate(commands.items(), start=1):
         print(f"{number}/{len(commands)} {name}", file=sys.stderr, flush=True)
@@ -59,7 +59,7 @@ def main() -> int:
     known = benchmarks()
     parser = argparse.ArgumentParser(description="Run every benchmark and store what it measures.")
     parser.add_argument("names", nargs="*", help=f"default, all: {', '.join(known)}")
-    parser.add_argument("--list", action="store_true", help="say what there is; run nothing")
+    parser.add_argument("--list", action="store_true", help="list them; run nothing")
     arguments = parser.parse_args()
     unknown = [name for name in arguments.names if name not in known]
     if unknown:

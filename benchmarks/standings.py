@@ -80,12 +80,12 @@ def merge(stored: Mapping[str, Row], measured: Mapping[str, Row]) -> dict[str, R
 
 @dataclass(frozen=True)
 class Wording:
-    """What the table says in one language.
+    """The texts of the table in one language.
 
     Args:
         peers: what a row that is no recipe is called, by its name.
         recipe: what a recipe is called, from its name.
-        views: what is said of a recipe that answers by several views of each picture.
+        views: added to a recipe that averages over several views of each picture.
         heads: of the eight columns.
         some_runs: how many of the seeds reached the target.
         note: how to read the table.
@@ -122,9 +122,9 @@ ENGLISH = Wording(
     "bold are recipes of this package: `tellapart train {source} --recipe NAME`. Training is the "
     "training loop alone, after a warm-up, each run in a process of its own. *Times as fast*: the "
     "seconds of the tutorials' loop, five epochs of it timed in the same run of the script, over "
-    "those of the row. *To {target} %*: training seconds until a reading of the test split first "
-    "gives that; a recipe is read once, after its last epoch, the others after every epoch, for "
-    "this column only. *Typed to printed*: the whole process, importing torch included.",
+    "those of the row. *To {target} %*: training seconds until the test accuracy first reaches "
+    "that; recipes are tested once, after their last epoch, the others after every epoch, and only "
+    "for this column. *Typed to printed*: the whole process, importing torch included.",
     measured="- {rows}: {hardware}, {cores} cores, torch on {threads} of them; Python {python}, "
     "torch {torch}, tellapart {tellapart}, commit {commit}; `{command}`.",
 )
@@ -191,7 +191,7 @@ def _cells(name: str, row: Row, wording: Wording) -> list[str]:
 
 
 def _views(name: str, wording: Wording) -> str:
-    """By how many views of a picture a recipe answers, if by several; peers answer by one."""
+    """How many views of a picture a recipe averages over, if several; peers take one."""
     count = num_views(load_recipe(name).prediction.views) if name in recipe_names() else 1
     return wording.views.format(count=count) if count > 1 else ""
 

@@ -1,11 +1,11 @@
 """The tutorials' own way to train, as the yardstick that ``tellapart`` is measured against.
 
-It is what five tutorials and most scripts like them do, mended only where they go wrong and
-handicapped nowhere: a ``Dataset`` whose ``__getitem__`` turns one picture at a time into a Pillow
+It does what five tutorials and most scripts like them do, with their mistakes corrected and nothing
+slowed down: a ``Dataset`` whose ``__getitem__`` turns one picture at a time into a Pillow
 image, the image into a float tensor in 0..1, and normalises it (what torchvision's ``MNIST`` with
 ``ToTensor`` and ``Normalize`` does, without the need for torchvision); a ``DataLoader`` that
 shuffles, with ``num_workers`` at its default 0 as the articles leave it; an fp32 network in NCHW;
-``zero_grad``, forward, loss, ``backward``, ``step``; torch's own optimisers. The mean and the
+``zero_grad``, forward, loss, ``backward``, ``step``; torch's own optimizers. The mean and the
 std are made tensors once, where torchvision makes them anew for every picture.
 
 Protocol: one epoch is all 60,000 training pictures, timed by the wall clock from before the loader
@@ -49,7 +49,7 @@ Pixels = NDArray[np.uint8]
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 
 
-class PictureDataset(Dataset[tuple[torch.Tensor, int]]):
+class ImageDataset(Dataset[tuple[torch.Tensor, int]]):
     """Pictures handed out one at a time, as torchvision's ``MNIST`` hands them out."""
 
     def __init__(self, pictures: Pixels, labels: Pixels, mean: float, std: float) -> None:
@@ -101,14 +101,14 @@ def train_one_epoch(
 
 @torch.no_grad()
 def accuracy_of(network: nn.Module, batches: Batches, runtime: Runtime) -> float:
-    """Share of pictures classified rightly, dropout off."""
+    """Fraction of images classified correctly, dropout off."""
     network.eval()
-    num_right = num_images = 0
+    num_correct = num_images = 0
     for images, labels in batches:
         predictions = network(images.to(runtime.device)).argmax(dim=1).cpu()
-        num_right += int((predictions == labels).sum())
+        num_correct += int((predictions == labels).sum())
         num_images += len(labels)
-    return num_right / num_images
+    return num_correct / num_images
 
 
 def warm_up(tutorial: Tutorial, network: nn.Module, batches: Batches, runtime: Runtime) -> None:
@@ -139,7 +139,7 @@ def run(
 
     Returns:
         ``seconds_per_epoch`` (one number per epoch, the training loop alone), ``train_seconds``
-        (their sum) and ``test_accuracy`` (a share), beside what the run was asked for.
+        (their sum) and ``test_accuracy`` (a fraction), beside what the run was asked for.
 
     Raises:
         DataError: where the files are missing or damaged.
@@ -149,7 +149,7 @@ def run(
     runtime = Runtime(choose_runtime().device, "fp32")
     torch.manual_seed(seed)
     train_set, test_set = (
-        PictureDataset(*read_split(folder, split), tutorial.mean, tutorial.std)
+        ImageDataset(*read_split(folder, split), tutorial.mean, tutorial.std)
         for split in ("train", "t10k")
     )
     batches = DataLoader(train_set, tutorial.batch_size, shuffle=True, num_workers=num_workers)

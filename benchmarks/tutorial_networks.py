@@ -1,7 +1,7 @@
 """The seven networks of the tutorials in plain ``torch.nn``, and how their articles train them.
 
 Written apart from ``tellapart.models`` on purpose: a yardstick shares no code with what it
-measures. ``docs/tutorials.md`` says what the articles got wrong and what became of it.
+measures. ``docs/tutorials.md`` lists the mistakes of the articles and how they are corrected.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ def dropout_sgd() -> nn.Module:
     return nn.Sequential(
         nn.Conv2d(1, 32, 3),
         nn.ReLU(),
-        nn.Conv2d(32, 64, 3),  # no ReLU after it: so it stands in the article
+        nn.Conv2d(32, 64, 3),  # no ReLU after it, as in the article
         nn.MaxPool2d(2),
         nn.Dropout(0.25),
         nn.Flatten(),
@@ -94,7 +94,7 @@ def two_conv_5x5() -> nn.Module:
         nn.ReLU(),
         nn.MaxPool2d(2),
         nn.Flatten(),
-        nn.Linear(20 * 4 * 4, 50),  # no ReLU after it: so it stands in the article
+        nn.Linear(20 * 4 * 4, 50),  # no ReLU after it, as in the article
         nn.Linear(50, 10),
     )
 

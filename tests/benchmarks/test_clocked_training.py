@@ -15,7 +15,7 @@ def pictures(count):
 
 
 @pytest.mark.parametrize(("count", "first_again"), [(3, None), (7, 5), (12, 10)])
-def test_pictures_are_cut_or_repeated(count, first_again):
+def test_images_are_cut_or_repeated(count, first_again):
     few = pictures(5)
     many = repeated(few, count)
     assert len(many) == count

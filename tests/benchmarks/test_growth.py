@@ -21,7 +21,7 @@ def training_run(seconds, peak):
         "train_seconds": seconds,
         "peak_bytes": peak * MIB,
         "bytes_before": 200 * MIB,
-        "picture_bytes": 7 * MIB,
+        "image_bytes": 7 * MIB,
     }
 
 
@@ -44,9 +44,9 @@ def results():
 
 def test_a_row_divides_by_the_pictures(results):
     row = results["training"][0]
-    assert row["microseconds_per_picture"]["mean"] == pytest.approx(110)
+    assert row["microseconds_per_image"]["mean"] == pytest.approx(110)
     assert row["peak_mib"] == {"mean": 305.0, "std": pytest.approx(50**0.5), "n": 2}
-    assert row["picture_mib"] == 7
+    assert row["image_mib"] == 7
     assert results["evaluation"][0]["images_per_second"]["mean"] == 4000
 
 

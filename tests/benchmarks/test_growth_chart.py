@@ -9,9 +9,9 @@ SVG = "{http://www.w3.org/2000/svg}"
 def row(num_images, microseconds, peak):
     return {
         "num_images": num_images,
-        "microseconds_per_picture": {"mean": microseconds, "std": 0.0, "n": 1},
+        "microseconds_per_image": {"mean": microseconds, "std": 0.0, "n": 1},
         "peak_mib": {"mean": peak, "std": 0.0, "n": 1},
-        "picture_mib": 784 * num_images / 2**20,
+        "image_mib": 784 * num_images / 2**20,
     }
 
 
@@ -59,10 +59,10 @@ def test_it_carries_its_own_colours_for_light_and_dark():
     assert used <= set(re.findall(r"(--[a-z]+): #", chart))
 
 
-def test_it_says_in_words_what_it_shows():
+def test_it_describes_in_words_what_it_shows():
     assert (
-        "From 10,000 to 960,000 pictures a picture takes 100.0 to 100.0 microseconds to train on, "
-        "and the peak memory goes from 300 to 1100 MiB."
+        "With 10,000 to 960,000 pictures, training takes 100.0 to 100.0 microseconds per picture, "
+        "and peak memory grows from 300 to 1100 MiB."
     ) in growth_chart(ROWS)
 
 

@@ -117,7 +117,7 @@ def test_the_marks_stand_in_both_readmes():
             assert text.count(f"<!-- {board.block}:end -->") == 1
 
 
-def test_an_unknown_recipe_is_said_before_anything_is_measured(monkeypatch, capsys):
+def test_an_unknown_recipe_is_reported_before_anything_is_measured(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["leaderboard.py", "--recipes", "fats"])
     monkeypatch.setattr(leaderboard, "measure", lambda *_: pytest.fail("measured"))
     assert leaderboard.main() == 2

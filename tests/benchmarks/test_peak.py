@@ -50,7 +50,7 @@ def test_training_counts_three_passes_of_two_operations_a_multiply_add():
     assert operations_per_second(RUN) == pytest.approx(3 * 2 * 1e6 * 60_000 / 6)
 
 
-def test_the_share_is_that_of_the_peak_in_the_recipes_precision():
+def test_the_fraction_is_of_the_peak_in_the_recipes_precision():
     # 60 and 72 GFLOP/s: 66 of 400.
     text = peak_table(RESULTS)
     assert "| `fast` | 256 | 1.00 | 11000 ± 1414 | 66.0 ± 8.5 | 16.5 % of bf16 |" in text
@@ -74,7 +74,7 @@ def test_the_share_is_that_of_the_peak_in_the_recipes_precision():
         (["autograd::engine::evaluate_function: AddmmBackward0", "aten::mm"], "products"),
         (["aten::threshold_backward"], "activation and dropout"),
         (["tellapart::augment", "aten::mm"], "augmentation"),
-        (["tellapart::take_step", "aten::_fused_adam_"], "optimiser"),
+        (["tellapart::take_step", "aten::_fused_adam_"], "optimizer"),
         (["aten::index", "aten::empty"], "rest"),
     ],
 )
@@ -82,7 +82,7 @@ def test_the_outermost_operation_with_a_kind_decides(names, kind):
     assert kind_of(names) == kind
 
 
-def test_shares_are_of_the_wall_clock_and_add_up_to_it():
+def test_fractions_are_of_the_wall_clock_and_add_up_to_it():
     scope = event("tellapart::augment", 10)
     inner = event("aten::mm", 20, parent=event("aten::matmul", 5, parent=scope))
     found = fractions([scope, inner, event("aten::conv2d", 30), event("aten::empty", 7)], 100)
@@ -95,7 +95,7 @@ def test_shares_are_of_the_wall_clock_and_add_up_to_it():
 
 def test_the_table_has_a_row_for_every_kind():
     lines = profile_table(RESULTS).splitlines()
-    assert lines[0] == "| share of the time, % | `fast` |"
+    assert lines[0] == "| fraction of the time, % | `fast` |"
     assert [line.split(" | ")[0] for line in lines[2:-2]] == [f"| {k}" for k in (*KINDS, "rest")]
     assert "| rest | 20.0 |" in lines
 
@@ -103,7 +103,7 @@ def test_the_table_has_a_row_for_every_kind():
 def test_a_profile_of_real_steps_finds_every_kind_of_work(capfd):
     found = profile_once("fast", 2, "mnist-sample", None)
     working = ("convolution, forward", "convolution, backward", "pooling", "norm", "products")
-    assert all(found[kind] > 0 for kind in (*working, "optimiser", "augmentation"))
+    assert all(found[kind] > 0 for kind in (*working, "optimizer", "augmentation"))
     assert sum(found.values()) == pytest.approx(1)
 
 

@@ -30,7 +30,7 @@ def test_peak_memory_is_the_high_water_mark_in_bytes():
     assert peak_memory_bytes(status) == 12 * 1024
 
 
-def test_a_system_that_does_not_say_is_refused():
+def test_a_system_that_reports_no_peak_is_refused():
     message = "peak memory is VmHWM in /proc/self/status, which is not there; use Linux"
     with pytest.raises(DataError, match=re.escape(message)):
         peak_memory_bytes("Name:\tpython\n")

@@ -68,7 +68,7 @@ def test_a_recipe_is_read_once_after_its_last_epoch():
     assert seconds_to_accuracy(recipe_run(8.0, 0.9899), 0.99) is None
 
 
-def test_a_row_holds_every_run_with_mean_and_deviation(rows):
+def test_a_row_holds_every_run_with_mean_and_std(rows):
     fast = rows["fast"]
     assert fast["train_seconds"] == {"mean": 10.0, "std": pytest.approx(8**0.5), "n": 2}
     assert fast["test_accuracy_percent"]["mean"] == pytest.approx(99.2)
@@ -126,7 +126,7 @@ def test_rows_measured_alike_share_a_line_of_conditions(rows):
     assert "commit def" in conditions[1]
 
 
-def test_a_peer_of_other_software_says_which(rows):
+def test_a_peer_of_other_software_names_it(rows):
     run = {**peer_run([0.99]), "software": "keras 3.15.1, jax 0.10.2"}
     row = make_row([run], [LOOP], ENVIRONMENT, TARGET)
     text = table({"keras-example": row}, CHINESE, "mnist", "MNIST", TARGET)
@@ -142,7 +142,7 @@ def test_a_ratio_has_two_digits_that_count(seconds, shown):
     assert f" | {shown} | " in table({"fast": row}, ENGLISH, "mnist", "MNIST", TARGET)
 
 
-def test_a_recipe_that_answers_by_several_views_says_so(rows):
+def test_a_recipe_that_answers_by_several_views_is_marked(rows):
     rows = {"best-objects": rows["fast"], "fast": rows["fast"]}
     for wording, words in ((ENGLISH, "bf16, 2 views of each"), (CHINESE, "bf16, 每张图片看 2 个")):
         text = table(rows, wording, "mnist", "MNIST", TARGET)
