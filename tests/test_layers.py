@@ -103,9 +103,7 @@ def test_every_wing_may_see_all_that_lies_below(tmp_path: Path):
         "reading that loads torch",
     ],
 )
-def test_an_arrow_that_must_not_be_is_refused(
-    tmp_path: Path, modules: dict[str, str], arrow: str
-):
+def test_an_arrow_that_must_not_be_is_refused(tmp_path: Path, modules: dict[str, str], arrow: str):
     done = lint(tmp_path, modules)
     assert done.returncode == 1, done.stdout
     assert arrow in done.stdout
