@@ -10,7 +10,7 @@ from cyclopts import App, Parameter
 
 from tellapart import __version__
 from tellapart.cli.data import data_app
-from tellapart.cli.json_output import print_json
+from tellapart.cli.json_output import print_result
 from tellapart.cli.options import (
     DataDir,
     Json,
@@ -21,7 +21,7 @@ from tellapart.cli.options import (
     Settings,
     Shots,
     Tta,
-    session_of,
+    console_session,
 )
 from tellapart.cli.recipes import recipes_app
 from tellapart.cli.show import show_app
@@ -97,26 +97,22 @@ def _train(
     json: bool,
 ) -> int:
     """Trains as requested, or reports what would be done."""
-    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_plan, print_training
     from tellapart.runtime import keep_freed_memory
     from tellapart.workflow.train import plan_training, resumed_session, train_as_requested
 
     keep_freed_memory()
-    with ConsoleCallbacks() as callbacks:
-        session = session_of(callbacks, machine, data_dir, network)
+    with console_session(machine, data_dir, network) as session:
         if dry_run:
             session = resumed_session(session, request.resume)
             with session.limited_threads():
                 plan, _ = plan_training(request, session)
         else:
             result = train_as_requested(request, out, session)
-    if json:
-        print_json(plan.to_json() if dry_run else result.to_json())
-    elif dry_run:
-        print_plan(plan)
+    if dry_run:
+        print_result(plan, plan.to_json(), print_plan, as_json=json)
     else:
-        print_training(result)
+        print_result(result, result.to_json(), print_training, as_json=json)
     return 0 if dry_run else _written(result.not_written)
 
 
@@ -186,12 +182,11 @@ def finetune(
         return _train(request, out, machine, data_dir, network, dry_run=dry_run, json=json)
     if freezing is not None or dry_run:
         raise ConfigError("--compare tries every way in turn; leave out --freezing and --dry-run")
-    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_comparison
     from tellapart.runtime import keep_freed_memory
 
     keep_freed_memory()
-    with ConsoleCallbacks() as callbacks:
+    with console_session(machine, data_dir, network) as session:
         ways = run_comparison(
             source,
             data,
@@ -202,12 +197,10 @@ def finetune(
             shots=shots,
             seed=seed,
             out=out,
-            session=session_of(callbacks, machine, data_dir, network),
+            session=session,
         )
-    if json:
-        print_json({"data": data, "source": source, "ways": [way.to_json() for way in ways]})
-    else:
-        print_comparison(ways)
+    content = {"data": data, "source": source, "ways": [way.to_json() for way in ways]}
+    print_result(ways, content, print_comparison, as_json=json)
     return 0
 
 
@@ -244,29 +237,16 @@ def evaluate(
         A folder for the page and the figures; the run, or a folder in its evaluations/, if left
         out.
     """
-    from tellapart.cli.progress import ConsoleCallbacks
-    from tellapart.cli.tables import print_evaluation, print_verdict
+    from tellapart.cli.tables import print_evaluation_result
     from tellapart.runs.ensembling import split_arguments
     from tellapart.workflow.evaluate import evaluate as run_evaluation
 
     runs, data = split_arguments([run, *more])
-    with ConsoleCallbacks() as callbacks:
+    with console_session(machine, data_dir, network) as session:
         result = run_evaluation(
-            runs,
-            data,
-            split=split,
-            as_is=as_is,
-            tta=tta,
-            out=out,
-            session=session_of(callbacks, machine, data_dir, network),
+            runs, data, split=split, as_is=as_is, tta=tta, out=out, session=session
         )
-    if json:
-        print_json(result.to_json())
-    else:
-        print_evaluation(result.evaluation, result.title)
-        if result.report:
-            print(f"report    {result.report}")
-        print_verdict(result.verdict)
+    print_result(result, result.to_json(), print_evaluation_result, as_json=json)
     return _written(result.not_written)
 
 
@@ -292,18 +272,13 @@ def predict(
     as_is
         Do not put right a drawing that differs in ground, size or place from those trained on.
     """
-    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_predictions
     from tellapart.workflow.predict import predict as run_prediction
 
-    with ConsoleCallbacks() as callbacks:
-        session = session_of(callbacks, machine, network=network)
+    with console_session(machine, network=network) as session:
         predictions = run_prediction(run, images, as_is=as_is, tta=tta, session=session)
-    if json:
-        rows = [entry.to_json() for entry in predictions]
-        print_json({"run": str(run), "predictions": rows})
-    else:
-        print_predictions(predictions)
+    content = {"run": str(run), "predictions": [entry.to_json() for entry in predictions]}
+    print_result(predictions, content, print_predictions, as_json=json)
     # The readable files are answered first; then the exit code says that not all were.
     return 2 if any(entry.error for entry in predictions) else 0
 
@@ -330,27 +305,19 @@ def reproduce(
     out
         A folder for the runs, OUT/RECIPE; runs/DATA-RECIPE-N, if left out.
     """
-    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_reproduction
     from tellapart.runtime import keep_freed_memory
     from tellapart.workflow.reproduce import reproduce as run_reproduction
 
     keep_freed_memory()
-    with ConsoleCallbacks() as callbacks:
+    with console_session(machine, data_dir) as session:
         results = run_reproduction(
-            recipes,
-            data=data,
-            settings=settings,
-            seed=seed,
-            out=out,
-            session=session_of(callbacks, machine, data_dir),
+            recipes, data=data, settings=settings, seed=seed, out=out, session=session
         )
-    if json:
-        rows = [
-            {"claim": c.claim, "reference_accuracy": c.reference_accuracy, **result.to_json()}
-            for c, result in results
-        ]
-        print_json({"data": data, "seed": seed, "results": rows})
-    else:
-        print_reproduction(results)
+    rows = [
+        {"claim": c.claim, "reference_accuracy": c.reference_accuracy, **result.to_json()}
+        for c, result in results
+    ]
+    content = {"data": data, "seed": seed, "results": rows}
+    print_result(results, content, print_reproduction, as_json=json)
     return 0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from cyclopts import App
 
-from tellapart.cli.json_output import print_json
-from tellapart.cli.options import DataDir, Json, RecipeName, Settings, session_of
+from tellapart.cli.json_output import print_json, print_result
+from tellapart.cli.options import DataDir, Json, RecipeName, Settings, console_session
 
 data_app = App(name="data", help="Data sets: what there is, and fetching it.")
 
@@ -44,14 +44,13 @@ def fetch(name: str, /, *, data_dir: DataDir = None, json: Json = False) -> int:
     name
         A name from `tellapart data list`.
     """
-    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.data.sets.catalogue_files import fetch as fetch_files
 
-    with ConsoleCallbacks() as callbacks:
+    with console_session(data_dir=data_dir) as session:
         paths = fetch_files(
             name,
             data_dir=data_dir,
-            progress=lambda done, total: callbacks.on_download(name, done, total),
+            progress=lambda done, total: session.callbacks.on_download(name, done, total),
         )
     if json:
         print_json({"name": name, "files": [str(path) for path in paths]})
@@ -86,22 +85,12 @@ def check_data(
     allow
         End with exit code 0 in spite of leaks.
     """
-    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_check
     from tellapart.workflow.check import check as run_check
 
-    with ConsoleCallbacks() as callbacks:
-        result = run_check(
-            data,
-            recipe=recipe,
-            settings=settings,
-            page=page,
-            session=session_of(callbacks, data_dir=data_dir),
-        )
-    if json:
-        print_json(result.to_json())
-    else:
-        print_check(result)
+    with console_session(data_dir=data_dir) as session:
+        result = run_check(data, recipe=recipe, settings=settings, page=page, session=session)
+    print_result(result, result.to_json(), print_check, as_json=json)
     return 2 if result.audit.has_leaks and not allow else 0
 
 
@@ -122,19 +111,10 @@ def prepare_data(
     data
         A folder with a sub-folder per class, or a .csv table.
     """
-    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.cli.tables import print_preparation
     from tellapart.workflow.prepare import prepare as run_preparation
 
-    with ConsoleCallbacks() as callbacks:
-        result = run_preparation(
-            data,
-            recipe=recipe,
-            settings=settings,
-            session=session_of(callbacks, data_dir=data_dir),
-        )
-    if json:
-        print_json(result.to_json())
-    else:
-        print_preparation(result)
+    with console_session(data_dir=data_dir) as session:
+        result = run_preparation(data, recipe=recipe, settings=settings, session=session)
+    print_result(result, result.to_json(), print_preparation, as_json=json)
     return 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -9,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
-    from tellapart.runs.callbacks import Callbacks
     from tellapart.runs.session import Session
 
 RecipeName = Annotated[
@@ -68,17 +69,17 @@ OwnNetwork = Annotated[
 ]
 
 
-def session_of(
-    callbacks: Callbacks,
-    machine: Machine | None = None,
-    data_dir: Path | None = None,
-    network: str | None = None,
-) -> Session:
-    """The session of a command, made once from what the person typed."""
+@contextmanager
+def console_session(
+    machine: Machine | None = None, data_dir: Path | None = None, network: str | None = None
+) -> Iterator[Session]:
+    """The session of a command, from what the person typed; progress goes to standard error."""
+    from tellapart.cli.progress import ConsoleCallbacks
     from tellapart.runs.session import Session
 
     machine = machine or Machine()
-    return Session(machine.device, machine.threads, data_dir, network, callbacks)
+    with ConsoleCallbacks() as callbacks:
+        yield Session(machine.device, machine.threads, data_dir, network, callbacks)
 
 
 Tta = Annotated[

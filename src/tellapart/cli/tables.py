@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tellapart.finetuning.start import Start
     from tellapart.runs.plan import Plan
     from tellapart.workflow.check import CheckResult
+    from tellapart.workflow.evaluate import EvaluationResult
     from tellapart.workflow.finetune import ComparedWay
     from tellapart.workflow.predict import Prediction
     from tellapart.workflow.prepare import PreparationResult
@@ -163,6 +164,14 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     calibration = _number(evaluation.expected_calibration_error)
     print(f"loss      {evaluation.loss:.4f}   calibration error {calibration}")
     print(f"mistakes  {wrong:,}" + (", most often " + ", ".join(pairs) if pairs else ""))
+
+
+def print_evaluation_result(result: EvaluationResult) -> None:
+    """The figures, where the page is, and last what is wrong with a classifier of no use."""
+    print_evaluation(result.evaluation, result.title)
+    if result.report:
+        print(f"report    {result.report}")
+    print_verdict(result.verdict)
 
 
 def print_training(result: TrainingResult) -> None:
