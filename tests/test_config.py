@@ -28,6 +28,7 @@ from tellapart.config import (
     recipe_from_toml,
     recipe_names,
     recipe_text,
+    typed_settings,
 )
 from tellapart.config.fields import setting
 from tellapart.config.sections import OptimizerName
@@ -518,3 +519,27 @@ def test_every_field_of_an_optimizer_names_one_of_the_recipe_and_every_optimizer
     known = {entry.name for entry in dataclasses.fields(OptimizerRecipe)}
     assert typing.get_args(OptimizerName) == tuple(OPTIMIZER_FIELDS)
     assert all(own and set(own) <= known for own in OPTIMIZER_FIELDS.values())
+
+
+def test_values_that_are_given_as_they_are_stay_as_they_are():
+    recipe = Recipe().with_settings({"finetuning.source": "my bird's", "epochs": 3})
+    assert (recipe.finetuning.source, recipe.training.epochs) == ("my bird's", 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("bird's", "bird's"),
+        ("birds'", "birds'"),
+        ("'quoted'", "quoted"),
+        ('"quoted"', "quoted"),
+        ("it=is", "it=is"),
+    ],
+)
+def test_a_quote_belongs_to_the_text_unless_it_is_one_of_a_pair(text, value):
+    assert Recipe().with_settings([f"finetuning.source={text}"]).finetuning.source == value
+
+
+def test_settings_have_full_keys_and_the_last_one_counts():
+    assert typed_settings(["epochs=3", "training.epochs=4"]) == {"training.epochs": 4}
+    assert typed_settings({"optimizer": "sgd"}) == {"optimizer.name": "sgd"}

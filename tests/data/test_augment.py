@@ -75,7 +75,6 @@ def test_nothing_is_on_by_default():
     recipe = AugmentationRecipe()
     assert recipe.flip_horizontal == recipe.flip_vertical == 0
     assert not recipe.flips
-    assert not recipe.is_active
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -1,10 +1,12 @@
 """Which recipe a data set gets where nobody names one."""
 
+import math
+
 import pytest
 
 from tellapart.config import load_recipe
 from tellapart.data.sets.source import OpenedSource
-from tellapart.runs.choosing import choose_recipe, suggest_recipe
+from tellapart.runs.choosing import choose_recipe, fit_to_few_images, suggest_recipe
 
 
 @pytest.mark.parametrize(
@@ -75,3 +77,25 @@ def test_the_reason_counts_only_what_is_asked_for():
         assert choose_recipe(None, source, settings)[1].startswith(f"{count} training pictures"), (
             settings
         )
+
+
+@pytest.mark.parametrize("num_train", [4, 20, 60, 250, 1000, 2600])
+def test_few_images_get_enough_steps(num_train):
+    training = fit_to_few_images(load_recipe("small-data"), num_train).training
+    steps = math.ceil(num_train / training.batch_size)
+    assert training.batch_size <= num_train
+    assert training.epochs == 60 or steps * training.epochs >= 500
+    assert steps >= min(8, num_train // 8)
+
+
+def test_many_images_and_what_a_person_has_set_stay():
+    recipe = load_recipe("small-data")
+    assert fit_to_few_images(recipe, 4000) == recipe
+    given = {"training.batch_size", "training.epochs"}
+    assert fit_to_few_images(recipe, 60, given) == recipe
+
+
+def test_fine_tuning_keeps_its_epochs():
+    recipe = load_recipe("finetune").with_settings({"finetuning.source": "run"})
+    fitted = fit_to_few_images(recipe, 20).training
+    assert (fitted.epochs, fitted.batch_size) == (recipe.training.epochs, 20)

@@ -165,12 +165,6 @@ class AugmentationRecipe(Section):
         """Whether pictures are mirrored."""
         return bool(self.flip_horizontal or self.flip_vertical)
 
-    @property
-    def is_active(self) -> bool:
-        """Whether anything is varied at all."""
-        others = (self.erase_probability, self.mixup_alpha, self.cutmix_alpha)
-        return self.is_geometric or any(others)
-
 
 @dataclass(frozen=True)
 class TrainingRecipe(Section):
