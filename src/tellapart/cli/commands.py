@@ -156,7 +156,7 @@ def finetune(
         .npz archive or a folder of IDX files.
     recipe
         A name from `tellapart recipes list`, or a .toml file; finetune or finetune-few, by the
-        number of pictures, if left out.
+        number of images, if left out.
     freezing
         head trains the new layer only, all everything, gradual stage after stage; a number of
         stages stays frozen. The recipe's, if left out.
@@ -261,7 +261,7 @@ def predict(
     machine: Machine = _MACHINE,
     json: Json = False,
 ) -> int:
-    """Name the class of picture files, of any size and mode.
+    """Name the class of image files, of any size and mode.
 
     Parameters
     ----------

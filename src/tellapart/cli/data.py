@@ -71,9 +71,9 @@ def check_data(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> int:
-    """Look for what is wrong with a data set: bad files, repeated pictures, leaks between splits.
+    """Look for what is wrong with a data set: bad files, repeated images, leaks between splits.
 
-    Ends with exit code 2 where pictures of one split are in another: what is measured on such data
+    Ends with exit code 2 where images of one split are in another: what is measured on such data
     is no accuracy.
 
     Parameters
@@ -81,7 +81,7 @@ def check_data(
     data
         A folder with a sub-folder per class, a .csv table, an .npz archive, or a name.
     page
-        Write a page with the pictures to this .html file.
+        Write a page with the images to this .html file.
     allow
         End with exit code 0 in spite of leaks.
     """
@@ -104,7 +104,7 @@ def prepare_data(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> int:
-    """Decode and resize picture files once, so that training on them starts at once.
+    """Decode and resize image files once, so that training on them starts at once.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ Seed = Annotated[
 ]
 Shots = Annotated[
     int | None,
-    Parameter(help="Train on so many pictures a class, drawn by the seed; all, if left out."),
+    Parameter(help="Train on so many images a class, drawn by the seed; all, if left out."),
 ]
 DataDir = Annotated[
     Path | None, Parameter(help="Look for a data set's files here first, in DATA_DIR/NAME.")
@@ -87,9 +87,9 @@ Tta = Annotated[
     Parameter(
         name="--tta",
         negative="--no-tta",
-        help="Average over nine views of each picture: as it is, and shifted in the eight"
+        help="Average over nine views of each image: as it is, and shifted in the eight"
         " directions (by 1 pixel, or a 32nd of a larger side); of the mirror image too where the"
-        " recipe's prediction.views has it. --no-tta takes the picture as it is. As the recipe"
+        " recipe's prediction.views has it. --no-tta takes the image as it is. As the recipe"
         " says, if left out.",
     ),
 ]

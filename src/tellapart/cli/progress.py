@@ -47,14 +47,14 @@ class ConsoleCallbacks(Callbacks):
     def on_decoding(self, done: int, total: int) -> None:
         """A bar, or a line for every quarter."""
         if self._console.is_terminal:
-            self._bar("preparing pictures", done, total)
+            self._bar("preparing images", done, total)
             if done == total:
                 self._stop()
             return
         fraction = done / total
         if done == total or fraction >= self._plain_fraction + _PLAIN_STEP:
             self._plain_fraction = fraction if done < total else 0.0
-            line = f"preparing pictures: {done:,} of {total:,}"
+            line = f"preparing images: {done:,} of {total:,}"
             self._console.print(line, markup=False, soft_wrap=True)
 
     def on_plan(self, plan: Plan) -> None:

@@ -14,7 +14,7 @@ show_app = App(name="show", help="Pages that move: an operation at work, a netwo
 
 Image = Annotated[
     Path | None,
-    Parameter(help="A picture file; resized to fit where it is larger."),
+    Parameter(help="An image file; resized to fit where it is larger."),
 ]
 Digit = Annotated[
     int | None, Parameter(help="A handwritten digit that comes with tellapart, 0 to 9.")
@@ -43,14 +43,14 @@ def convolution(
     out: Out = None,
     json: Json = False,
 ) -> int:
-    """A kernel slides over a picture: every product and every sum written out.
+    """A kernel slides over an image: every product and every sum written out.
 
     Parameters
     ----------
     stride
         Pixels from place to place; 1, or the layer's own, if left out.
     padding
-        Pixels of zeros around the picture; 0, or the layer's own, if left out.
+        Pixels of zeros around the image; 0, or the layer's own, if left out.
     dilation
         Pixels between the kernel's taps; 1, or the layer's own, if left out.
     """
@@ -81,7 +81,7 @@ def pooling(
     out: Out = None,
     json: Json = False,
 ) -> int:
-    """A pooling window moves over a picture: what it sees, and the one number it keeps.
+    """A pooling window moves over an image: what it sees, and the one number it keeps.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def network(
     out: Out = None,
     json: Json = False,
 ) -> int:
-    """A network as a picture: layers, shapes, costs, and a picture's feature maps on the way.
+    """A network as a diagram: layers, shapes, costs, and an image's feature maps on the way.
 
     Parameters
     ----------

@@ -61,12 +61,12 @@ def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: b
 
 
 def _views_line(plan: Plan) -> list[tuple[str, str]]:
-    """How many views of a picture it will answer by, if more than one."""
+    """How many views of an image it will answer by, if more than one."""
     from tellapart.models.views import num_views, views_in_words
 
     count = num_views(plan.classifier.views)
     words = views_in_words([count])
-    return [("", f"answers by {words} views of each picture")] if count > 1 else []
+    return [("", f"answers by {words} views of each image")] if count > 1 else []
 
 
 def _start_lines(start: Start) -> list[tuple[str, str]]:
@@ -131,7 +131,7 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     # A table's own title would be folded to the table's width.
     console.print(Text(title, style="table.title"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("class", "pictures", "precision", "recall", "F1", "AUC"):
+    for column in ("class", "images", "precision", "recall", "F1", "AUC"):
         table.add_column(column, justify="left" if column == "class" else "right")
     rows = sorted(evaluation.per_class, key=lambda row: row.f1)
     if len(rows) > _MOST_CLASSES_LISTED:
@@ -159,7 +159,7 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     print()
     print(
         f"accuracy  {percent(evaluation.accuracy)} "
-        f"(95 % interval {percent(low)} to {percent(high)}, {evaluation.num_images:,} pictures)"
+        f"(95 % interval {percent(low)} to {percent(high)}, {evaluation.num_images:,} images)"
     )
     calibration = _number(evaluation.expected_calibration_error)
     print(f"loss      {evaluation.loss:.4f}   calibration error {calibration}")
@@ -270,7 +270,7 @@ def print_comparison(ways: Sequence[ComparedWay]) -> None:
         table.add_row(way.name, *row, Text(str(result.run)))
     _stdout(wide=True).print(table)
     print(
-        "\nThe same pictures, epochs, batches and seed for all. The test split says what each is "
+        "\nThe same images, epochs, batches and seed for all. The test split says what each is "
         "worth;\nto choose among them, go by validation (--set validation_fraction=0.2)."
     )
 
@@ -282,7 +282,7 @@ def print_check(result: CheckResult) -> None:
         counts = part.class_counts()
         spread = f"{min(counts):,} to {max(counts):,} a class" if len(set(counts)) > 1 else ""
         each = spread or f"{counts[0]:,} a class"
-        _stdout().print(Text(f"{split:11}{plural(len(part), 'picture')}, {each}"), soft_wrap=True)
+        _stdout().print(Text(f"{split:11}{plural(len(part), 'image')}, {each}"), soft_wrap=True)
     first = next(iter(data_set.splits.values()))
     _stdout().print(Text(f"{'classes':11}{_classes(first)}"), soft_wrap=True)
     for note in data_set.notes:
@@ -315,8 +315,8 @@ def _in_one_line(group: Sequence[FoundImage]) -> str:
     return " = ".join(map(_place, first)) + more
 
 
-def _place(picture: FoundImage) -> str:
-    return picture.path or f"{picture.split}[{picture.index}]"
+def _place(image: FoundImage) -> str:
+    return image.path or f"{image.split}[{image.index}]"
 
 
 def print_preparation(result: PreparationResult) -> None:
