@@ -76,6 +76,7 @@ def test_a_reproduction_without_a_test_split(capsys, tmp_path):
         validation_accuracy=None,
         test=None,
         verdict=None,
+        not_written=None,
         device="cpu",
         precision="fp32",
         weights_sha256="",
