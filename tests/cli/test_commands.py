@@ -32,7 +32,7 @@ def test_train_prints_the_figures_and_where_the_run_is(tellapart):
     progress = outcome.err.splitlines()
     assert progress[0] == "data      mnist-sample: train 4,000 · test 1,000"
     assert "          10 classes, 400 each; 28x28 grey" in progress
-    assert "recipe    small-data (chosen: 4,000 training pictures are few: " in outcome.err
+    assert "recipe    small-data (chosen: 4,000 training images are few: " in outcome.err
     assert "          1 epoch, batches of 64, adamw at 0.004, one-cycle" in outcome.err
     assert "network   single-conv, 13,610 parameters" in progress
     assert re.fullmatch(r"epoch 1/1  loss \d\.\d{4}  train \d+\.\d\d %  \d+\.\d s", progress[-1])
@@ -256,7 +256,7 @@ def test_predict_answers_the_readable_and_names_the_others(tellapart, trained, p
     outcome = tellapart("predict", trained, "scans")
     assert outcome.code == 2
     assert len(outcome.out.splitlines()) == 3
-    assert outcome.err.startswith("tellapart: scans/100.png: not a picture in a format that is")
+    assert outcome.err.startswith("tellapart: scans/100.png: not an image in a format that is")
     assert outcome.err.endswith("1 of 3 files could not be read\n")
     outcome = tellapart("predict", trained, "scans", "--json")
     assert outcome.code == 2

@@ -54,7 +54,7 @@ def test_a_check_that_finds_leaks_ends_with_2_unless_it_is_allowed(tellapart, pe
     assert "1 of the 1 images of test are in train too" in outcome.out
     assert "pets/train/cat/0.png = pets/test/cat/0.png" in outcome.out
     assert outcome.out.endswith("page       check.html\n")
-    assert "preparing pictures: 16 of 16" in outcome.err
+    assert "preparing images: 16 of 16" in outcome.err
     named = tellapart("data", "check", pets, "--recipe", "photos", "--allow", "--json")
     assert "validation" in named.json["class_counts"]
     allowed = tellapart("data", "check", pets, "--allow", "--json")

@@ -87,7 +87,7 @@ REFUSALS = {
     ("RUN", "--freezing", "2"): "freezing 2 asks for more stages than the 1 of this network",
     ("RUN", "--lora-rank", "0"): "lora_rank must be at least 1, got 0",
     ("RUN", "--lora-rank", "9"): "to that of the smallest layer, 8 of 'conv1' (8, 1, 3, 3), got 9",
-    ("RUN", "--shots", "400"): "400 shots ask for 400 training pictures a class",
+    ("RUN", "--shots", "400"): "400 shots ask for 400 training images a class",
     ("RUN", "--shots", "-1"): "shots must be at least 0, got -1",
     ("RUN", "--set", "classes=3,x"): "has no class 'x' (data.classes); ",
     ("RUN", "--set", "classes=3"): "has one class, '3'; a classifier tells at least 2 apart",

@@ -85,7 +85,7 @@ def test_a_network_as_page_as_table_and_as_json(untrained, capsys):
     [
         (["convolution", "--kernel", "wobble"], "no kernel is called 'wobble'"),
         (["convolution", "--kernel", "1;" * 30], "must fit the padded image"),
-        (["convolution", "--image", "text.png"], "text.png: not a picture in a format"),
+        (["convolution", "--image", "text.png"], "text.png: not an image in a format"),
         (["convolution", "--kernel", "run:conv9"], "run run has no layer 'conv9'"),
         (["convolution", "--digit", "three"], "see `tellapart show convolution --help`"),
         (["convolution", "--out", "taken.html"], "taken.html exists and is left as it is"),
@@ -96,7 +96,7 @@ def test_a_network_as_page_as_table_and_as_json(untrained, capsys):
     ],
 )
 def test_a_wrong_request_exits_with_2_one_line_and_no_file(arguments, message, untrained, capsys):
-    Path("text.png").write_text("no picture")
+    Path("text.png").write_text("no image")
     Path("taken.html").write_text("taken")
     before = sorted(Path().rglob("*"))
     assert run(["show", *arguments]) == 2

@@ -29,10 +29,10 @@ def test_an_evaluation_has_a_row_for_every_class(capsys):
     out = capsys.readouterr().out
     lines = [line.rstrip() for line in out.splitlines()]
     assert lines[0] == "insects, test split"
-    assert lines[1].split() == ["class", "pictures", "precision", "recall", "F1", "AUC"]
+    assert lines[1].split() == ["class", "images", "precision", "recall", "F1", "AUC"]
     assert [line.split()[0] for line in lines[2:5]] == ["ants", "bees", "wasps"]
     assert lines[5].startswith("macro mean")
-    assert "accuracy  50.00 % (95 % interval 18.76 % to 81.24 %, 6 pictures)" in lines
+    assert "accuracy  50.00 % (95 % interval 18.76 % to 81.24 %, 6 images)" in lines
     assert "mistakes  3, most often ants as bees (1), bees as wasps (1), wasps as ants (1)" in lines
 
 
@@ -76,6 +76,7 @@ def test_a_reproduction_without_a_test_split(capsys, tmp_path):
         validation_accuracy=None,
         test=None,
         verdict=None,
+        not_written=None,
         device="cpu",
         precision="fp32",
         weights_sha256="",

@@ -65,7 +65,7 @@ def test_refuses_what_is_no_list_of_labels(labels):
 
 
 def test_refuses_a_class_that_cannot_be_split():
-    with pytest.raises(DataError, match=r"at least 2 pictures.*class '1' has 1, '2' has 0: add"):
+    with pytest.raises(DataError, match=r"at least 2 images.*class '1' has 1, '2' has 0: add"):
         split(torch.tensor([0, 0, 1, 3, 3]), 0.5)
 
 
@@ -115,5 +115,5 @@ def test_a_class_of_look_alikes_is_divided_one_by_one_and_named():
 
 def test_the_class_that_is_too_small_is_named():
     labels = torch.tensor([0, 0, 1])
-    with pytest.raises(DataError, match="class 'bee' has 1: add pictures"):
+    with pytest.raises(DataError, match="class 'bee' has 1: add images"):
         divide(labels, ("ant", "bee"), torch.arange(3), ["train"], Preparation())

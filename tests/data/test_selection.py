@@ -71,6 +71,6 @@ def test_more_shots_than_pictures_are_refused():
     with pytest.raises(DataError) as raised:
         few_shots(pictures([0, 0, 1, 2, 2, 2, 3, 3]), 2, seed=0)
     assert str(raised.value) == (
-        "2 shots ask for 2 training pictures a class, and class 'bee' has 1; "
+        "2 shots ask for 2 training images a class, and class 'bee' has 1; "
         "set data.shots to at most that"
     )

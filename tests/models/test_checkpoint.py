@@ -380,7 +380,7 @@ def test_what_is_known_of_training_is_not_needed(path):
         ({"network": "two-conv", "arguments": {}}, [1, 65_536, 65_536]),
         ({"network": "lenet", "arguments": {}}, [1, 65_536, 65_536]),
     ],
-    ids=["wide", "two-conv on huge pictures", "lenet on huge pictures"],
+    ids=["wide", "two-conv on huge images", "lenet on huge images"],
 )
 def test_a_small_file_cannot_ask_for_much_memory(path, header, shape):
     # The first walk through torch's meta device imports a lot: it is not what is measured.

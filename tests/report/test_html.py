@@ -64,7 +64,7 @@ def test_the_headline_is_the_evaluation_in_words():
     low, high = evaluation.accuracy_interval
     text = printed(render_report(**given))
     wrong = 400 - evaluation.num_correct
-    assert f"{evaluation.num_correct} of 400 pictures classified correctly, {wrong} inc" in text
+    assert f"{evaluation.num_correct} of 400 images classified correctly, {wrong} inc" in text
     assert f"between {100 * low:.1f} % and {100 * high:.1f} %" in text
     assert f"{100 * evaluation.accuracy:.1f} %" in text
     most_common = max(row.support for row in evaluation.per_class)
@@ -153,10 +153,10 @@ def test_training_without_validation_has_no_validation_text():
 
 def test_a_perfect_classifier_has_no_mistakes_and_the_page_reports_none():
     text = printed(render_report(**inputs(margin=30.0)))
-    assert "400 of 400 pictures classified correctly, 0 incorrectly" in text
+    assert "400 of 400 images classified correctly, 0 incorrectly" in text
     assert "100.0 %" in text
     assert "all are correct" in text
-    assert "No picture was taken for another class" in text
+    assert "No image was taken for another class" in text
 
 
 @pytest.mark.parametrize("num_classes", [2, 10, 120])

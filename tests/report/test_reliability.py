@@ -29,9 +29,9 @@ def test_dots_whiskers_and_bars_are_where_the_numbers_are():
     assert float(whiskers[1].get("y2")) == pytest.approx(up(high), abs=0.01)
     bars = [bar for bar in chart.iter(f"{SVG}rect") if bar.get("class") == "bar"]
     assert [bar.find(f"{SVG}title").text for bar in bars] == [
-        "1 picture with confidence up to 50 %",
-        "10 pictures with confidence up to 75 %",
-        "1,000 pictures with confidence up to 100 %",
+        "1 image with confidence up to 50 %",
+        "10 images with confidence up to 75 %",
+        "1,000 images with confidence up to 100 %",
     ]
     heights = [float(bar.get("height")) for bar in bars]
     assert 0 < heights[0] < heights[1] < heights[2]

@@ -22,7 +22,7 @@ def test_a_row_per_class_and_the_means_below():
     assert rows[3] == ["<cat>", "0", "0", "0.0000", "0.0000", "0.0000", wording.NOT_DEFINED]
     macro_auc = wording.score(evaluation.macro_auc)
     assert rows[4] == ["Mean over classes", "6", "2", *third, macro_auc]
-    assert rows[5] == ["Mean over pictures", "6", "2", *third, ""]
+    assert rows[5] == ["Mean over images", "6", "2", *third, ""]
 
 
 def test_nested_settings_come_under_their_names():

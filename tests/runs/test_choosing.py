@@ -74,7 +74,7 @@ def test_the_reason_counts_only_what_is_asked_for():
         (["data.shots=5"], "50"),
         (["data.classes=0,1", "data.shots=5"], "10"),
     ):
-        assert choose_recipe(None, source, settings)[1].startswith(f"{count} training pictures"), (
+        assert choose_recipe(None, source, settings)[1].startswith(f"{count} training images"), (
             settings
         )
 

@@ -313,7 +313,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(source, digits,
 
 
 def test_more_shots_than_pictures_are_refused(source, digits):
-    with pytest.raises(DataError, match=r"999 shots ask for 999 training pictures a class"):
+    with pytest.raises(DataError, match=r"999 shots ask for 999 training images a class"):
         finetune(source.run, digits, shots=999, out="tuned", session=Session(threads=1))
 
 

@@ -145,7 +145,7 @@ def test_an_unreadable_file_is_named_and_the_others_are_answered(trained, test_s
     assert [entry.path for entry in predictions] == [f"{number}.png" for number in range(1, 6)]
     assert [entry.error is None for entry in predictions] == [True, False, False, False, True]
     assert predictions[0].label == predictions[4].label
-    assert predictions[1].error.startswith("2.png: not a picture in a format that is read")
+    assert predictions[1].error.startswith("2.png: not an image in a format that is read")
     assert predictions[2].error == "3.png: the file is empty; copy it again"
     assert "4.png: cannot be decoded" in predictions[3].error
     assert predictions[1].to_json()["label"] is None
@@ -179,9 +179,9 @@ def test_a_classifier_file_instead_of_a_run(trained, test_split):
 
 def test_nothing_to_predict(trained):
     for pictures, message in (
-        ([], "no picture is named"),
+        ([], "no image is named"),
         (["gone.png"], "gone.png: no such file or folder"),
-        (["*.png"], r"\*.png: the pattern matches no picture"),
+        (["*.png"], r"\*.png: the pattern matches no image"),
         (["."], "is empty"),
     ):
         with pytest.raises(DataError, match=message):

@@ -173,11 +173,11 @@ def test_a_run_whose_data_is_gone_is_shown_with_a_digit(trained, tmp_path):
 def test_a_classifier_of_other_pictures_needs_one(colour_classifier, photograph):
     shown = show_network(colour_classifier)
     assert shown.probabilities is None
-    assert "No picture was given" in shown.page.read_text()
+    assert "No image was given" in shown.page.read_text()
     assert show_network(colour_classifier, image=photograph).probabilities is not None
     page = show_convolution(kernel=f"{colour_classifier}:conv1", image=photograph)
     assert shape_of_input(page) == [3, 20, 28]
-    with pytest.raises(ConfigError, match=r"no picture is known for .*; give one with --image"):
+    with pytest.raises(ConfigError, match=r"no image is known for .*; give one with --image"):
         show_convolution(kernel=f"{colour_classifier}:conv1")
     with pytest.raises(ConfigError, match=r"a bundled digit is .* \(1, 28, 28\), the cla"):
         show_network(colour_classifier, digit=3)
@@ -197,7 +197,7 @@ def test_a_classifier_of_other_pictures_needs_one(colour_classifier, photograph)
         ({"digit": 10}, ConfigError, "--digit must be 0 to 9, got 10"),
         ({"digit": 1, "image": "a.png"}, ConfigError, "give --image or --digit, not both"),
         ({"image": "none.png"}, DataError, "none.png: no such file; check the path"),
-        ({"kernel": "tutorial", "digit": 1}, ConfigError, "'tutorial' brings its own 3x3 picture"),
+        ({"kernel": "tutorial", "digit": 1}, ConfigError, "'tutorial' brings its own 3x3 image"),
         ({"out": "page.txt"}, ConfigError, "a page ends in .html, got 'page.txt'"),
         ({"out": "no/folder/page.html"}, RunError, "cannot write no/folder/page.html"),
     ],
@@ -227,7 +227,7 @@ def test_wrong_requests_of_the_other_pages(trained):
 def test_a_file_that_is_no_picture_is_refused(tmp_path):
     path = tmp_path / "picture.png"
     path.write_text("<html>")
-    with pytest.raises(DataError, match="it holds HTML or XML, not a picture"):
+    with pytest.raises(DataError, match="it holds HTML or XML, not an image"):
         show_convolution(image=path)
 
 

@@ -212,7 +212,7 @@ def test_the_data_decides_the_recipe():
     plan = make_plan(TrainingRequest(), Session())
     assert plan.data.name == "mnist-sample"
     assert plan.recipe == load_recipe("small-data")
-    assert plan.reason == "4,000 training pictures are few: more, shorter epochs"
+    assert plan.reason == "4,000 training images are few: more, shorter epochs"
     assert make_plan(TrainingRequest(recipe="tutorial-lenet"), Session()).reason == ""
 
 
@@ -337,7 +337,7 @@ def write_folder(labels, shape=(28, 28)):
     [
         ([0, 2] * 5, (), DataError, "but no image with label 1; number the classes"),
         ([0] * 10, (), DataError, "idx has one class, '0'; a classifier tells at least 2 apart"),
-        ([0, 1, 1, 1], ("validation_fraction=0.2",), DataError, "class '0' has 1: add pictures"),
+        ([0, 1, 1, 1], ("validation_fraction=0.2",), DataError, "class '0' has 1: add images"),
     ],
 )
 def test_classes_that_cannot_be_learned(labels, settings, error, message):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cyclopts import CycloptsError
 
 _DONE, _OUR_FAULT, _WRONG_REQUEST, _INTERRUPTED = 0, 1, 2, 130
-# What the file system refuses is the person's to mend, as any wrong request is.
+# Errors of the file system that the person can solve: they exit as a wrong request does.
 _REFUSALS = {
     *(errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.ENAMETOOLONG),
@@ -25,7 +25,7 @@ _REFUSALS = {
 def main() -> None:
     """Runs the command line and exits with its code."""
     for stream in (sys.stdout, sys.stderr):
-        # A file's name may hold what a terminal or a pipe cannot show; it is then shown as \\xNN.
+        # Characters of a file's name that a terminal or a pipe cannot show are printed as \\xNN.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     sys.exit(run(sys.argv[1:]))
@@ -54,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
     except TellapartError as error:
         return _refuse(str(error))
     except BrokenPipeError:
-        # Whoever read our output has read enough; Python would complain once more at exit.
+        # The reader of our output has closed it; without this Python would complain at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _DONE
     except OSError as error:
@@ -74,7 +74,7 @@ def _refuse(message: str) -> int:
 
 
 def _usage_error(error: CycloptsError) -> str:
-    """What the parser says, on one line, and the help of the command it was about."""
+    """The parser's message on one line, with the command whose help to read."""
     from cyclopts import UnusedCliTokensError
 
     message = " ".join(str(error).split()).rstrip(".")

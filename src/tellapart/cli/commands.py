@@ -1,4 +1,4 @@
-"""The verbs with their arguments, and the app; what they do is in `tellapart.workflow`."""
+"""The commands with their arguments, and the app; their work is done in `tellapart.workflow`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ app = App(
     version=__version__,
     help_format="markdown",
     suppress_keyboard_interrupt=False,
-    # The help texts say what is done without an option, in words.
+    # The help texts describe each default in words.
     default_parameter=Parameter(show_default=False, negative=()),
 )
 app.command(data_app)
@@ -70,13 +70,13 @@ def train(
     ----------
     data
         A name from `tellapart data list`, a folder with a sub-folder per class, a .csv table, an
-        .npz archive or a folder of IDX files; mnist-sample, if left out.
+        .npz archive or a folder of IDX files; by default mnist-sample.
     out
-        The run folder, new or empty; runs/DATA-RECIPE-N, if left out.
+        The run folder, new or empty; by default runs/DATA-RECIPE-N.
     resume
-        Go on with this run; data and recipe come from it.
+        Continue this run; data and recipe are read from it.
     dry_run
-        Say what would be done, and stop.
+        Print what would be done, and stop.
     """
     from tellapart.runs.folder import find_run
     from tellapart.runs.planning import TrainingRequest
@@ -145,7 +145,7 @@ def finetune(
     dry_run: bool = False,
     json: Json = False,
 ) -> int:
-    """Train a classifier that begins as a trained network, with an output layer for new classes.
+    """Train a classifier from a trained network, with an output layer for the new classes.
 
     Parameters
     ----------
@@ -155,22 +155,23 @@ def finetune(
         A name from `tellapart data list`, a folder with a sub-folder per class, a .csv table, an
         .npz archive or a folder of IDX files.
     recipe
-        A name from `tellapart recipes list`, or a .toml file; finetune or finetune-few, by the
-        number of pictures, if left out.
+        A name from `tellapart recipes list`, or a .toml file; by default finetune or
+        finetune-few, chosen by the number of images.
     freezing
-        head trains the new layer only, all everything, gradual stage after stage; a number of
-        stages stays frozen. The recipe's, if left out.
+        head trains only the new layer, all trains every layer, gradual unfreezes stage after stage,
+        and a number is how many of the first stages stay frozen; by default as the recipe has it.
     lora_rank
-        Train a change of this rank to every layer instead of its weights (LoRA).
+        Train a low-rank change of this rank to every layer instead of its weights (LoRA).
     weights
-        A file with the weights of timm:NAME; the published ones are fetched, if left out.
+        A file with the weights of timm:NAME; by default the published weights are fetched.
     compare
-        Train from zero, head only, gradual, all and LoRA under one budget, and print one table.
+        Train five runs with the same budget (from zero, head, gradual, all, LoRA) and print them in
+        one table.
     out
-        The run folder, new or empty; runs/DATA-RECIPE-N, if left out. With --compare a folder of
-        five.
+        The run folder, new or empty; by default runs/DATA-RECIPE-N. With --compare, the folder
+        for the five runs.
     dry_run
-        Say what would be done, and stop.
+        Print what would be done, and stop.
     """
     from tellapart.runs.planning import TrainingRequest
     from tellapart.workflow.finetune import compare as run_comparison
@@ -218,7 +219,7 @@ def evaluate(
     machine: Machine = _MACHINE,
     json: Json = False,
 ) -> int:
-    """Evaluate a run: accuracy with its interval, confusions, ROC, calibration, and a page.
+    """Evaluate a run: accuracy with its interval, confusion, ROC, calibration, and a report.
 
     Several runs are an ensemble: the mean of their class probabilities is evaluated.
 
@@ -227,15 +228,16 @@ def evaluate(
     run
         The folder that `tellapart train` printed.
     more
-        Further runs; and last, other data with the same classes, or else the (first) run's own.
+        Further runs; the last argument may be other data with the same classes, by default the
+        (first) run's own data is evaluated.
     split
-        Which part of the data.
+        Which split of the data to evaluate; by default test.
     as_is
-        Do not change drawings of other data that differ in background, size or place from those
-        trained on.
+        Read drawings of other data as they are. By default a drawing whose background, size or
+        position differs from the training images is changed to match them.
     out
-        A folder for the page and the figures; the run, or a folder in its evaluations/, if left
-        out.
+        The folder for the report and its figures; by default the run, or a new folder in its
+        evaluations/.
     """
     from tellapart.cli.tables import print_evaluation_result
     from tellapart.runs.ensembling import split_arguments
@@ -261,7 +263,7 @@ def predict(
     machine: Machine = _MACHINE,
     json: Json = False,
 ) -> int:
-    """Name the class of picture files, of any size and mode.
+    """Predict the class of image files, of any size and colour mode.
 
     Parameters
     ----------
@@ -270,7 +272,8 @@ def predict(
     images
         Files, folders and patterns such as 'scans/*.png'.
     as_is
-        Do not put right a drawing that differs in ground, size or place from those trained on.
+        Read drawings as they are. By default a drawing whose background, size or position differs
+        from the training images is changed to match them.
     """
     from tellapart.cli.tables import print_predictions
     from tellapart.workflow.predict import predict as run_prediction
@@ -279,7 +282,7 @@ def predict(
         predictions = run_prediction(run, images, as_is=as_is, tta=tta, session=session)
     content = {"run": str(run), "predictions": [entry.to_json() for entry in predictions]}
     print_result(predictions, content, print_predictions, as_json=json)
-    # The readable files are answered first; then the exit code says that not all were.
+    # The readable files are predicted first; the exit code then reports that some were not.
     return 2 if any(entry.error for entry in predictions) else 0
 
 
@@ -288,22 +291,22 @@ def reproduce(
     *recipes: str,
     data: str = "mnist",
     settings: Settings = (),
-    seed: Annotated[int, Parameter(help="For every run.")] = 0,
+    seed: Annotated[int, Parameter(help="The seed of every run; by default 0.")] = 0,
     out: Path | None = None,
     data_dir: DataDir = None,
     machine: Machine = _MACHINE,
     json: Json = False,
 ) -> int:
-    """Train the seven networks of the tutorials as their articles say, and compare.
+    """Train the seven networks of the tutorials as their articles describe, and compare.
 
     Parameters
     ----------
     recipes
-        Only these of the tutorials' recipes; all seven, if left out.
+        The tutorials' recipes to train; by default all seven.
     data
-        What to train on; the articles use mnist.
+        The data set to train on; by default mnist, as in the articles.
     out
-        A folder for the runs, OUT/RECIPE; runs/DATA-RECIPE-N, if left out.
+        The folder for the runs, OUT/RECIPE; by default runs/DATA-RECIPE-N.
     """
     from tellapart.cli.tables import print_reproduction
     from tellapart.runtime import keep_freed_memory

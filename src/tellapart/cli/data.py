@@ -9,12 +9,12 @@ from cyclopts import App
 from tellapart.cli.json_output import print_json, print_result
 from tellapart.cli.options import DataDir, Json, RecipeName, Settings, console_session
 
-data_app = App(name="data", help="Data sets: what there is, and fetching it.")
+data_app = App(name="data", help="List, download, check and prepare data sets.")
 
 
 @data_app.command(name="list")
 def list_data(*, json: Json = False) -> int:
-    """List the data sets that can be named."""
+    """List the data sets that can be given by name."""
     from tellapart.cli.tables import print_catalogue
     from tellapart.data.sets.catalogue import CATALOGUE
 
@@ -37,7 +37,7 @@ def list_data(*, json: Json = False) -> int:
 
 @data_app.command
 def fetch(name: str, /, *, data_dir: DataDir = None, json: Json = False) -> int:
-    """Download what is missing of a data set, checked by its SHA-256.
+    """Download the missing files of a data set and check their SHA-256.
 
     Parameters
     ----------
@@ -71,19 +71,20 @@ def check_data(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> int:
-    """Look for what is wrong with a data set: bad files, repeated pictures, leaks between splits.
+    """Check a data set for faults: unreadable files, repeated images, leaks between splits.
 
-    Ends with exit code 2 where pictures of one split are in another: what is measured on such data
-    is no accuracy.
+    Exits with code 2 if images of one split are also in another: an accuracy measured on such
+    data would be too high.
 
     Parameters
     ----------
     data
-        A folder with a sub-folder per class, a .csv table, an .npz archive, or a name.
+        A folder with a sub-folder per class, a .csv table, an .npz archive, or a name from
+        `tellapart data list`.
     page
-        Write a page with the pictures to this .html file.
+        Write the findings with their images to this .html file.
     allow
-        End with exit code 0 in spite of leaks.
+        Exit with code 0 despite leaks.
     """
     from tellapart.cli.tables import print_check
     from tellapart.workflow.check import check as run_check
@@ -104,7 +105,7 @@ def prepare_data(
     data_dir: DataDir = None,
     json: Json = False,
 ) -> int:
-    """Decode and resize picture files once, so that training on them starts at once.
+    """Decode and resize image files into the cache, so that training starts without delay.
 
     Parameters
     ----------

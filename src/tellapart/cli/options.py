@@ -17,8 +17,8 @@ RecipeName = Annotated[
     str | None,
     Parameter(
         name="--recipe",
-        help="A name from `tellapart recipes list`, or a .toml file; chosen for the data, if left"
-        " out.",
+        help="A name from `tellapart recipes list`, or a .toml file; by default one is"
+        " chosen for the data.",
     ),
 ]
 Settings = Annotated[
@@ -30,30 +30,31 @@ Settings = Annotated[
     ),
 ]
 Seed = Annotated[
-    int | None, Parameter(help="Decides weights, shuffling and dropout; the recipe's, if left out.")
+    int | None, Parameter(help="Decides weights, shuffling and dropout; by default the recipe's.")
 ]
 Shots = Annotated[
     int | None,
-    Parameter(help="Train on so many pictures a class, drawn by the seed; all, if left out."),
+    Parameter(help="Train on this many images per class, drawn by the seed; by default all."),
 ]
 DataDir = Annotated[
-    Path | None, Parameter(help="Look for a data set's files here first, in DATA_DIR/NAME.")
+    Path | None, Parameter(help="Look first for a data set's files here, in DATA_DIR/NAME.")
 ]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Machine:
-    """Options of every command that computes: they end up in the command's `Session`."""
+    """Options of every command that computes, for the command's `Session`."""
 
     device: Annotated[
-        str, Parameter(help="auto, cpu, cuda, cuda:1 or mps; auto takes a GPU where there is one.")
+        str,
+        Parameter(help="auto, cpu, cuda, cuda:1 or mps; by default auto: a GPU if there is one."),
     ] = "auto"
     threads: Annotated[
         int | None,
         Parameter(
-            help="Threads for one operation; all cores, or of a run that is resumed the number it"
-            " began with, if left out."
+            help="Threads for one operation; by default one per core, or the number that a resumed"
+            " run began with."
         ),
     ] = None
 
@@ -63,8 +64,8 @@ OwnNetwork = Annotated[
     Parameter(
         name="--network",
         help="A network of your own, my_nets.py:Net or package.module:Net: a class or function that"
-        " takes in_channels and num_classes. It runs only when it is named here, so name it again"
-        " for whatever was trained with it.",
+        " takes in_channels and num_classes. Its code runs only if it is named here, so give it"
+        " again with every run that was trained with it.",
     ),
 ]
 
@@ -87,10 +88,10 @@ Tta = Annotated[
     Parameter(
         name="--tta",
         negative="--no-tta",
-        help="Average over nine views of each picture: as it is, and shifted in the eight"
-        " directions (by 1 pixel, or a 32nd of a larger side); of the mirror image too where the"
-        " recipe's prediction.views has it. --no-tta takes the picture as it is. As the recipe"
-        " says, if left out.",
+        help="Average the probabilities over nine views of each image: unchanged, and shifted in"
+        " eight directions (by 1 pixel, or a 32nd of a larger side), and over their mirror images"
+        " where the recipe's prediction.views includes them. --no-tta uses the unchanged image"
+        " only. By default the recipe's views are used.",
     ),
 ]
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object and nothing else.")]

@@ -47,18 +47,18 @@ class ConsoleCallbacks(Callbacks):
     def on_decoding(self, done: int, total: int) -> None:
         """A bar, or a line for every quarter."""
         if self._console.is_terminal:
-            self._bar("preparing pictures", done, total)
+            self._bar("preparing images", done, total)
             if done == total:
                 self._stop()
             return
         fraction = done / total
         if done == total or fraction >= self._plain_fraction + _PLAIN_STEP:
             self._plain_fraction = fraction if done < total else 0.0
-            line = f"preparing pictures: {done:,} of {total:,}"
+            line = f"preparing images: {done:,} of {total:,}"
             self._console.print(line, markup=False, soft_wrap=True)
 
     def on_plan(self, plan: Plan) -> None:
-        """The summary before training; of a comparison's ways, the first says what is loaded."""
+        """Prints the plan; of a comparison's runs, the first lists the weights that are loaded."""
         self._stop()
         transfers = plan.start.transfers if plan.start else ()
         print_plan(plan, self._console, shows_transfers=transfers != self._transfers_shown)
@@ -94,7 +94,7 @@ class ConsoleCallbacks(Callbacks):
         self._console.print(text, markup=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        """A line that stands out."""
+        """A line in yellow that starts with ``warning:``."""
         self._stop()
         self._console.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
 

@@ -10,7 +10,7 @@ from tellapart.cli.json_output import print_json
 from tellapart.cli.options import Json, Settings
 from tellapart.errors import ConfigError, RunError
 
-recipes_app = App(name="recipes", help="Recipes: what there is, what is in it, a copy to edit.")
+recipes_app = App(name="recipes", help="List, show and copy recipes.")
 
 
 @recipes_app.command(name="list")
@@ -29,12 +29,12 @@ def list_recipes(*, json: Json = False) -> int:
 
 @recipes_app.command
 def show(recipe: str = "small-data", /, *, settings: Settings = (), json: Json = False) -> int:
-    """Print a recipe in full, with what each field means.
+    """Print a recipe in full, with the meaning of each field.
 
     Parameters
     ----------
     recipe
-        A name from `tellapart recipes list`, or a .toml file.
+        A name from `tellapart recipes list`, or a .toml file; by default small-data.
     """
     from tellapart.config import load_recipe
 
@@ -55,7 +55,7 @@ def copy(recipe: str, path: Path, /, *, settings: Settings = (), json: Json = Fa
     recipe
         A name from `tellapart recipes list`, or a .toml file.
     path
-        The file to write; an existing one is left alone.
+        The file to write; an existing file is refused.
     """
     import dataclasses
 

@@ -1,4 +1,4 @@
-"""The commands of ``tellapart show``: pages that move."""
+"""The commands of ``tellapart show``: animated pages."""
 
 from __future__ import annotations
 
@@ -10,23 +10,25 @@ from cyclopts import App, Parameter
 from tellapart.cli.json_output import print_json
 from tellapart.cli.options import Json, OwnNetwork
 
-show_app = App(name="show", help="Pages that move: an operation at work, a network from inside.")
+show_app = App(name="show", help="Write animated pages of one operation, or of a trained network.")
 
 Image = Annotated[
     Path | None,
-    Parameter(help="A picture file; resized to fit where it is larger."),
+    Parameter(help="The image file to use, scaled down if it is larger."),
 ]
 Digit = Annotated[
-    int | None, Parameter(help="A handwritten digit that comes with tellapart, 0 to 9.")
+    int | None, Parameter(help="Use a bundled handwritten digit, 0 to 9, instead of an image file.")
 ]
 Out = Annotated[
     Path | None,
-    Parameter(help="The page to write, new; NAME.html in this folder, if left out."),
+    Parameter(
+        help="The page to write, a new .html file; by default NAME.html in the current folder."
+    ),
 ]
 KERNEL_HELP = (
     "vertical-edges, horizontal-edges, edges, blur, sharpen, learned or tutorial; numbers row by "
-    "row, as '1,0,-1; 2,0,-2; 1,0,-1'; or RUN:LAYER for what a network has learned "
-    "(RUN:LAYER:3 opens its kernel 3)."
+    "row, as '1,0,-1; 2,0,-2; 1,0,-1'; or RUN:LAYER for the kernels that a network has learned "
+    "(RUN:LAYER:3 opens kernel 3)."
 )
 KernelName = Annotated[str, Parameter(help=KERNEL_HELP)]
 
@@ -43,16 +45,16 @@ def convolution(
     out: Out = None,
     json: Json = False,
 ) -> int:
-    """A kernel slides over a picture: every product and every sum written out.
+    """Animate a kernel that slides over an image, with every product and sum written out.
 
     Parameters
     ----------
     stride
-        Pixels from place to place; 1, or the layer's own, if left out.
+        Pixels between positions; by default 1, or the layer's own.
     padding
-        Pixels of zeros around the picture; 0, or the layer's own, if left out.
+        Zeros around the image, in pixels; by default 0, or the layer's own.
     dilation
-        Pixels between the kernel's taps; 1, or the layer's own, if left out.
+        Pixels between the kernel's weights; by default 1, or the layer's own.
     """
     from tellapart.workflow.show import show_convolution
 
@@ -65,7 +67,7 @@ def convolution(
         dilation=dilation,
         out=out,
     )
-    return _say(page, json)
+    return _print_page(page, json)
 
 
 @show_app.command
@@ -81,20 +83,20 @@ def pooling(
     out: Out = None,
     json: Json = False,
 ) -> int:
-    """A pooling window moves over a picture: what it sees, and the one number it keeps.
+    """Animate a pooling window that moves over an image, with the number that it keeps.
 
     Parameters
     ----------
     kind
-        max, average, tutorial-max or tutorial-average.
+        max, average, tutorial-max or tutorial-average; by default max.
     size
-        Pixels of the window; 2, if left out.
+        Side of the window in pixels; by default 2.
     stride
-        Pixels from place to place; the size, if left out.
+        Pixels between positions; by default the size.
     padding
-        Pixels of border, at most half of the window.
+        Border in pixels, at most half of the window; by default 0.
     dilation
-        Pixels between the pixels of the window, for max.
+        Pixels between the pixels of the window, for max pooling; by default 1.
     """
     from tellapart.workflow.show import show_pooling
 
@@ -108,7 +110,7 @@ def pooling(
         dilation=dilation,
         out=out,
     )
-    return _say(page, json)
+    return _print_page(page, json)
 
 
 @show_app.command
@@ -121,17 +123,17 @@ def activation(
     out: Out = None,
     json: Json = False,
 ) -> int:
-    """A feature map goes through an activation, number by number along its curve.
+    """Animate an activation function that is applied to a feature map, number by number.
 
     Parameters
     ----------
     function
-        relu, leaky-relu, sigmoid or tanh.
+        relu, leaky-relu, sigmoid or tanh; by default relu.
     """
     from tellapart.workflow.show import show_activation
 
     page = show_activation(image=image, digit=digit, function=function, kernel=kernel, out=out)
-    return _say(page, json)
+    return _print_page(page, json)
 
 
 @show_app.command
@@ -146,14 +148,14 @@ def network(
     out: Out = None,
     json: Json = False,
 ) -> int:
-    """A network as a picture: layers, shapes, costs, and a picture's feature maps on the way.
+    """Show a network as a diagram: layers, shapes, costs, and the feature maps of an image.
 
     Parameters
     ----------
     run
         The folder that `tellapart train` printed, or a classifier file.
     text
-        Print the layers as a table, and write no page.
+        Print the layers as a table instead of writing a page.
     """
     from tellapart.cli.tables import print_network
     from tellapart.runs.session import Session
@@ -172,7 +174,7 @@ def network(
     return 0
 
 
-def _say(page: Path, json: bool) -> int:
+def _print_page(page: Path, json: bool) -> int:
     if json:
         print_json({"page": str(page)})
     else:

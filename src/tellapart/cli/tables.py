@@ -37,7 +37,7 @@ _NUM_OF_GROUP_NAMED = 3
 
 
 def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: bool = True) -> None:
-    """What is going to be trained on what; and, if wanted, what of a source's weights is loaded."""
+    """Prints the plan of a training run and, if asked for, which weights the source gives."""
     train = plan.train
     channels, height, width = train.image_shape
     colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
@@ -61,16 +61,16 @@ def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: b
 
 
 def _views_line(plan: Plan) -> list[tuple[str, str]]:
-    """How many views of a picture it will answer by, if more than one."""
+    """The number of views of an image that predictions average over, if more than one."""
     from tellapart.models.views import num_views, views_in_words
 
     count = num_views(plan.classifier.views)
     words = views_in_words([count])
-    return [("", f"answers by {words} views of each picture")] if count > 1 else []
+    return [("", f"predicts from {words} views of each image")] if count > 1 else []
 
 
 def _start_lines(start: Start) -> list[tuple[str, str]]:
-    """Where the weights come from, and how many of them are going to change."""
+    """Where the weights come from, and how many of them will be trained."""
     return [
         ("source", f"{start.reference.source}, weights {start.reference.weights_sha256[:12]}"),
         (
@@ -82,7 +82,7 @@ def _start_lines(start: Start) -> list[tuple[str, str]]:
 
 
 def _transfer_table(start: Start) -> Table:
-    """A row per layer: what became of its tensors."""
+    """A row per layer: whether its tensors were loaded, adapted or are new."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("layer", "tensors", "weights are"):
         table.add_column(column, no_wrap=column == "layer")
@@ -98,7 +98,7 @@ def _transfer_table(start: Start) -> Table:
 
 
 def _classes(train: ImageSet) -> str:
-    """The first classes with their counts: ``ants (123), bees (121) and 3 more``."""
+    """The names of the first classes with their counts: ``ants (123), bees (121) and 3 more``."""
     counted_names = list(zip(train.class_names, train.class_counts(), strict=True))
     shown = ", ".join(
         f"{name if name and name == name.strip() else repr(name)} ({count:,})"
@@ -123,7 +123,7 @@ def _recipe_line(recipe: Recipe) -> str:
 
 
 def print_evaluation(evaluation: Evaluation, title: str) -> None:
-    """Headline, a row per class, and what is confused with what."""
+    """Prints a headline, a row per class, and the most frequent confusions."""
     from tellapart.evaluation import most_confused
 
     console = _stdout()
@@ -131,7 +131,7 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     # A table's own title would be folded to the table's width.
     console.print(Text(title, style="table.title"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("class", "pictures", "precision", "recall", "F1", "AUC"):
+    for column in ("class", "images", "precision", "recall", "F1", "AUC"):
         table.add_column(column, justify="left" if column == "class" else "right")
     rows = sorted(evaluation.per_class, key=lambda row: row.f1)
     if len(rows) > _MOST_CLASSES_LISTED:
@@ -159,7 +159,7 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     print()
     print(
         f"accuracy  {percent(evaluation.accuracy)} "
-        f"(95 % interval {percent(low)} to {percent(high)}, {evaluation.num_images:,} pictures)"
+        f"(95 % interval {percent(low)} to {percent(high)}, {evaluation.num_images:,} images)"
     )
     calibration = _number(evaluation.expected_calibration_error)
     print(f"loss      {evaluation.loss:.4f}   calibration error {calibration}")
@@ -167,7 +167,7 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
 
 
 def print_evaluation_result(result: EvaluationResult) -> None:
-    """The figures, where the page is, and last what is wrong with a classifier of no use."""
+    """Prints the figures, the path of the report, and a warning if the classifier is of no use."""
     print_evaluation(result.evaluation, result.title)
     if result.report:
         print(f"report    {result.report}")
@@ -175,7 +175,7 @@ def print_evaluation_result(result: EvaluationResult) -> None:
 
 
 def print_training(result: TrainingResult) -> None:
-    """What a training came to; the last line is the loudest where the classifier is of no use."""
+    """Prints the result of a training run, and a warning if the classifier is of no use."""
     if result.test is None:
         print(f"{result.data} has no test split, so there is no test accuracy")
     else:
@@ -187,17 +187,17 @@ def print_training(result: TrainingResult) -> None:
 
 
 def print_verdict(verdict: str | None) -> None:
-    """That a classifier is of no use, where it is."""
+    """Prints the warning that a classifier is of no use, if there is one."""
     if verdict:
         _stdout().print(Text(f"\nWARNING: {verdict}", style="bold red"), soft_wrap=True)
 
 
 def print_predictions(predictions: Sequence[Prediction]) -> None:
-    """A row per file; what could not be read goes to standard error, where it belongs."""
+    """Prints a row per file; files that could not be read go to standard error."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     changed = any(entry.changes for entry in predictions)
     columns = ("class", "probability", "runner-up", "probability", "file")
-    for column in (*columns, "put right") if changed else columns:
+    for column in (*columns, "changes") if changed else columns:
         table.add_column(
             column, justify="right" if column == "probability" else "left", no_wrap=True
         )
@@ -224,23 +224,23 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
 
 
 def print_reproduction(results: Sequence[tuple[Claim, TrainingResult]]) -> None:
-    """Recipe by recipe: what the article claims, what its own loop gave, what came out."""
+    """Prints, per recipe, the article's claim, the accuracy of its own loop, and ours."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("recipe", "the article claims", "its loop, mended", "came out", "loss", "time"):
-        right = column in ("its loop, mended", "loss", "time")
+    for column in ("recipe", "article's claim", "its loop, repaired", "accuracy", "loss", "time"):
+        right = column in ("its loop, repaired", "loss", "time")
         table.add_column(column, justify="right" if right else "left", no_wrap=True)
     for claim, result in results:
         reference = claim.reference_accuracy
-        came_out, loss = "no test split", ""
+        accuracy, loss = "no test split", ""
         if result.test:
             low, high = result.test.accuracy_interval
-            came_out = f"{percent(result.test.accuracy)} ({100 * low:.2f} to {percent(high)})"
+            accuracy = f"{percent(result.test.accuracy)} ({100 * low:.2f} to {percent(high)})"
             loss = f"{result.test.loss:.4f}"
         table.add_row(
             claim.recipe,
             claim.claim,
             percent(reference) if reference else "not run",
-            came_out,
+            accuracy,
             loss,
             f"{result.train_seconds:.1f} s",
         )
@@ -249,7 +249,7 @@ def print_reproduction(results: Sequence[tuple[Claim, TrainingResult]]) -> None:
 
 
 def print_comparison(ways: Sequence[ComparedWay]) -> None:
-    """Way by way: accuracy with its interval, what was trained, and how long it took."""
+    """Prints, per way, accuracy with its interval, the fraction trained, and the time."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     has_validation = any(way.result.validation_accuracy is not None for way in ways)
     columns = ["way", "test accuracy, 95 % interval", "weights trained", "time", "run"]
@@ -270,19 +270,19 @@ def print_comparison(ways: Sequence[ComparedWay]) -> None:
         table.add_row(way.name, *row, Text(str(result.run)))
     _stdout(wide=True).print(table)
     print(
-        "\nThe same pictures, epochs, batches and seed for all. The test split says what each is "
-        "worth;\nto choose among them, go by validation (--set validation_fraction=0.2)."
+        "\nAll use the same images, epochs, batches and seed. The test split measures each way;\n"
+        "to choose among them, use the validation split (--set validation_fraction=0.2)."
     )
 
 
 def print_check(result: CheckResult) -> None:
-    """A row per split and class counts in words, then every finding."""
+    """Prints a row per split with its class counts, then every finding."""
     data_set = result.data_set
     for split, part in data_set.splits.items():
         counts = part.class_counts()
         spread = f"{min(counts):,} to {max(counts):,} a class" if len(set(counts)) > 1 else ""
         each = spread or f"{counts[0]:,} a class"
-        _stdout().print(Text(f"{split:11}{plural(len(part), 'picture')}, {each}"), soft_wrap=True)
+        _stdout().print(Text(f"{split:11}{plural(len(part), 'image')}, {each}"), soft_wrap=True)
     first = next(iter(data_set.splits.values()))
     _stdout().print(Text(f"{'classes':11}{_classes(first)}"), soft_wrap=True)
     for note in data_set.notes:
@@ -301,7 +301,7 @@ def print_check(result: CheckResult) -> None:
         if unnamed > 0:
             print(f"         and {unnamed:,} more")
     if not result.audit.findings:
-        print("nothing is wrong with it")
+        print("no faults were found")
     if result.page:
         print(f"page       {result.page}")
 
@@ -315,12 +315,12 @@ def _in_one_line(group: Sequence[FoundImage]) -> str:
     return " = ".join(map(_place, first)) + more
 
 
-def _place(picture: FoundImage) -> str:
-    return picture.path or f"{picture.split}[{picture.index}]"
+def _place(image: FoundImage) -> str:
+    return image.path or f"{image.split}[{image.index}]"
 
 
 def print_preparation(result: PreparationResult) -> None:
-    """What was prepared, in which form, and where it lies."""
+    """Prints the size and form of the prepared images, and the path of the cache."""
     channels, height, width = result.image_shape
     colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
     counts = " · ".join(f"{name} {count:,}" for name, count in result.num_images.items())
@@ -336,9 +336,9 @@ def print_preparation(result: PreparationResult) -> None:
 
 
 def print_catalogue(entries: Iterable[CatalogueEntry]) -> None:
-    """A row per data set."""
+    """Prints a row per data set."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("name", "classes", "download", "what it is", "licence"):
+    for column in ("name", "classes", "download", "description", "licence"):
         table.add_column(column, no_wrap=column in ("name", "classes", "download"))
     for entry in entries:
         size = "bundled" if entry.bundled else f"{entry.download_bytes / 1e6:.0f} MB"
@@ -347,17 +347,17 @@ def print_catalogue(entries: Iterable[CatalogueEntry]) -> None:
 
 
 def print_recipes(recipes: Iterable[Recipe]) -> None:
-    """A row per recipe."""
+    """Prints a row per recipe."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("name", no_wrap=True)
-    table.add_column("what it is")
+    table.add_column("description")
     for recipe in recipes:
         table.add_row(recipe.name, recipe.description)
     _stdout().print(table)
 
 
 def print_network(shown: ShownNetwork) -> None:
-    """A row per layer in the order in which they run, and what the network costs in all."""
+    """Prints a row per layer, in the order in which they run, and the network's total cost."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("layer", "kind", "settings"):
         table.add_column(column, no_wrap=True)

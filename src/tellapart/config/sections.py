@@ -10,7 +10,7 @@ from tellapart.config.fields import Scalar, Section, setting
 from tellapart.errors import ConfigError
 from tellapart.wording import did_you_mean
 
-# Of a picture, by which a classifier answers; `tellapart.models.views`.
+# Of an image, by which a classifier answers; `tellapart.models.views`.
 Views = Literal["plain", "mirrored", "shifted", "mirrored-and-shifted"]
 
 
@@ -33,7 +33,7 @@ class ModelRecipe(Section):
 
 @dataclass(frozen=True)
 class DataRecipe(Section):
-    """What is done with the pictures before the network sees them."""
+    """What is done with the images before the network sees them."""
 
     validation_fraction: float = setting(
         0.0, "part of the train split kept out for choosing; 0 keeps none", minimum=0, below=1
@@ -43,36 +43,36 @@ class DataRecipe(Section):
     )
     shots: int = setting(
         0,
-        "training pictures a class, drawn by the seed from what validation leaves; 0 takes all",
+        "training images a class, drawn by the seed from what validation leaves; 0 takes all",
         minimum=0,
     )
     size: int = setting(
         0,
-        "picture files are made squares of so many pixels a side; 0 chooses by the pictures",
+        "image files are made squares of so many pixels a side; 0 chooses by the images",
         minimum=0,
         maximum=4096,
     )
     channels: int = setting(
-        0, "of picture files: 1 grey, 3 colour; 0 chooses by the pictures", minimum=0, maximum=3
+        0, "of image files: 1 grey, 3 colour; 0 chooses by the images", minimum=0, maximum=3
     )
     fit: Literal["pad", "crop"] = setting(
         "pad",
-        "picture files of another aspect. pad: the whole picture with a border; crop: its middle",
+        "image files of another aspect. pad: the whole image with a border; crop: its middle",
     )
     test_fraction: float = setting(
         0.2,
-        "part of own pictures kept for the test where they come without a test split; 0 keeps none",
+        "part of own images kept for the test where they come without a test split; 0 keeps none",
         minimum=0,
         below=1,
     )
     split_seed: int = setting(
-        0, "decides which pictures are held out for test and validation", minimum=0, below=2**63
+        0, "decides which images are held out for test and validation", minimum=0, below=2**63
     )
     near_duplicates: Literal["together", "ignore"] = setting(
         "together",
         "what holding out makes of look-alikes. together: they stay on one side, so that none is"
-        " tested on that was trained on; ignore: every picture counts by itself, as it should"
-        " where pictures look alike and are not the same, like frames of a fixed camera",
+        " tested on that was trained on; ignore: every image counts by itself, as it should"
+        " where images look alike and are not the same, like frames of a fixed camera",
     )
     normalization: Literal["measured", "given", "none", "source"] = setting(
         "measured",
@@ -90,7 +90,7 @@ class DataRecipe(Section):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.channels == 2:
-            raise ConfigError("channels must be 1 (grey), 3 (colour) or 0 (by the pictures), got 2")
+            raise ConfigError("channels must be 1 (grey), 3 (colour) or 0 (by the images), got 2")
         if self.normalization == "given":
             if not self.mean or len(self.mean) != len(self.std):
                 raise ConfigError(
@@ -106,7 +106,7 @@ class DataRecipe(Section):
 
 @dataclass(frozen=True)
 class AugmentationRecipe(Section):
-    """How training pictures are varied, each time they are seen; nothing by default."""
+    """How training images are varied, each time they are seen; nothing by default."""
 
     shift_pixels: float = setting(0.0, "moved by up to this in each direction", minimum=0)
     rotation_degrees: float = setting(
@@ -119,11 +119,11 @@ class AugmentationRecipe(Section):
     shear: float = setting(0.0, "slanted by up to this, sideways per upwards", minimum=0)
     elastic_pixels: float = setting(0.0, "std of a smooth random displacement", minimum=0)
     fill: Literal["edge", "black", "mirror"] = setting(
-        "edge", "what comes in from outside the picture"
+        "edge", "what comes in from outside the image"
     )
     interpolation: Literal["nearest", "bilinear", "bicubic"] = setting(
         "bilinear",
-        "how moved pictures are resampled. nearest blurs nothing: shifts are rounded to whole"
+        "how moved images are resampled. nearest blurs nothing: shifts are rounded to whole"
         " pixels, and shift_pixels 1.5 draws each of -1, 0 and 1 as often",
     )
     flip_horizontal: float = setting(
@@ -135,9 +135,7 @@ class AugmentationRecipe(Section):
     erase_probability: float = setting(
         0.0, "a rectangle is blanked this often", minimum=0, maximum=1
     )
-    erase_fraction: float = setting(
-        0.25, "largest part of the picture it takes", above=0, maximum=1
-    )
+    erase_fraction: float = setting(0.25, "largest part of the image it takes", above=0, maximum=1)
     mixup_alpha: float = setting(
         0.0, "blend pairs, with a share from Beta(alpha, alpha); 0 is off", minimum=0
     )
@@ -162,7 +160,7 @@ class AugmentationRecipe(Section):
 
     @property
     def flips(self) -> bool:
-        """Whether pictures are mirrored."""
+        """Whether images are mirrored."""
         return bool(self.flip_horizontal or self.flip_vertical)
 
 
@@ -192,7 +190,7 @@ class TrainingRecipe(Section):
     stop_on: Literal["auto", "loss", "accuracy", "macro-f1"] = setting(
         "auto",
         "what of validation patience watches, and the best weights are the best in. auto: macro-f1"
-        " where the largest class has three times the pictures of the smallest, else loss",
+        " where the largest class has three times the images of the smallest, else loss",
     )
     class_weights: Literal["none", "balanced"] = setting(
         "none", "balanced: an image counts in the loss the more, the fewer its class has"
@@ -310,14 +308,14 @@ class PredictionRecipe(Section):
     views: Views = setting(
         "plain",
         "test-time augmentation: over what class probabilities are averaged, in validation too."
-        " plain: the picture as it is; mirrored: it and its mirror image, for twice the time of an"
+        " plain: the image as it is; mirrored: it and its mirror image, for twice the time of an"
         " answer; shifted: it and its shifts in the eight directions, nine times;"
         " mirrored-and-shifted: those nine and the mirror image of each, eighteen times",
     )
 
     @property
     def mirrors(self) -> bool:
-        """Whether the mirror image of a picture has a say in the answer."""
+        """Whether the mirror image of an image has a say in the answer."""
         return "mirrored" in self.views
 
 

@@ -1,7 +1,7 @@
-"""Augmentation: pictures varied a batch at a time, on their device, with a generator passed in.
+"""Augmentation: images varied a batch at a time, on their device, with a generator passed in.
 
 All geometric changes (flip, turn, scale, shear, shift, elastic) become one sampling grid, so that a
-picture is resampled once however many are asked for. What mixes pictures mixes their labels too.
+image is resampled once however many are asked for. What mixes images mixes their labels too.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def augment(
         generator: on the device of ``images``.
 
     Returns:
-        uint8 pictures of the same shape, and targets: ``labels`` themselves, or where pictures were
+        uint8 images of the same shape, and targets: ``labels`` themselves, or where images were
         mixed float32 (batch, classes) with every label's share, rows summing to 1.
     """
     if recipe.is_geometric:
@@ -51,10 +51,10 @@ def augment(
 def sampling_grid(
     shape: Sequence[int], recipe: AugmentationRecipe, generator: torch.Generator
 ) -> torch.Tensor:
-    """Where each pixel of each new picture is taken from: (batch, height, width, 2), in -1..1.
+    """Where each pixel of each new image is taken from: (batch, height, width, 2), in -1..1.
 
     The affine part maps new coordinates to old: ``old = R(turn) S(shear) D(scale, flip) new +
-    shift``, in pixels around the centre, so that a turn stays a turn where pictures are not square.
+    shift``, in pixels around the centre, so that a turn stays a turn where images are not square.
     """
     batch, _, height, width = shape
     device = generator.device
@@ -106,7 +106,7 @@ def elastic_displacement(
     """A smooth random field (batch, height, width, 2) in grid units.
 
     Its deviation is ``pixels`` at the nodes, and less between them, where neighbours are averaged:
-    two thirds of it over the whole of a picture.
+    two thirds of it over the whole of an image.
 
     Source: Simard et al., "Best Practices for Convolutional Neural Networks", 2003, section 2.
     """
@@ -164,13 +164,13 @@ def erase(
 def _rectangles(
     tall: torch.Tensor, wide: torch.Tensor, height: int, width: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """True inside one rectangle per picture, somewhere in it: (batch, 1, height, width).
+    """True inside one rectangle per image, somewhere in it: (batch, 1, height, width).
 
     Args:
         tall: rows of each rectangle, (batch,), whole numbers up to ``height``.
         wide: columns of each, (batch,), up to ``width``.
-        height: of the pictures.
-        width: of the pictures.
+        height: of the images.
+        width: of the images.
         generator: draws the places.
     """
     device = generator.device
@@ -191,10 +191,10 @@ def mix(
     recipe: AugmentationRecipe,
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mixes every picture with another one of the batch, and its label in the same share.
+    """Mixes every image with another one of the batch, and its label in the same share.
 
     Mixup blends (Zhang et al. 2017, section 2), CutMix pastes a rectangle (Yun et al. 2019); where
-    both are asked for, a coin is thrown per batch. CutMix's rectangle has the sides of the picture
+    both are asked for, a coin is thrown per batch. CutMix's rectangle has the sides of the image
     times the root of the share, and lies wholly inside; the labels' share is counted in its pixels,
     because whole pixels cannot have every share.
     """

@@ -147,7 +147,7 @@ def _note(split: str, fraction: float, preparation: Preparation, together: bool)
 def _alike_note(split: str, class_names: Sequence[str]) -> str:
     listed = ", ".join(map(repr, class_names[:3])) + (", ..." if len(class_names) > 3 else "")
     return (
-        f"all pictures of {listed} look alike: for {split} they are divided one by one, and an "
+        f"all images of {listed} look alike: for {split} they are divided one by one, and an "
         "accuracy on them says little about others (data.near_duplicates=ignore: always one by one)"
     )
 
@@ -210,6 +210,6 @@ def _require_two_of_each(class_names: Sequence[str], counts: Tensor) -> None:
     if too_few:
         listed = ", ".join(f"{class_names[label]!r} has {int(counts[label])}" for label in too_few)
         raise DataError(
-            "a class needs at least 2 pictures, one to train on and one to hold out; "
-            f"class {listed}: add pictures or leave the class out"
+            "a class needs at least 2 images, one to train on and one to hold out; "
+            f"class {listed}: add images or leave the class out"
         )

@@ -1,4 +1,4 @@
-"""The pictures of one split as one tensor, and the data set that holds the splits."""
+"""The images of one split as one tensor, and the data set that holds the splits."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tellapart.errors import DataError, ShapeError
 
 @dataclass(frozen=True)
 class ImageSet:
-    """The pictures of one split, on one device.
+    """The images of one split, on one device.
 
     Args:
-        images: uint8, (pictures, channels, height, width), 0 is black and 255 is white.
-        labels: int64, (pictures,), an index into ``class_names``.
+        images: uint8, (images, channels, height, width), 0 is black and 255 is white.
+        labels: int64, (images,), an index into ``class_names``.
         class_names: what the indices mean; the same in every split of a data set.
-        mapped: whether the pictures lie in a file that is mapped into memory, and so may be more
+        mapped: whether the images lie in a file that is mapped into memory, and so may be more
             than memory holds: whoever reads them takes a batch at a time.
 
     Raises:
@@ -36,12 +36,12 @@ class ImageSet:
     def __post_init__(self) -> None:
         if self.images.dtype != torch.uint8 or self.images.ndim != 4:
             raise ShapeError(
-                "images must be uint8 (pictures, channels, height, width), "
+                "images must be uint8 (images, channels, height, width), "
                 f"got {self.images.dtype} {tuple(self.images.shape)}"
             )
         if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
             raise ShapeError(
-                f"labels must be int64 ({len(self.images)},), one per picture, "
+                f"labels must be int64 ({len(self.images)},), one per image, "
                 f"got {self.labels.dtype} {tuple(self.labels.shape)}"
             )
         if len(self.labels):
@@ -57,26 +57,26 @@ class ImageSet:
 
     @property
     def num_classes(self) -> int:
-        """How many classes the data set has, also those with no picture in this split."""
+        """How many classes the data set has, also those with no image in this split."""
         return len(self.class_names)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of every picture."""
+        """Channels, height and width of every image."""
         _, channels, height, width = self.images.shape
         return channels, height, width
 
     def class_counts(self) -> tuple[int, ...]:
-        """How many pictures each class has, in the order of ``class_names``."""
+        """How many images each class has, in the order of ``class_names``."""
         counts = torch.bincount(self.labels, minlength=self.num_classes)
         return tuple(int(count) for count in counts)
 
     def select(self, indices: torch.Tensor) -> ImageSet:
-        """The pictures at ``indices`` (int64, (k,)), in that order, copied into memory."""
+        """The images at ``indices`` (int64, (k,)), in that order, copied into memory."""
         return replace(self, images=self.images[indices], labels=self.labels[indices], mapped=False)
 
     def to(self, device: torch.device) -> ImageSet:
-        """The same pictures on ``device``."""
+        """The same images on ``device``."""
         return replace(
             self,
             images=self.images.to(device),
@@ -87,21 +87,21 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Named pictures and labels with their splits and where they come from.
+    """Named images and labels with their splits and where they come from.
 
     Args:
         name: the catalogue's name, or the folder's.
         splits: ``train`` always; ``validation`` and ``test`` where the source has them.
-        fingerprint: hexadecimal SHA-256 over class names, pictures and labels of all splits.
+        fingerprint: hexadecimal SHA-256 over class names, images and labels of all splits.
         provenance: who made it, in one line.
         licence: under what terms, in a few words.
         notes: what a person should know before training on it, a line each.
-        fit: how pictures of another aspect were made to fit, and others will be.
+        fit: how images of another aspect were made to fit, and others will be.
         white_level: which value of 16-bit images is white, see `tellapart.data.preparation.Frame`.
         cache_problem: why decoded images could not be kept in the cache; empty where they were, or
             where there was nothing to keep.
-        files: the file of each picture, by split, where pictures come from files.
-        left_out: what was found with the pictures and is not among them, and why.
+        files: the file of each image, by split, where images come from files.
+        left_out: what was found with the images and is not among them, and why.
         near_groups: by split a number for each image, int64 (images,), equal for near duplicates
             of whatever split; None where loading had no reason to look.
     """

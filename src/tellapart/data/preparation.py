@@ -93,10 +93,10 @@ class Preparation:
         test_fraction: part of each class held out for the test where no test split was given;
             0 makes none.
         validation_fraction: the same for validation.
-        seed: decides which pictures are held out, and nothing else.
+        seed: decides which images are held out, and nothing else.
         near_duplicates: ``together`` keeps look-alikes on one side of what is held out;
-            ``ignore`` counts every picture by itself.
-        undivided: where no split was given, give all pictures to this one and make no other.
+            ``ignore`` counts every image by itself.
+        undivided: where no split was given, give all images to this one and make no other.
         class_names: which class has which index, where a classifier knows that already; none:
             the names of the classes found, sorted.
     """

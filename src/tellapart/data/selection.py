@@ -1,4 +1,4 @@
-"""Less than all of a data set: some of its classes, or a few pictures of each."""
+"""Less than all of a data set: some of its classes, or a few images of each."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tellapart.wording import did_you_mean, listed
 def select_classes(data_set: DataSet, names: Sequence[str]) -> DataSet:
     """The data set with these classes alone, in every split, numbered anew in its own order.
 
-    The fingerprint stays: it says where the pictures come from, and the recipe which were taken.
+    The fingerprint stays: it says where the images come from, and the recipe which were taken.
 
     Args:
         data_set: what to take from.
@@ -103,17 +103,17 @@ def match_classes(image_set: ImageSet, class_names: Sequence[str], name: str) ->
 
 
 def few_shots(train: ImageSet, shots: int, seed: int) -> ImageSet:
-    """``shots`` pictures of each class, drawn at random, in the order of ``train``.
+    """``shots`` images of each class, drawn at random, in the order of ``train``.
 
     A larger draw from the same seed holds every smaller one.
 
     Args:
         train: what to draw from.
-        shots: pictures a class, at least 1.
-        seed: the same seed draws the same pictures.
+        shots: images a class, at least 1.
+        seed: the same seed draws the same images.
 
     Raises:
-        DataError: a class with fewer pictures.
+        DataError: a class with fewer images.
     """
     too_few = [
         f"{name!r} has {count}"
@@ -122,7 +122,7 @@ def few_shots(train: ImageSet, shots: int, seed: int) -> ImageSet:
     ]
     if too_few:
         raise DataError(
-            f"{shots} shots ask for {shots} training pictures a class, and class "
+            f"{shots} shots ask for {shots} training images a class, and class "
             f"{listed(too_few)}; set data.shots to at most that"
         )
     generator = torch.Generator().manual_seed(seed)

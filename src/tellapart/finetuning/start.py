@@ -47,7 +47,7 @@ class Source:
     is_start: bool = False
 
     def normalization(self, channels: int) -> Normalization:
-        """The source's, for pictures of ``channels``."""
+        """The source's, for images of ``channels``."""
         return fit_normalization(self.classifier.spec.normalization, channels)
 
 

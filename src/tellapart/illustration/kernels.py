@@ -83,7 +83,7 @@ _ALL = (
         [[1, 0, -1], [2, 0, -2], [1, 0, -1]],
         bilingual("vertical edges", "竖直边缘"),
         bilingual(
-            "Left minus right: blue where the picture gets darker from left to right, orange where "
+            "Left minus right: blue where the image gets darker from left to right, orange where "
             "it gets brighter, 0 where it stays the same. (Sobel)",
             "左减右：向右变暗处为蓝，向右变亮处为橙，不变处为零。（Sobel 算子）",
         ),
@@ -122,7 +122,7 @@ _ALL = (
         [[0, -1, 0], [-1, 5, -1], [0, -1, 0]],
         bilingual("sharpen", "锐化"),
         bilingual(
-            "The picture plus its edges: the weights add up to 1, so uniform areas stay unchanged.",
+            "The image plus its edges: the weights add up to 1, so uniform areas stay unchanged.",
             "图片加上它的边缘：权重之和为 1，均匀处的灰度不变。",
         ),
     ),

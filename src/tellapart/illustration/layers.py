@@ -49,7 +49,7 @@ class Layer:
         }
 
 
-def trace_network(network: nn.Module, picture: Tensor) -> list[Layer]:
+def trace_network(network: nn.Module, image: Tensor) -> list[Layer]:
     """Runs a network once in evaluation mode and notes what every layer gives.
 
     A layer is a module with nothing inside it, or with weights of its own; one that runs twice
@@ -58,7 +58,7 @@ def trace_network(network: nn.Module, picture: Tensor) -> list[Layer]:
 
     Args:
         network: takes (batch, channels, height, width).
-        picture: float32, (channels, height, width), normalised as the network wants it.
+        image: float32, (channels, height, width), normalised as the network wants it.
     """
     names = [
         name
@@ -70,7 +70,7 @@ def trace_network(network: nn.Module, picture: Tensor) -> list[Layer]:
     try:
         # Copies: a layer that works in place would change what the one before it gave.
         with torch.no_grad(), captured(network, names, keep=torch.clone) as seen:
-            network(picture[None])
+            network(image[None])
     finally:
         network.train(was_training)
     added: set[nn.Module] = {

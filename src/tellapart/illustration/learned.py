@@ -41,8 +41,8 @@ class LayerAtWork:
     arrived: Tensor
 
 
-def layer_at_work(classifier: Classifier, picture: Tensor, name: str, run: str) -> LayerAtWork:
-    """Lets a picture, uint8 (channels, height, width), go through the network up to a layer.
+def layer_at_work(classifier: Classifier, image: Tensor, name: str, run: str) -> LayerAtWork:
+    """Lets an image, uint8 (channels, height, width), go through the network up to a layer.
 
     Raises:
         RunError: where the network has no such layer.
@@ -63,7 +63,7 @@ def layer_at_work(classifier: Classifier, picture: Tensor, name: str, run: str) 
         torch.inference_mode(),
         captured(classifier.network, [name], inputs=True, keep=torch.clone) as seen,
     ):
-        classifier.eval().plain_logits(picture[None])
+        classifier.eval().plain_logits(image[None])
     (arrived, *_) = seen[name]
     return LayerAtWork(name, layer, arrived[0].contiguous())
 

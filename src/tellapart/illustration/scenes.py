@@ -189,7 +189,7 @@ def average_pooling_scene(
         name="average",
         title=bilingual("average", "平均池化"),
         meaning=bilingual(
-            "The mean of each window is kept: the picture gets smaller and softer, and single "
+            "The mean of each window is kept: the image gets smaller and softer, and single "
             "bright pixels get weaker.",
             "每个窗口的平均值留下：图片变小、变柔和，单个的强像素被冲淡。",
         ),

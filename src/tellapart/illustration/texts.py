@@ -26,7 +26,7 @@ TEXTS: dict[str, Bilingual] = {
     # The player
     "convolution-title": bilingual("Convolution, step by step", "卷积，一步一步看"),
     "convolution-lead": bilingual(
-        "A kernel slides over the picture. At every place, each pixel is multiplied by the weight "
+        "A kernel slides over the image. At every place, each pixel is multiplied by the weight "
         "on top of it, and the products are added up: this gives one number of the feature map.",
         "卷积核在图片上滑动。在每个位置，叠在一起的数相乘再相加，得到特征图上的一个数。",
     ),
@@ -110,7 +110,7 @@ TEXTS: dict[str, Bilingual] = {
     "width": bilingual("width", "宽"),
     # The network
     "network-lead": bilingual(
-        "From left to right: the output of each layer for the picture, and what each layer costs. "
+        "From left to right: the output of each layer for the image, and what each layer costs. "
         "Shapes are channels × height × width.",
         "从左到右：图片经过各层时变成什么，每一层要花多少。形状是 通道 × 高 × 宽。",
     ),
@@ -125,7 +125,7 @@ TEXTS: dict[str, Bilingual] = {
     "no-parameters": bilingual("none", "无"),
     "total-fraction": bilingual("fraction of all multiply-adds", "占全部乘加的份额"),
     "more": bilingual("+{count} more", "还有 {count} 个"),
-    "picture": bilingual("The picture", "图片"),
+    "picture": bilingual("The image", "图片"),
     "probabilities": bilingual("Predicted probabilities", "它的判断"),
     "lens": bilingual("Enlarged", "放大镜"),
     "lens-hint": bilingual(
@@ -136,11 +136,11 @@ TEXTS: dict[str, Bilingual] = {
     "number-of": bilingual("{layer}, number {index}", "{layer}，第 {index} 个数"),
     "range": bilingual("from {low} to {high}, mean {mean}", "从 {low} 到 {high}，平均 {mean}"),
     "no-picture": bilingual(
-        "No picture was given, so no feature maps are shown; give one with --image.",
+        "No image was given, so no feature maps are shown; give one with --image.",
         "没有给出图片，所以不显示特征图；用 --image 给一张。",
     ),
     "how-network": bilingual(
-        "Each small picture is one channel; blue is positive, orange is negative, with one scale "
+        "Each small image is one channel; blue is positive, orange is negative, with one scale "
         "for all channels of a layer. ← → move between maps; Home and End jump to the first and "
         "the last map of a layer.",
         "每张小图是一个通道；蓝为正，橙为负，同一层用同一尺度。"

@@ -1,4 +1,4 @@
-"""Several answers to one picture made one: the mean of their class probabilities."""
+"""Several answers to one image made one: the mean of their class probabilities."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Ensemble(nn.Module):
     Deep Ensembles", 2017, section 2.4. Cost: that of all of them.
 
     Args:
-        classifiers: at least one; each maps the same pictures to logits of the same classes.
+        classifiers: at least one; each maps the same images to logits of the same classes.
     """
 
     def __init__(self, classifiers: Sequence[nn.Module]) -> None:
@@ -43,7 +43,7 @@ class Ensemble(nn.Module):
         self.classifiers = nn.ModuleList(classifiers)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 pictures (batch, channels, height, width) to logits (batch, classes)."""
+        """uint8 images (batch, channels, height, width) to logits (batch, classes)."""
         return log_mean_probability(classifier(images) for classifier in self.classifiers)
 
 

@@ -1,6 +1,6 @@
-"""Test-time augmentation: one picture looked at in several ways, and the answers averaged.
+"""Test-time augmentation: one image looked at in several ways, and the answers averaged.
 
-What the views are is a fixed rule; which of them a recipe takes is chosen on validation. Pictures
+What the views are is a fixed rule; which of them a recipe takes is chosen on validation. Images
 are mirrored only for a recipe that says so: a mirrored digit is another digit, or none.
 
 Source: Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", 2012,
@@ -23,7 +23,7 @@ _KINDS: Mapping[Views, tuple[bool, bool]] = {
     "shifted": (False, True),
     "mirrored-and-shifted": (True, True),
 }
-# One pixel of pictures about as large as MNIST's, and the same share of any larger one.
+# One pixel of images about as large as MNIST's, and the same share of any larger one.
 _SIDE_PER_PIXEL = 32
 
 
@@ -36,10 +36,10 @@ def view_shift(side: int) -> int:
 
 
 def shifted(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
-    """Pictures moved by whole pixels; what comes in at a border repeats the picture's own edge.
+    """Images moved by whole pixels; what comes in at a border repeats the image's own edge.
 
     ``new[y, x] = old[clamp(y - down), clamp(x - right)]``: nothing is resampled, so that a view
-    holds the picture's own values and blurs nothing.
+    holds the image's own values and blurs nothing.
 
     Args:
         images: (batch, channels, height, width), of any type.
@@ -56,7 +56,7 @@ def shifted(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
 
 
 def nine_views(images: torch.Tensor) -> Iterator[torch.Tensor]:
-    """The pictures shifted up, down, left, right, along the diagonals, and not at all.
+    """The images shifted up, down, left, right, along the diagonals, and not at all.
 
     By `view_shift` of height and width; one view at a time, in the order of reading.
 
@@ -76,17 +76,17 @@ def mirrors(views: Views) -> bool:
 
 
 def shifts(views: Views) -> bool:
-    """Whether shifted pictures have a say."""
+    """Whether shifted images have a say."""
     return _KINDS[views][1]
 
 
 def num_views(views: Views) -> int:
-    """How many pictures each picture is looked at as: 1, 2, 9 or 18."""
+    """How many images each image is looked at as: 1, 2, 9 or 18."""
     return (2 if mirrors(views) else 1) * (_NUM_SHIFTS if shifts(views) else 1)
 
 
 def views_of(images: torch.Tensor, views: Views) -> Iterator[torch.Tensor]:
-    """The pictures as they are seen in each of ``views``, one view at a time.
+    """The images as they are seen in each of ``views``, one view at a time.
 
     Args:
         images: (batch, channels, height, width).
@@ -106,7 +106,7 @@ def views_with_tta(views: Views, tta: bool | None) -> Views:
     Args:
         views: the classifier's, by its recipe.
         tta: True adds `nine_views`, of the mirror image too where that has a say; False leaves the
-            picture as it is; None changes nothing.
+            image as it is; None changes nothing.
     """
     if tta is None:
         return views
@@ -116,7 +116,7 @@ def views_with_tta(views: Views, tta: bool | None) -> Views:
 
 
 def views_in_words(counts: Sequence[int]) -> str:
-    """How many views of each picture, by one classifier or several: ``nine``, ``one to two``."""
+    """How many views of each image, by one classifier or several: ``nine``, ``one to two``."""
     words = {1: "one", 2: "two", 9: "nine", 18: "eighteen"}
     fewest, most = min(counts), max(counts)
     return words[most] if fewest == most else f"{words[fewest]} to {words[most]}"

@@ -18,7 +18,7 @@ _NUM_FILES_SHOWN = 200
 _PIXELATED_SIDE = 96
 
 _VERDICTS = {
-    "leak": "Not fit to be measured on: pictures of one split are in another.",
+    "leak": "Not fit to be measured on: images of one split are in another.",
     "fault": "Fit to be trained on, with faults that are worth mending.",
     "fact": "Nothing is wrong with it.",
 }
@@ -55,14 +55,14 @@ def _headline(data_set: DataSet, audit: Audit, verdict: str) -> Markup:
         ("Facts", counts[2], "worth knowing"),
         ("Left out", len(data_set.left_out), "files that were found"),
     ]
-    pictures = ", ".join(
-        f"{split} {wording.plural(len(part), 'picture')}" for split, part in data_set.splits.items()
+    sizes = ", ".join(
+        f"{split} {wording.plural(len(part), 'image')}" for split, part in data_set.splits.items()
     )
     return element(
         "header",
         element("p", "tellapart · check of a data set", class_="kicker"),
         element("h1", data_set.name),
-        element("p", f"{verdict} It holds {pictures}.", class_="verdict"),
+        element("p", f"{verdict} It holds {sizes}.", class_="verdict"),
         element("dl", *(_tile(*tile) for tile in tiles), class_="tiles"),
     )
 
@@ -90,9 +90,9 @@ def _classes(data_set: DataSet) -> Markup:
     ]
     table = element("table", element("thead", head), element("tbody", *rows))
     scrolled = element(
-        "div", table, class_="scroll", tabindex="0", role="region", aria_label="Pictures by class"
+        "div", table, class_="scroll", tabindex="0", role="region", aria_label="Images by class"
     )
-    return _card("classes", "Pictures by class", scrolled)
+    return _card("classes", "Images by class", scrolled)
 
 
 def _finding(data_set: DataSet, finding: Finding, number: int) -> Markup:
@@ -117,23 +117,23 @@ def _finding(data_set: DataSet, finding: Finding, number: int) -> Markup:
     return _card(f"finding-{number + 1}", heading, *parts)
 
 
-def _figure(data_set: DataSet, picture: FoundImage) -> Markup:
-    pixels = data_set.split(picture.split).images[picture.index]
+def _figure(data_set: DataSet, found: FoundImage) -> Markup:
+    pixels = data_set.split(found.split).images[found.index]
     _, height, width = pixels.shape
-    where = f"{picture.split}, number {picture.index}"
-    name = Path(picture.path).name if picture.path else where
+    where = f"{found.split}, number {found.index}"
+    name = Path(found.path).name if found.path else where
     image = element(
         "img",
         src=png_url(pixels),
-        alt=f"{picture.class_name}: {name}",
-        title=picture.path or where,
+        alt=f"{found.class_name}: {name}",
+        title=found.path or where,
         width=width,
         height=height,
         class_="pixels" if max(height, width) <= _PIXELATED_SIDE else None,
     )
     caption = element(
         "figcaption",
-        element("span", element("b", picture.class_name), f" in {picture.split}"),
+        element("span", element("b", found.class_name), f" in {found.split}"),
         element("span", name, class_="quiet"),
     )
     return element("figure", image, caption)

@@ -48,11 +48,11 @@ def confusion_heat_map(evaluation: Evaluation) -> Markup:
         "confusion",
         "Confusion matrix",
         f"{len(layout.labels)} classes; {wording.number(evaluation.num_correct)} of "
-        f"{wording.plural(evaluation.num_images, 'picture')} on the diagonal.",
+        f"{wording.plural(evaluation.num_images, 'image')} on the diagonal.",
         (layout.width, top + side + 6),
         svg.text(left + side / 2, 14, "predicted", anchor="middle", class_="axis-name"),
         _rotated("true", (14, top + side / 2), -90, anchor="middle", class_="axis-name"),
-        svg.rectangle(left, top, side, side, "frame", "0 pictures"),
+        svg.rectangle(left, top, side, side, "frame", "0 images"),
         *_cells(evaluation, layout),
         *_labels(layout),
     )

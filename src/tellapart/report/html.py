@@ -94,9 +94,9 @@ def _headline(title: str, evaluation: Evaluation) -> Markup:
     most_common = max(row.support for row in evaluation.per_class) / total
     verdict = element(
         "p",
-        f"{wording.number(correct)} of {wording.plural(total, 'picture')} classified correctly, "
+        f"{wording.number(correct)} of {wording.plural(total, 'image')} classified correctly, "
         f"{wording.number(total - correct)} incorrectly. With 95 % confidence, the accuracy on new "
-        "pictures of the same kind lies ",
+        "images of the same kind lies ",
         element("strong", f"between {low} and {high}"),
         f". Always predicting the most common class would give {_percent(most_common, total)}.",
         class_="verdict",
@@ -163,8 +163,8 @@ def _learning_note(history: Sequence[learning.HistoryRow]) -> str:
         parts.append(f"the best validation accuracy was {100 * best:.2f} % after epoch {epoch:g}")
         advice = (
             " If training still improves when validation no longer does, the network is "
-            "overfitting: it learns its training pictures by heart. Training can look worse than "
-            "validation, because its pictures are augmented."
+            "overfitting: it learns its training images by heart. Training can look worse than "
+            "validation, because its images are augmented."
         )
     else:
         advice = " Loss should fall and accuracy should rise, both more and more slowly."
@@ -186,7 +186,7 @@ def _confusions(evaluation: Evaluation) -> Markup:
 
 def _pairs(pairs: Sequence[tuple[int, int, int]], evaluation: Evaluation) -> Markup:
     if not pairs:
-        return element("p", "No picture was taken for another class.", class_="empty")
+        return element("p", "No image was taken for another class.", class_="empty")
     most, names = pairs[0][2], evaluation.class_names
     items = []
     for label, prediction, count in pairs:
@@ -223,7 +223,7 @@ def _roc(roc: Sequence[RocCurve | None], evaluation: Evaluation) -> Markup:
         "Separating each class from the others",
         roc_chart(roc, evaluation.class_names, evaluation.num_images),
         note="The true positive rate is the fraction of a class that is found, the false positive "
-        "rate the fraction of all other pictures that is mistaken for it. The sooner a curve "
+        "rate the fraction of all other images that is mistaken for it. The sooner a curve "
         "rises, the better. The largest possible area under a curve is 1; the mean here is "
         f"{_score(evaluation.macro_auc)}."
         f"{stretched}",
@@ -235,9 +235,9 @@ def _reliability(evaluation: Evaluation) -> Markup:
         "calibration",
         "Can its confidence be trusted?",
         reliability_diagram(evaluation.reliability_bins),
-        note="On the dashed line confidence and accuracy are equal: of the pictures predicted with "
+        note="On the dashed line confidence and accuracy are equal: of the images predicted with "
         "80 % confidence, 80 % are correct. Below the line the classifier is overconfident. The "
-        "vertical lines are 95 % intervals; the bars below count pictures.",
+        "vertical lines are 95 % intervals; the bars below count images.",
     )
 
 
@@ -254,8 +254,8 @@ def _mistakes(mistakes: Sequence[tuple[Mistake, Tensor]], evaluation: Evaluation
             *(_mistake(mistake, image, evaluation) for mistake, image in mistakes),
             class_="pictures",
         ),
-        note="The wrong predictions with the highest confidence. Look here first for pictures "
-        "with a wrong label, and for kinds of pictures that are missing in the training data.",
+        note="The wrong predictions with the highest confidence. Look here first for images "
+        "with a wrong label, and for kinds of images that are missing in the training data.",
     )
 
 
@@ -268,8 +268,8 @@ def _mistake(mistake: Mistake, image: Tensor, evaluation: Evaluation) -> Markup:
     shown = element(
         "img",
         src=png_url(image),
-        alt=f"picture {mistake.index}: {true} classified as {predicted}",
-        title=f"picture {mistake.index}",
+        alt=f"image {mistake.index}: {true} classified as {predicted}",
+        title=f"image {mistake.index}",
         width=width,
         height=height,
         class_="pixels" if max(height, width) <= 96 else None,
@@ -288,8 +288,8 @@ def _classes(evaluation: Evaluation) -> Markup:
         "classes",
         "Class by class",
         class_table(evaluation),
-        note="Precision: the fraction of the pictures predicted as this class that belong to it. "
-        "Recall: the fraction of the pictures of this class that were found. F1: the harmonic mean "
+        note="Precision: the fraction of the images predicted as this class that belong to it. "
+        "Recall: the fraction of the images of this class that were found. F1: the harmonic mean "
         "of the two.",
     )
 

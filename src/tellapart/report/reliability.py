@@ -28,7 +28,7 @@ def reliability_diagram(bins: Sequence[ReliabilityBin]) -> Markup:
     return svg.figure(
         "reliability",
         "Reliability diagram",
-        f"Accuracy in {len(filled)} ranges of confidence that hold pictures.",
+        f"Accuracy in {len(filled)} ranges of confidence that hold images.",
         (svg.WIDTH, 450),
         *(svg.line(52, up(tick), svg.WIDTH - 16, up(tick), "grid") for tick in up.ticks()),
         *(
@@ -41,7 +41,7 @@ def reliability_diagram(bins: Sequence[ReliabilityBin]) -> Markup:
         svg.axes(
             across,
             counts,
-            labels=("confidence", "pictures"),
+            labels=("confidence", "images"),
             formats=(lambda value: f"{100 * value:.0f} %", lambda value: f"{value:,.0f}"),
             ticks=(across.ticks(), _count_ticks(counts)),
         ),
@@ -61,7 +61,7 @@ def _reliability_mark(bin_: ReliabilityBin, across: Scale, up: Scale) -> Markup:
     low, high = wilson_interval(round(bin_.accuracy * bin_.count), bin_.count)
     x = across(bin_.confidence)
     hover = (
-        f"{wording.plural(bin_.count, 'picture')}: confidence "
+        f"{wording.plural(bin_.count, 'image')}: confidence "
         f"{100 * bin_.confidence:.1f} %, accuracy {100 * bin_.accuracy:.1f} %"
     )
     return element(
@@ -74,5 +74,5 @@ def _reliability_mark(bin_: ReliabilityBin, across: Scale, up: Scale) -> Markup:
 def _histogram_bar(bin_: ReliabilityBin, across: Scale, counts: Scale) -> Markup:
     left, right = across(bin_.low) + 1, across(bin_.high) - 1
     top = counts(bin_.count)
-    hover = f"{wording.plural(bin_.count, 'picture')} with confidence up to {100 * bin_.high:.0f} %"
+    hover = f"{wording.plural(bin_.count, 'image')} with confidence up to {100 * bin_.high:.0f} %"
     return svg.rectangle(left, top, right - left, counts.start - top, "bar", hover)

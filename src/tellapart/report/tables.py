@@ -12,7 +12,7 @@ from tellapart.page.markup import Markup, element, join
 
 def class_table(evaluation: Evaluation) -> Markup:
     """Return a row for each class, with the number missed and its scores; means at the foot."""
-    heads = ("Class", "Pictures", "Missed", "Precision", "Recall", "F1", "AUC")
+    heads = ("Class", "Images", "Missed", "Precision", "Recall", "F1", "AUC")
     hits = [row[index] for index, row in enumerate(evaluation.confusion_matrix)]
     missed = [row.support - hit for row, hit in zip(evaluation.per_class, hits, strict=True)]
     most = max(*missed, 1)
@@ -52,7 +52,7 @@ def _mean_rows(evaluation: Evaluation, num_missed: int) -> list[Markup]:
     totals = (wording.number(evaluation.num_images), wording.number(num_missed))
     rows = [
         ("Mean over classes", *totals, *map(wording.score, (*macro, evaluation.macro_auc))),
-        ("Mean over pictures", *totals, *map(wording.score, weighted), ""),
+        ("Mean over images", *totals, *map(wording.score, weighted), ""),
     ]
     return [
         element(

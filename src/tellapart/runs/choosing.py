@@ -10,14 +10,14 @@ from pathlib import Path
 from tellapart.config import Recipe, Settings, load_recipe
 from tellapart.data.sets.source import OpenedSource
 
-# Below this many training pictures an epoch is short and more of them are worth having.
+# Below this many training images an epoch is short and more of them are worth having.
 _FEW_IMAGES = 20_000
 # Below this many, fine-tuning moves the source's weights less.
 _FEW_IMAGES_TO_TUNE = 1_000
 # What a training on few images has at least, as far as the third allows.
 _FEWEST_STEPS, _FEWEST_STEPS_AN_EPOCH, _MOST_EPOCHS = 500, 8, 60
 _SMALLEST_BATCH = 8
-# Colour pictures whose shorter side is longer than this show things as photographs do.
+# Colour images whose shorter side is longer than this show things as photographs do.
 _LARGEST_SMALL_SIDE = 48
 
 
@@ -51,7 +51,7 @@ def _suggest(opened: OpenedSource, settings: Settings) -> tuple[str, str]:
     num_train = sum(min(count, asked.data.shots or count) for count in counts)
     if asked.finetuning.source:
         few = num_train < _FEW_IMAGES_TO_TUNE
-        reason = f"{num_train:,} training pictures and a source to start from"
+        reason = f"{num_train:,} training images and a source to start from"
         return ("finetune-few" if few else "finetune"), reason
     channels, height, width = opened.image_shape
     size = asked.data.size
@@ -63,13 +63,13 @@ def _suggest(opened: OpenedSource, settings: Settings) -> tuple[str, str]:
 def suggest_recipe(
     num_train: int, image_shape: tuple[int, int, int] = (1, 28, 28)
 ) -> tuple[str, str]:
-    """A recipe for ``num_train`` training pictures of such a shape, and the reason in words."""
+    """A recipe for ``num_train`` training images of such a shape, and the reason in words."""
     channels, height, width = image_shape
     if channels == 3 and min(height, width) > _LARGEST_SMALL_SIDE:
-        return "photos", f"{width}x{height} colour pictures: a deeper network, mirrored pictures"
+        return "photos", f"{width}x{height} colour images: a deeper network, mirrored images"
     if num_train < _FEW_IMAGES:
-        return "small-data", f"{num_train:,} training pictures are few: more, shorter epochs"
-    return "standard", f"{num_train:,} training pictures are enough for a few epochs"
+        return "small-data", f"{num_train:,} training images are few: more, shorter epochs"
+    return "standard", f"{num_train:,} training images are enough for a few epochs"
 
 
 def fit_to_few_images(recipe: Recipe, num_train: int, given: Container[str] = ()) -> Recipe:

@@ -61,7 +61,7 @@ def require_one_validation_split(runs: Sequence[TrainedRun], validation: ImageSe
         validation: the validation split of the first one.
 
     Raises:
-        RunError: a run that chose by other pictures.
+        RunError: a run that chose by other images.
     """
     first = runs[0]
     for other in runs[1:]:

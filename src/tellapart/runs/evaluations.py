@@ -26,7 +26,7 @@ def evaluation_name(
         data_set: that is evaluated on.
         source: its place, as a run writes it down.
         split: of it.
-        views: of each run, how many views of a picture it answers by.
+        views: of each run, how many views of an image it answers by.
         runs: that answer together.
     """
     digits = () if source in CATALOGUE else (data_set.fingerprint[:8],)

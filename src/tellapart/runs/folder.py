@@ -26,7 +26,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class DataReference:
-    """Where a run's pictures came from, well enough to find and recognise them again."""
+    """Where a run's images came from, well enough to find and recognise them again."""
 
     source: str
     name: str
@@ -80,7 +80,7 @@ class RunFolder:
 
     @property
     def images_file(self) -> Path:
-        """The picture files with their classes and splits; a table that can be trained on."""
+        """The image files with their classes and splits; a table that can be trained on."""
         return self.path / "images.csv"
 
     @property
@@ -213,7 +213,7 @@ def create_run(
     Args:
         path: the folder; None chooses ``runs/DATA-RECIPE-N`` with the next free N.
         recipe: written out whole.
-        data: where the pictures come from.
+        data: where the images come from.
         environment: machine and versions; its threads and precision are those of the run.
         source: what it is fine-tuned from, or None.
 

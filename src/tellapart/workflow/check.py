@@ -27,7 +27,7 @@ class CheckResult:
     page: Path | None
 
     def to_json(self) -> dict[str, Any]:
-        """What ``data check --json`` prints: every finding with every picture and file."""
+        """What ``data check --json`` prints: every finding with every image and file."""
         names = self.data_set.class_names
         return {
             "data": self.data_set.name,
@@ -56,7 +56,7 @@ def check(
     Args:
         data: a folder, a ``.csv`` table, an ``.npz`` archive or a catalogue name.
         recipe: that training will take; None is the one that suits the data.
-        settings: ``KEY=VALUE``, as for training: the size and what else a recipe asks of pictures.
+        settings: ``KEY=VALUE``, as for training: the size and what else a recipe asks of images.
         page: where to write the page that shows the images; None writes none.
         session: data folder and callbacks; None is the default `Session`.
 

@@ -1,4 +1,4 @@
-"""``predict``: what a classifier says of picture files."""
+"""``predict``: what a classifier says of image files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tellapart.runs.drawings import changes_of
 from tellapart.runs.session import Session
 from tellapart.runs.trained_run import open_run
 
-# Pictures decoded before the network sees them: bounds memory, whatever is asked.
+# Images decoded before the network sees them: bounds memory, whatever is asked.
 _IMAGES_AT_A_TIME = 256
 
 
@@ -32,7 +32,7 @@ class Prediction:
     """What is said of one file: a class and its runner-up with probabilities, or an error.
 
     ``changes`` says what was done to a drawing so that it looks as those trained on do, ``views``
-    over how many views of the picture the probabilities are the mean; an error has none. ``found``
+    over how many views of the image the probabilities are the mean; an error has none. ``found``
     is False, and there is no class, where a classifier of drawings was given a blank page.
     """
 

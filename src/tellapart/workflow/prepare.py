@@ -16,7 +16,7 @@ from tellapart.runs.session import Session
 
 @dataclass(frozen=True)
 class PreparationResult:
-    """Prepared pictures: how many in which form, how long it took and where they lie."""
+    """Prepared images: how many in which form, how long it took and where they lie."""
 
     data: str
     num_images: dict[str, int]
@@ -48,13 +48,13 @@ def prepare(
     settings: Settings = (),
     session: Session | None = None,
 ) -> PreparationResult:
-    """Decodes the picture files of a data set, so that training on it starts at once.
+    """Decodes the image files of a data set, so that training on it starts at once.
 
     Args:
         data: a folder, a ``.csv`` table, an ``.npz`` archive or a catalogue name; the last two
             have nothing to decode.
         recipe: that training will take; None is the one that suits the data.
-        settings: ``KEY=VALUE``, as for training: the size and what else a recipe asks of pictures.
+        settings: ``KEY=VALUE``, as for training: the size and what else a recipe asks of images.
         session: data folder and callbacks; None is the default `Session`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""``show``: pages that move, of one operation at work or of a network with a picture in it."""
+"""``show``: pages that move, of one operation at work or of a network with an image in it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _POOLINGS = ("max", "average", "tutorial-max", "tutorial-average")
 
 @dataclass(frozen=True)
 class ShownNetwork:
-    """What is known of a network, and of the picture that went through it."""
+    """What is known of a network, and of the image that went through it."""
 
     run: Path
     layers: Sequence[Layer]
@@ -52,7 +52,7 @@ class ShownNetwork:
 
     @property
     def multiply_adds(self) -> int:
-        """For one picture, in convolutions and linear layers."""
+        """For one image, in convolutions and linear layers."""
         return sum(layer.multiply_adds for layer in self.layers)
 
     def to_json(self) -> dict[str, Any]:
@@ -82,10 +82,10 @@ def show_convolution(
     dilation: int | None = None,
     out: str | Path | None = None,
 ) -> Path:
-    """Writes a page on which a kernel slides over a picture, and says where.
+    """Writes a page on which a kernel slides over an image, and says where.
 
     Args:
-        image: a picture file; a larger one than 28x28 is resized to fit.
+        image: an image file; a larger one than 28x28 is resized to fit.
         digit: a bundled digit of this class instead.
         kernel: a name of `tellapart.illustration.kernels`, numbers as ``1,0,-1; 2,0,-2``, or
             ``RUN:LAYER`` or ``RUN:LAYER:NUMBER`` for what a network has learned.
@@ -112,10 +112,10 @@ def show_pooling(
     dilation: int = 1,
     out: str | Path | None = None,
 ) -> Path:
-    """Writes a page on which a pooling window moves over a picture, and says where.
+    """Writes a page on which a pooling window moves over an image, and says where.
 
     Args:
-        image: a picture file; a larger one than 28x28 is resized to fit.
+        image: an image file; a larger one than 28x28 is resized to fit.
         digit: a bundled digit of this class instead.
         kind: max or average; tutorial-max or tutorial-average is the tutorials' example.
         size: pixels of the window.
@@ -153,7 +153,7 @@ def show_activation(
     """Writes a page on which a feature map goes through an activation, and says where.
 
     Args:
-        image: a picture file; a larger one than 28x28 is resized to fit.
+        image: an image file; a larger one than 28x28 is resized to fit.
         digit: a bundled digit of this class instead.
         function: relu, leaky-relu, sigmoid or tanh.
         kernel: as for :func:`show_convolution`; what it gives is what the activation is given.
@@ -189,15 +189,15 @@ def show_network(
     out: str | Path | None = None,
     session: Session | None = None,
 ) -> ShownNetwork:
-    """The layers of a run's network, and a page with a picture on its way through them.
+    """The layers of a run's network, and a page with an image on its way through them.
 
-    It is the picture as it is that goes through, whatever other views the classifier answers by.
+    It is the image as it is that goes through, whatever other views the classifier answers by.
 
     Args:
         run: a run folder, or a classifier file.
-        image: a picture file, made to fit what the classifier takes; None is a picture of the
+        image: an image file, made to fit what the classifier takes; None is an image of the
             run's own test split.
-        digit: a bundled digit of this class instead, for a classifier of 28x28 grey pictures.
+        digit: a bundled digit of this class instead, for a classifier of 28x28 grey images.
         write_page: whether to write the page, or only to say what would be on it.
         out: the page; None is ``network.html`` here, with a free number if that is taken.
         session: names a person's own network; None is the default `Session`.
@@ -212,16 +212,16 @@ def show_network(
     page = _page_path(out, "network") if write_page else None
     opened = open_run(run, session=session)
     classifier = opened.classifier
-    picture, caption = image_for(opened, image, digit)
-    seen = torch.zeros(classifier.image_shape, dtype=torch.uint8) if picture is None else picture
+    pixels, caption = image_for(opened, image, digit)
+    seen = torch.zeros(classifier.image_shape, dtype=torch.uint8) if pixels is None else pixels
     with torch.inference_mode():
         normalized = classifier.normalize(seen[None])[0]
     layers = trace_network(classifier.network, normalized)
     if page is not None:
         title = f"{classifier.spec.network} · {Path(run).resolve().name}"
-        write_whole(page, render_network(title, layers, classifier.class_names, picture, caption))
+        write_whole(page, render_network(title, layers, classifier.class_names, pixels, caption))
     probabilities = None
-    if picture is not None:
+    if pixels is not None:
         probabilities = tuple(ops.softmax(layers[-1].output.double()).tolist())
     return ShownNetwork(Path(run), layers, classifier.class_names, probabilities, page)
 
@@ -260,16 +260,16 @@ def _convolutions(
     if ":" in kernel and kernel not in KERNELS:
         run, layer, number = _layer_address(kernel)
         opened = open_run(run)
-        picture, caption = image_for(opened, image, digit)
-        if picture is None or caption is None:
-            raise ConfigError(f"no picture is known for {run}; give one with --image")
-        work = layer_at_work(opened.classifier, picture, layer, run)
+        pixels, caption = image_for(opened, image, digit)
+        if pixels is None or caption is None:
+            raise ConfigError(f"no image is known for {run}; give one with --image")
+        work = layer_at_work(opened.classifier, pixels, layer, run)
         scenes = learned_scenes(work, number, stride=stride, padding=padding, dilation=dilation)
         return [_captioned(scene, caption) for scene in scenes], 0
     chosen = kernel_named(kernel)
     if chosen.name == TUTORIAL and (image is not None or digit is not None):
         raise ConfigError(
-            f"kernel {TUTORIAL!r} brings its own 3x3 picture; leave out --image and --digit, "
+            f"kernel {TUTORIAL!r} brings its own 3x3 image; leave out --image and --digit, "
             "or write the kernel as '1,1; 1,1'"
         )
     image_field = None if chosen.name == TUTORIAL else grey_field(image, digit)

@@ -1,4 +1,4 @@
-"""The picture that a page shows: a file, a bundled digit, or one of a run's own."""
+"""The image that a page shows: a file, a bundled digit, or one of a run's own."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ _CHANGES = {"inverted": "反相", "enlarged": "放大", "made smaller": "缩小"
 
 
 def grey_field(image: str | Path | None, digit: int | None) -> Field:
-    """Grey levels 0..255 of a picture file, at most 28 pixels each way, or of a bundled digit.
+    """Grey levels 0..255 of an image file, at most 28 pixels each way, or of a bundled digit.
 
     Raises:
-        DataError: where the file is no picture that can be read.
+        DataError: where the file is no image that can be read.
         ConfigError: where both are given, or there is no such digit.
     """
     _refuse_both(image, digit)
     if image is None:
-        picture, caption = _bundled_digit(digit)
-        return Field(picture.float(), caption, is_image=True)
+        pixels, caption = _bundled_digit(digit)
+        return Field(pixels.float(), caption, is_image=True)
     path = expand_home(image)
     size = _size_in_file(path)
     scale = min(1.0, LARGEST_SIDE / max(size))
     height, width = (max(1, round(side * scale)) for side in size)
-    picture = torch.from_numpy(read_fitted(path, Frame(1, height, width)).pixels)
+    pixels = torch.from_numpy(read_fitted(path, Frame(1, height, width)).pixels)
     caption = bilingual(f"{path.name}, {width}x{height}, grey levels 0 to 255", "")
     caption["zh"] = f"{path.name}，{width}x{height}，灰度 0 到 255"
     if scale < 1:
         caption["en"] += f"; resized from {size[1]}x{size[0]}"
         caption["zh"] += f"；由 {size[1]}x{size[0]} 缩小"
-    return Field(picture.float(), caption, is_image=True)
+    return Field(pixels.float(), caption, is_image=True)
 
 
 def _refuse_both(image: str | Path | None, digit: int | None) -> None:
@@ -55,7 +55,7 @@ def _refuse_both(image: str | Path | None, digit: int | None) -> None:
 
 
 def _size_in_file(path: Path) -> tuple[int, int]:
-    """Height and width upright; any size where the file is no picture: reading it says why."""
+    """Height and width upright; any size where the file is no image: reading it says why."""
     try:
         with quiet_pillow(), open_image(path) as opened:
             width, height = upright_size(opened.image)

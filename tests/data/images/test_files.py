@@ -41,11 +41,11 @@ def test_finds_files_folders_and_patterns(tree, arguments, expected):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no picture is named; give files"),
+        ([], "no image is named; give files"),
         (["b.png", "missing.png"], "missing.png: no such file or folder"),
-        (["*.bmp"], r"\*\.bmp: the pattern matches no picture"),
+        (["*.bmp"], r"\*\.bmp: the pattern matches no image"),
         (["only text"], r"only text holds 1 file, none of them an image by its name \(\.md 1\)"),
-        (["only*"], "the pattern matches no picture"),
+        (["only*"], "the pattern matches no image"),
         (["x" * 5000], "cannot be looked up: File name too long"),
     ],
 )

@@ -34,7 +34,7 @@ def test_each_kind_is_counted_and_the_first_three_are_named():
 def test_a_split_without_a_class_is_named():
     files = [ImageFile(ROOT, "cat", s) for s in ("train", "test")]
     files.append(ImageFile(ROOT, "dog", "train"))
-    assert missing_class_notes(files, ("cat", "dog")) == ["test has no picture of 'dog'"]
+    assert missing_class_notes(files, ("cat", "dog")) == ["test has no image of 'dog'"]
 
 
 def test_only_pictures_to_learn_from_are_counted():

@@ -164,9 +164,9 @@ def test_a_decompression_bomb_is_refused_before_decoding(tmp_path, side):
     ("content", "reason"),
     [
         (b"", "the file is empty"),
-        (b"  \n<!DOCTYPE html><html>", "it holds HTML or XML, not a picture"),
+        (b"  \n<!DOCTYPE html><html>", "it holds HTML or XML, not an image"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "PostScript"),
-        (b"hello", "not a picture in a format that is read"),
+        (b"hello", "not an image in a format that is read"),
         (png_of_size(40, 40), "cannot be decoded: .*the file is damaged"),
     ],
 )

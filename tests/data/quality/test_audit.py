@@ -53,9 +53,9 @@ def test_one_of_everything(messy):
     assert names(findings["odd kind"]) == [["placeholder.gif"]]
     assert findings["odd kind"].message == (
         "1 file of another kind than the rest (JPEG colour): 1 GIF palette; look at what it shows: "
-        "often a placeholder, not a picture of the class"
+        "often a placeholder, not an image of the class"
     )
-    assert findings["odd shape"].message.startswith("1 picture more than 3 times as long as wide: ")
+    assert findings["odd shape"].message.startswith("1 image more than 3 times as long as wide: ")
     assert names(findings["odd size"]) == [["stamp.jpg"]]
     assert names(findings["odd shape"]) == [["strip.jpg"]]
     assert [Path(path).name for path, _ in findings["unreadable"].paths] == [
@@ -63,13 +63,13 @@ def test_one_of_everything(messy):
         "page.jpg",
     ]
     assert [Path(path).name for path, _ in findings["system file"].paths] == [".DS_Store"]
-    assert [Path(path).name for path, _ in findings["not a picture by its name"].paths] == [
+    assert [Path(path).name for path, _ in findings["not an image by its name"].paths] == [
         "notes.txt"
     ]
     assert [Path(path).name for path, _ in findings["without a class"].paths] == ["loose.jpg"]
-    assert findings["tiny class"].message.startswith("train has fewer than 20 pictures of dog (7)")
-    assert "has 4.0 times the pictures" in findings["imbalance"].message
-    assert findings["empty class"].message.startswith("validation has no picture of dog")
+    assert findings["tiny class"].message.startswith("train has fewer than 20 images of dog (7)")
+    assert "has 4.0 times the images" in findings["imbalance"].message
+    assert findings["empty class"].message.startswith("validation has no image of dog")
     assert len(findings) == 13
 
 

@@ -59,7 +59,7 @@ def test_repeats_within_a_split_are_faults_in_one_group():
     (finding,) = repeats(data_set(train=image_set(train, [0] * 5)))
     assert (finding.kind, finding.severity) == ("exact duplicates within a split", "fault")
     assert places(finding) == [[("train", 0), ("train", 1), ("train", 3)]]
-    assert finding.message.startswith("3 pictures (in 1 group) are there more than once")
+    assert finding.message.startswith("3 images (in 1 group) are there more than once")
 
 
 def test_one_picture_of_two_classes_is_a_contradiction():

@@ -76,7 +76,7 @@ def test_everything_else_is_left_out_and_named(tree):
         (".DS_Store", "system file"),
         ("cat/Thumbs.db", "system file"),
         ("__MACOSX", "system file"),
-        ("cat/notes.txt", "not a picture by its name"),
+        ("cat/notes.txt", "not an image by its name"),
         ("loose.png", "without a class"),
     }
 

@@ -123,7 +123,7 @@ def test_given_splits_stay_and_leaks_are_counted(tmp_path, make_picture):
     data_set = load(tmp_path / "set", test_fraction=0.0)
     assert sizes(data_set) == {"train": 12, "validation": 2}
     assert count_shared_images(data_set) == {("validation", "train"): 1}
-    assert "validation has no picture of 'dog'" in data_set.notes
+    assert "validation has no image of 'dog'" in data_set.notes
 
 
 def test_what_cannot_be_read_is_left_out_with_its_reason(pets):
@@ -169,7 +169,7 @@ def test_moving_renaming_and_dividing_anew_decode_nothing(pets, decoded, tmp_pat
 def test_of_a_set_that_shrinks_and_grows_only_what_is_new_is_decoded(pets, decoded, make_picture):
     load(pets)
     (pets / "cat" / "3.png").unlink()
-    (pets / "dog" / "broken.png").write_bytes(b"no picture")
+    (pets / "dog" / "broken.png").write_bytes(b"no image")
     assert [item.path.name for item in load(pets).left_out] == ["broken.png"]
     assert decoded[20:] == ["broken.png"]
     make_picture(pets / "dog" / "new.png", 77)
@@ -281,10 +281,10 @@ def test_headers_are_read_once_and_only_where_something_is_left_to_choose(pets, 
 @pytest.mark.parametrize(
     ("asked", "message"),
     [
-        ({"test_fraction": 0.2}, "at least 2 pictures.*class 'owl' has 1"),
+        ({"test_fraction": 0.2}, "at least 2 images.*class 'owl' has 1"),
         (
             {"class_names": ("cat", "dog"), "test_fraction": 0},
-            "train has pictures of 'owl', the classes",
+            "train has images of 'owl', the classes",
         ),
     ],
 )
@@ -297,12 +297,10 @@ def test_a_class_that_cannot_be_divided_or_is_unknown(pets, make_picture, asked,
 def test_nothing_but_rubbish_is_refused(tmp_path):
     for name in ("a", "b"):
         (tmp_path / "set" / name).mkdir(parents=True)
-        (tmp_path / "set" / name / "x.jpg").write_text("no picture")
+        (tmp_path / "set" / name / "x.jpg").write_text("no image")
     with pytest.raises(DataError, match=r"none of the images looked at can be read, not even a/x"):
         load(tmp_path / "set")
-    with pytest.raises(
-        DataError, match=r"none of its pictures can be read; .*x\.jpg: not a picture"
-    ):
+    with pytest.raises(DataError, match=r"none of its images can be read; .*x\.jpg: not an image"):
         load(tmp_path / "set", height=8, width=8, channels=3)
 
 
@@ -312,7 +310,7 @@ def test_a_class_of_the_test_alone_is_refused(tmp_path, make_picture):
         make_picture(tmp_path / "set/train/eel" / f"{number}.png", 90 + number)
     make_picture(tmp_path / "set/test/dog/0.png", 9)
     with pytest.raises(
-        DataError, match="test has pictures of 'dog', the classes learned are 'cat', 'eel'"
+        DataError, match="test has images of 'dog', the classes learned are 'cat', 'eel'"
     ):
         load(tmp_path / "set")
 

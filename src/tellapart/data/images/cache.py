@@ -166,7 +166,7 @@ def _read(folder: Path, frame: Frame) -> CacheEntry | None:
 
 
 def _layouts(folder: Path, frame: Frame) -> list[tuple[Path, _Ints]]:
-    """The files of pixels that are whole, with the number of the picture in each row."""
+    """The files of pixels that are whole, with the number of the image in each row."""
     found = []
     for order_file in folder.glob("order-*.npy"):
         order = np.load(order_file, allow_pickle=False)
@@ -261,7 +261,7 @@ def _near_pairs(pixels: _Bytes, kept: _Ints) -> _Ints:
     if len(kept) < 2:
         return np.empty((0, 2), np.int64)
     pairs = near_duplicates(torch.from_numpy(np.asarray(pixels)))
-    # Rows without a picture are black, and so equal only to pictures that are equal anyway.
+    # Rows without an image are black, and so equal only to images that are equal anyway.
     return pairs_of(groups_of(pairs, len(pixels))[kept])
 
 

@@ -164,13 +164,13 @@ def _large(path: ReadableFile, frame: Frame) -> tuple[_Pixels, Box]:
     """The image, uint8 (height, width), padded to several times the frame's size; where it lies."""
     factor = _enlargement(frame)
     height, width = factor * frame.height, factor * frame.width
-    picture = decode(path, replace(frame, height=height, width=width, fit="pad")).pixels[..., 0]
+    image = decode(path, replace(frame, height=height, width=width, fit="pad")).pixels[..., 0]
     with open_image(path) as opened:
         own_width, own_height = upright_size(opened.image)
     scale = min(height / own_height, width / own_width)
     rows, columns = max(1, round(own_height * scale)), max(1, round(own_width * scale))
     top, left = (height - rows) // 2, (width - columns) // 2
-    return picture, Box(top, top + rows, left, left + columns)
+    return image, Box(top, top + rows, left, left + columns)
 
 
 def _enlargement(frame: Frame) -> int:
@@ -197,21 +197,21 @@ class _Page:
     border_ignored: bool
 
     @staticmethod
-    def of(picture: _Pixels, own: Box) -> _Page:
+    def of(image: _Pixels, own: Box) -> _Page:
         """The page in an image that lies in the box ``own`` of a padded one."""
-        content = picture[own.top : own.bottom, own.left : own.right]
+        content = image[own.top : own.bottom, own.left : own.right]
         border, middle = _border_level(content), float(np.median(content))
         if abs(border - middle) > _FRAMED:
-            page = _Page._on(picture, own, "light" if middle > 127 else "dark")
-            edge = _border(page.part.of(picture)).astype(float)
+            page = _Page._on(image, own, "light" if middle > 127 else "dark")
+            edge = _border(page.part.of(image)).astype(float)
             is_plain = (np.abs(edge - middle) < _FRAMED).mean() >= _PLAIN_EDGE
             if is_plain and sum(np.not_equal(page.part, own)) >= _FEWEST_SIDES:
                 return page
-        return _Page._on(picture, own, "light" if border > 127 else "dark")
+        return _Page._on(image, own, "light" if border > 127 else "dark")
 
     @staticmethod
-    def _on(picture: _Pixels, own: Box, background: _Background) -> _Page:
-        paper = picture if background == "light" else 255 - picture
+    def _on(image: _Pixels, own: Box, background: _Background) -> _Page:
+        paper = image if background == "light" else 255 - image
         part = page_without_bands(paper, own)
         contrast = _lit_evenly(part.of(paper))
         strongest = float(np.quantile(contrast, _STRONGEST))
@@ -222,7 +222,7 @@ class _Page:
             contrast = np.where(_widened(along), np.float32(0), contrast)
         if not border_ignored and not _stands_on_background(contrast):
             # With the padding, a drawing that fills the image has a background around it.
-            part = Box(0, picture.shape[0], 0, picture.shape[1])
+            part = Box(0, image.shape[0], 0, image.shape[1])
             contrast = _lit_evenly(paper)
         return _Page(contrast, background, _find_ink(contrast, faintest), part, border_ignored)
 

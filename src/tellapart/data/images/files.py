@@ -1,4 +1,4 @@
-"""Single pictures: finding their files, and reading one as a tensor."""
+"""Single images: finding their files, and reading one as a tensor."""
 
 from __future__ import annotations
 
@@ -17,22 +17,20 @@ _WANTED = "images are looked for in it and below it"
 
 
 def find_images(arguments: Sequence[str]) -> list[ReadableFile]:
-    """The picture files that a person names on a command line, each once, in a fixed order.
+    """The image files that a person names on a command line, each once, in a fixed order.
 
     Args:
         arguments: files, taken whatever they are called; folders, searched to the bottom for
-            names with a picture's suffix, in alphabetical order and without hidden and system
+            names with an image's suffix, in alphabetical order and without hidden and system
             files; and patterns with ``*``, ``?``, ``[...]`` or ``**`` that no shell expanded,
             which stand for the files and folders that they match; and tar archives, for the
             images in them, or ``ARCHIVE.tar/MEMBER``, for one.
 
     Raises:
-        DataError: where nothing is named, or one of the arguments matches no picture.
+        DataError: where nothing is named, or one of the arguments matches no image.
     """
     if not arguments:
-        raise DataError(
-            "no picture is named; give files, folders or patterns such as 'scans/*.png'"
-        )
+        raise DataError("no image is named; give files, folders or patterns such as 'scans/*.png'")
     found = dict.fromkeys(path for argument in arguments for path in _matches(argument))
     return list(found)
 
@@ -62,7 +60,7 @@ def _matches(argument: str) -> list[ReadableFile]:
     named = [Path(name) for name in sorted(glob.glob(str(path), recursive=True))]  # noqa: PTH207
     images = [image for name in named for image in _images_at(name)]
     if not images:
-        raise DataError(f"{argument}: the pattern matches no picture; check it")
+        raise DataError(f"{argument}: the pattern matches no image; check it")
     return images
 
 
@@ -82,7 +80,7 @@ def _in_archive(archive: Path) -> list[ReadableFile]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """The pictures in ``folder`` and below it, in alphabetical order, those of a folder first."""
+    """The images in ``folder`` and below it, in alphabetical order, those of a folder first."""
     for path in walk(folder):
         if is_image_name(path.name):
             yield path

@@ -95,7 +95,7 @@ def why_not_read(path: ReadableFile) -> str:
             return _raw_by_name(path) or _by_signature(start) or _why_no_tiff(start, file)
     return (
         _by_signature(start) or _by_text(start) or _raw_by_name(path) or _by_suffix(path)
-        or f"not a picture in a format that is read: {', '.join(FORMATS)}"
+        or f"not an image in a format that is read: {', '.join(FORMATS)}"
     )  # fmt: skip
 
 
@@ -127,9 +127,9 @@ def _by_text(start: bytes) -> str | None:
     if text.startswith(b"<"):
         if b"<svg" in text:
             return "an SVG drawing, lines and not pixels; save it as PNG"
-        return "it holds HTML or XML, not a picture, whatever its name says; download it again"
+        return "it holds HTML or XML, not an image, whatever its name says; download it again"
     if text[:1] in (b"{", b"["):
-        return "it holds JSON, not a picture, whatever its name says; download it again"
+        return "it holds JSON, not an image, whatever its name says; download it again"
     return None
 
 

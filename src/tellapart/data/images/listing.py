@@ -1,4 +1,4 @@
-"""Picture files with their classes and splits, before one of them is opened."""
+"""Image files with their classes and splits, before one of them is opened."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tellapart.wording import listed
 SPLITS = ("train", "validation", "test")
 Kind = Literal[
     "unreadable",
-    "not a picture by its name",
+    "not an image by its name",
     "system file",
     "without a class",
     "name not UTF-8",
@@ -79,7 +79,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One picture: its file, its class and its split, None where nobody has divided the set."""
+    """One image: its file, its class and its split, None where nobody has divided the set."""
 
     path: ReadableFile
     class_name: str
@@ -88,7 +88,7 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Listing:
-    """The picture files of a data set.
+    """The image files of a data set.
 
     Args:
         name: of the data set.
@@ -152,12 +152,12 @@ def is_text(name: str | ReadableFile) -> bool:
 
 
 def missing_class_notes(files: Iterable[ImageFile], class_names: Sequence[str]) -> list[str]:
-    """A line for every split that has no picture of some class."""
+    """A line for every split that has no image of some class."""
     present: dict[str, set[str]] = {}
     for file in files:
         present.setdefault(file.split or "train", set()).add(file.class_name)
     return [
-        f"{split} has no picture of {', '.join(map(repr, missing))}"
+        f"{split} has no image of {', '.join(map(repr, missing))}"
         for split in SPLITS
         if split in present and (missing := [n for n in class_names if n not in present[split]])
     ]

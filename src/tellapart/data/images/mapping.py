@@ -38,7 +38,7 @@ def announce_rows(mapped: torch.Tensor, rows: torch.Tensor) -> None:
     """Asks the system to read these rows (int64) of a mapped tensor, all at once and nothing else.
 
     Read by looking at them, each page is waited for in its turn and comes with neighbours that
-    nobody wants: of random pictures of 48 kB a twentieth of the speed. A hint: where the system has
+    nobody wants: of random images of 48 kB a twentieth of the speed. A hint: where the system has
     no such call nothing happens.
 
     Source: madvise(2), MADV_WILLNEED.

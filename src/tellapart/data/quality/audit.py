@@ -18,9 +18,9 @@ from tellapart.errors import DataError
 from tellapart.wording import listed, plural
 
 TINY_CLASS = 20
-"""A class with fewer pictures than this in train teaches little, and tests less."""
+"""A class with fewer images than this in train teaches little, and tests less."""
 IMBALANCE_RATIO = 3.0
-"""Classes are uneven where the largest has this many times the pictures of the smallest."""
+"""Classes are uneven where the largest has this many times the images of the smallest."""
 
 # A kind of file is odd where it is rarer than this among files that are otherwise of one kind.
 _RARE_FRACTION = 0.02
@@ -73,7 +73,7 @@ def _mirrored(data_set: DataSet, mirroring: Mirroring | None) -> Iterator[Findin
 def _files_left_out(data_set: DataSet) -> Iterator[Finding]:
     remedies = {
         "unreadable": "mend or remove them",
-        "not a picture by its name": "remove them, or name them as what they are",
+        "not an image by its name": "remove them, or name them as what they are",
         "system file": "harmless; remove them if you like",
         "without a class": "move them into the folder of their class",
         "name not UTF-8": "rename them",
@@ -101,7 +101,7 @@ def _class_findings(data_set: DataSet) -> Iterator[Finding]:
             yield Finding(
                 "empty class",
                 "fault",
-                f"{split} has no picture of {listed(empty)}: nothing can be said of them there",
+                f"{split} has no image of {listed(empty)}: nothing can be said of them there",
             )
     train = data_set.split("train") if "train" in data_set.splits else None
     if train is None:
@@ -112,14 +112,14 @@ def _class_findings(data_set: DataSet) -> Iterator[Finding]:
         yield Finding(
             "tiny class",
             "fault",
-            f"train has fewer than {TINY_CLASS} pictures of {listed(tiny)}: add some",
+            f"train has fewer than {TINY_CLASS} images of {listed(tiny)}: add some",
         )
     factor = imbalance_ratio(train)
     if factor >= IMBALANCE_RATIO:
         yield Finding(
             "imbalance",
             "fault",
-            f"the largest class of train has {factor:.1f} times the pictures of the smallest: "
+            f"the largest class of train has {factor:.1f} times the images of the smallest: "
             "set training.class_weights=balanced or training.sampling=balanced, and look at "
             "macro F1 beside accuracy",
         )
@@ -127,7 +127,7 @@ def _class_findings(data_set: DataSet) -> Iterator[Finding]:
 
 @dataclass(frozen=True)
 class _Header:
-    picture: FoundImage
+    image: FoundImage
     size: tuple[int, int]
     kind: str
 
@@ -146,7 +146,7 @@ def _kinds(data_set: DataSet) -> Iterator[Finding]:
             "odd kind",
             rare,
             f"{plural(len(rare), 'file')} of another kind than the rest ({usual}): {seen}; look at "
-            "what it shows: often a placeholder, not a picture of the class",
+            "what it shows: often a placeholder, not an image of the class",
         )
     _, height, width = next(iter(data_set.splits.values())).image_shape
     small = [h for h in headers if min(h.size) * 2 <= min(height, width)]
@@ -154,20 +154,20 @@ def _kinds(data_set: DataSet) -> Iterator[Finding]:
         yield _of_headers(
             "odd size",
             small,
-            f"{plural(len(small), 'picture')} less than half of {width}x{height}, and so enlarged",
+            f"{plural(len(small), 'image')} less than half of {width}x{height}, and so enlarged",
         )
     long = [h for h in headers if max(h.size) > _LONGEST_ASPECT * min(h.size)]
     if long:
         yield _of_headers(
             "odd shape",
             long,
-            f"{plural(len(long), 'picture')} more than {_LONGEST_ASPECT:g} times as long as wide: "
+            f"{plural(len(long), 'image')} more than {_LONGEST_ASPECT:g} times as long as wide: "
             "mostly border where padded (fit=pad), mostly cut off where cropped (fit=crop)",
         )
 
 
 def _of_headers(kind: str, headers: Sequence[_Header], message: str) -> Finding:
-    return Finding(kind, "fault", message, tuple((header.picture,) for header in headers))
+    return Finding(kind, "fault", message, tuple((header.image,) for header in headers))
 
 
 def _headers(data_set: DataSet) -> Iterator[_Header]:
@@ -175,12 +175,12 @@ def _headers(data_set: DataSet) -> Iterator[_Header]:
         for split, paths in data_set.files.items():
             names, labels = data_set.class_names, data_set.split(split).labels.tolist()
             for index, (path, label) in enumerate(zip(paths, labels, strict=True)):
-                picture = FoundImage(split, index, names[label], str(path))
+                found = FoundImage(split, index, names[label], str(path))
                 try:
                     with open_image(path) as opened:
                         image = opened.image
                         yield _Header(
-                            picture,
+                            found,
                             image.size,
                             f"{image.format} {_MODES.get(image.mode, image.mode)}",
                         )

@@ -49,7 +49,7 @@ def blank_images(data_set: DataSet) -> Iterator[Finding]:
     most = [(name, counts[name]) for name in names if counts[name]]
     listed = ", ".join(f"{name} {count:,}" for name, count in most[:5])
     more = f" and {len(most) - 5} more classes" if len(most) > 5 else ""
-    noun = "picture is" if len(found) == 1 else "pictures are"
+    noun = "image is" if len(found) == 1 else "images are"
     yield Finding(
         "blank",
         "fault",

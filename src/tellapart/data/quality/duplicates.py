@@ -203,4 +203,4 @@ def _grouped(groups: _Ints, members: NDArray[np.bool_]) -> list[_Ints]:
 
 def _counted(groups: Sequence[_Ints]) -> str:
     count = sum(map(len, groups))
-    return f"{plural(count, 'picture')} (in {plural(len(groups), 'group')}) are"
+    return f"{plural(count, 'image')} (in {plural(len(groups), 'group')}) are"

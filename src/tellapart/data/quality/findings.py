@@ -64,7 +64,7 @@ class Finding:
             "kind": self.kind,
             "severity": self.severity,
             "message": self.message,
-            "groups": [[picture.to_json() for picture in group] for group in self.groups],
+            "groups": [[image.to_json() for image in group] for group in self.groups],
             "files": [{"path": path, "reason": reason} for path, reason in self.paths],
         }
 

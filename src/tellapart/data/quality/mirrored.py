@@ -85,7 +85,7 @@ def mirrored_classes(data_set: DataSet, mirroring: Mirroring) -> str | None:
     if reason is None:
         return None
     remedy = " ".join(f"--set {setting}" for setting in mirroring.settings)
-    return f"the recipe mirrors pictures, and {reason}; switch it off with {remedy}"
+    return f"the recipe mirrors images, and {reason}; switch it off with {remedy}"
 
 
 def _reason(train: ImageSet, mirroring: Mirroring) -> str | None:
@@ -103,7 +103,7 @@ def _reason(train: ImageSet, mirroring: Mirroring) -> str | None:
             return f"{_listed(named)} are called like mirror images of one another"
         measured = exchanged_classes(train, axis)
         if measured:
-            return f"mirrored pictures of one class look like another one: {_listed(measured)}"
+            return f"mirrored images of one class look like another one: {_listed(measured)}"
     return None
 
 

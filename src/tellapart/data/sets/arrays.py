@@ -99,7 +99,7 @@ def _read(path: Path, archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
     if info.file_size > MAX_BYTES:
         raise DataError(
             f"{path}: {member} claims {info.file_size} bytes; at most {MAX_BYTES} are read: "
-            "split the data set, or give its pictures as files"
+            "split the data set, or give its images as files"
         )
     with archive.open(member) as file:
         try:

@@ -52,7 +52,7 @@ class CatalogueEntry:
         provenance: who made it, from what, in one line.
         citation: the paper to cite.
         notes: what a person should know before training on it.
-        shows_signs: whether mirroring changes what a picture means, as it does for digits.
+        shows_signs: whether mirroring changes what an image means, as it does for digits.
     """
 
     name: str
@@ -99,12 +99,12 @@ def _files(
     sha256: tuple[str, str, str, str],
     sha256_of: Literal["raw", "gzip"] = "raw",
 ) -> tuple[CatalogueFile, ...]:
-    """The four files of a data set in MNIST's form, with ``sizes`` pictures in train and test.
+    """The four files of a data set in MNIST's form, with ``sizes`` images in train and test.
 
     The other numbers go: train images, train labels, test images, test labels.
     """
     train, test = sizes
-    # 16 and 8 bytes of header, then 28 * 28 bytes a picture and one a label.
+    # 16 and 8 bytes of header, then 28 * 28 bytes an image and one a label.
     return (
         CatalogueFile(
             "train-images-idx3-ubyte", "train", "images", 16 + 784 * train,
@@ -157,7 +157,7 @@ _MNIST = CatalogueEntry(
 
 _FASHION_MNIST = CatalogueEntry(
     name="fashion-mnist",
-    title="70,000 pictures of clothes, 28x28 grey",
+    title="70,000 images of clothes, 28x28 grey",
     files=_files(
         sizes=(60_000, 10_000),
         download_bytes=(26_421_880, 29_515, 4_422_102, 5_148),
@@ -178,7 +178,7 @@ _FASHION_MNIST = CatalogueEntry(
     ),
     shows_signs=False,
     licence="MIT",
-    provenance="Zalando Research, from the pictures of Zalando's shop",
+    provenance="Zalando Research, from the images of Zalando's shop",
     citation=(
         "H. Xiao, K. Rasul, R. Vollgraf: Fashion-MNIST: a Novel Image Dataset for Benchmarking "
         "Machine Learning Algorithms. arXiv:1708.07747, 2017"

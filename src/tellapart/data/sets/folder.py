@@ -86,7 +86,7 @@ def _tree(folder: Path, walked: Sequence[Folder]) -> Branch:
 
 def _sorted_in(path: Path, folder: Path, home: tuple[str, str | None] | str) -> ImageFile | LeftOut:
     if not is_image_name(path.name):
-        return LeftOut(path, "not a picture by its name", f"ends in {path.suffix or 'nothing'}")
+        return LeftOut(path, "not an image by its name", f"ends in {path.suffix or 'nothing'}")
     if isinstance(home, str):
         return LeftOut(path, "without a class", home)
     class_name, split = home

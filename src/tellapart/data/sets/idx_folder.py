@@ -107,7 +107,7 @@ def find_idx_file(name: str, folders: Iterable[Path]) -> Path | None:
 
 
 def image_sets(class_names: tuple[str, ...], pairs: Mapping[str, IdxPair]) -> dict[str, ImageSet]:
-    """The image set of each split; pictures without a channel dimension get one channel.
+    """The image set of each split; images without a channel dimension get one channel.
 
     Raises:
         DataError: where a label lies outside ``class_names``.
@@ -127,11 +127,11 @@ def fingerprint(class_names: tuple[str, ...], pairs: Mapping[str, IdxPair]) -> s
 
 
 def _image_set(class_names: tuple[str, ...], pair: IdxPair) -> ImageSet:
-    pictures = pair.images.array
-    if pictures.ndim == 3:
-        pictures = pictures[:, np.newaxis]  # (count, 1, height, width)
+    pixels = pair.images.array
+    if pixels.ndim == 3:
+        pixels = pixels[:, np.newaxis]  # (count, 1, height, width)
     return ImageSet(
-        images=torch.from_numpy(pictures),
+        images=torch.from_numpy(pixels),
         labels=torch.from_numpy(pair.labels.array.astype(np.int64)),
         class_names=class_names,
     )

@@ -32,8 +32,8 @@ from tellapart.errors import DataError
 
 
 @dataclass(frozen=True)
-class _Picture:
-    """A file whose content is known to be a picture."""
+class _HashedFile:
+    """An image file, and the digest of its content."""
 
     file: ImageFile
     digest: bytes
@@ -48,17 +48,17 @@ def load_image_files(
         listing: the files.
         frame: the form that they are given, as it was chosen by headers.
         preparation: what was asked of that form, and is asked of the splits.
-        progress: is told of pictures decoded, where they are not in the cache.
+        progress: is told of images decoded, where they are not in the cache.
 
     Raises:
-        DataError: where no picture can be read, a class has none to learn from, or too few to be
+        DataError: where no image can be read, a class has none to learn from, or too few to be
             divided.
     """
     digests, failed = digest_files(listing.root, [file.path for file in listing.files])
-    pictures = [
-        _Picture(file, digests[file.path]) for file in listing.files if file.path in digests
+    images = [
+        _HashedFile(file, digests[file.path]) for file in listing.files if file.path in digests
     ]
-    contents = _in_expected_order(pictures, preparation)
+    contents = _in_expected_order(images, preparation)
     entry = open_settled(contents, frame, preparation, progress)
     frame = entry.frame
     failed |= {
@@ -66,17 +66,17 @@ def load_image_files(
         for path, digest in digests.items()
         if digest in entry.unreadable
     }
-    pictures = [picture for picture in pictures if picture.file.path not in failed]
-    if not pictures:
+    images = [image for image in images if image.file.path not in failed]
+    if not images:
         path, reason = next(iter(failed.items()))
-        raise DataError(f"{listing.root}: none of its pictures can be read; {path}: {reason}")
+        raise DataError(f"{listing.root}: none of its images can be read; {path}: {reason}")
     unreadable = [
         LeftOut(path, "unreadable", reason)
         for path, reason in sorted(failed.items(), key=lambda item: Path(item[0]))
     ]
     left_out = (*unreadable, *listing.left_out)
-    looks = _looks(entry)
-    divided, split_notes = _divided(pictures, looks, preparation)
+    groups = _groups_by_content(entry)
+    divided, split_notes = _divided(images, groups, preparation)
     class_names = preparation.class_names or _class_names(divided)
     _require_known_classes(listing, divided, class_names)
     splits = _image_sets(divided, class_names, entry)
@@ -86,7 +86,7 @@ def load_image_files(
         name=listing.name,
         splits=splits,
         fingerprint=_fingerprint(divided, class_names, frame),
-        provenance=f"picture files in {listing.root.resolve()}",
+        provenance=f"image files in {listing.root.resolve()}",
         notes=(
             *listing.notes,
             *form_notes(entry, preparation, contents, listing.root),
@@ -99,61 +99,61 @@ def load_image_files(
         cache_problem=entry.problem,
         files=files,
         left_out=left_out,
-        near_groups=_near_groups(divided, looks),
+        near_groups=_near_groups(divided, groups),
     )
 
 
 def _in_expected_order(
-    pictures: Sequence[_Picture], preparation: Preparation
+    images: Sequence[_HashedFile], preparation: Preparation
 ) -> dict[bytes, ReadableFile]:
     """A file for each content, in the order of the splits as far as it is known before decoding.
 
-    Where every file is a picture and no two look alike it is the order at last, and what is decoded
+    Where every file is an image and no two look alike it is the order at last, and what is decoded
     is not to be rearranged.
     """
-    contents = {picture.digest: picture.file.path for picture in pictures}
+    contents = {image.digest: image.file.path for image in images}
     if not contents:
         return contents
     try:
         divided, _ = _divided(
-            pictures, {content: number for number, content in enumerate(contents)}, preparation
+            images, {content: number for number, content in enumerate(contents)}, preparation
         )
-    except DataError:  # to be said when it is known what is a picture
+    except DataError:  # to be said when it is known what is an image
         return contents
     return {p.digest: contents[p.digest] for part in divided.values() for p in part}
 
 
-def _looks(entry: CacheEntry) -> dict[bytes, int]:
-    """A number for each content; near duplicates share one."""
-    groups = groups_of(entry.near, len(entry.numbers)).tolist()
-    return {content: groups[number] for content, number in entry.numbers.items()}
+def _groups_by_content(entry: CacheEntry) -> dict[bytes, int]:
+    """Return the number of each content's group of near duplicates."""
+    numbered = groups_of(entry.near, len(entry.numbers)).tolist()
+    return {content: numbered[number] for content, number in entry.numbers.items()}
 
 
 def _divided(
-    pictures: Sequence[_Picture], looks: Mapping[bytes, int], preparation: Preparation
-) -> tuple[dict[str, list[_Picture]], tuple[str, ...]]:
-    """The pictures of each split, given or held out of train, and what was held out.
+    images: Sequence[_HashedFile], groups: Mapping[bytes, int], preparation: Preparation
+) -> tuple[dict[str, list[_HashedFile]], tuple[str, ...]]:
+    """The images of each split, given or held out of train, and what was held out.
 
     Args:
-        pictures: in the order of the listing.
-        looks: a number for each content, equal for near duplicates.
+        images: in the order of the listing.
+        groups: a number for each content, equal for near duplicates.
         preparation: the fractions to hold out, the seed, and whether near duplicates stay together.
     """
-    given = pictures[0].file.split is not None
+    given = images[0].file.split is not None
     if not given and preparation.undivided:
-        return {preparation.undivided: list(pictures)}, ()
-    divided: dict[str, list[_Picture]] = {name: [] for name in SPLITS}
-    for picture in pictures:
-        divided[picture.file.split or "train"].append(picture)
+        return {preparation.undivided: list(images)}, ()
+    divided: dict[str, list[_HashedFile]] = {name: [] for name in SPLITS}
+    for image in images:
+        divided[image.file.split or "train"].append(image)
     train = divided["train"]
     notes: tuple[str, ...] = ()
     if train:
-        names = sorted({picture.file.class_name for picture in train})
+        names = sorted({image.file.class_name for image in train})
         numbers = {name: label for label, name in enumerate(names)}
         division = divide(
-            torch.tensor([numbers[picture.file.class_name] for picture in train]),
+            torch.tensor([numbers[image.file.class_name] for image in train]),
             names,
-            torch.tensor([looks[picture.digest] for picture in train]),
+            torch.tensor([groups[image.digest] for image in train]),
             [name for name in SPLITS if divided[name]],
             preparation,
         )
@@ -163,28 +163,28 @@ def _divided(
     return {name: part for name, part in divided.items() if part}, notes
 
 
-def _class_names(divided: Mapping[str, Sequence[_Picture]]) -> tuple[str, ...]:
-    """Of the pictures that are learned from, sorted."""
+def _class_names(divided: Mapping[str, Sequence[_HashedFile]]) -> tuple[str, ...]:
+    """Of the images that are learned from, sorted."""
     part = divided.get("train") or next(iter(divided.values()))
-    return tuple(sorted({picture.file.class_name for picture in part}))
+    return tuple(sorted({image.file.class_name for image in part}))
 
 
 def _require_known_classes(
-    listing: Listing, divided: Mapping[str, Sequence[_Picture]], class_names: Sequence[str]
+    listing: Listing, divided: Mapping[str, Sequence[_HashedFile]], class_names: Sequence[str]
 ) -> None:
     for split, part in divided.items():
         unknown = sorted({p.file.class_name for p in part} - set(class_names))
         if unknown:
             further_down = f"; {listing.one_class_remedy}" if listing.one_class_remedy else ""
             raise DataError(
-                f"{listing.root}: {split} has pictures of {', '.join(map(repr, unknown[:5]))}, "
+                f"{listing.root}: {split} has images of {', '.join(map(repr, unknown[:5]))}, "
                 f"the classes learned are {', '.join(map(repr, class_names[:5]))}; "
-                f"train must have pictures of every class that is tested{further_down}"
+                f"train must have images of every class that is tested{further_down}"
             )
 
 
 def _image_sets(
-    divided: Mapping[str, Sequence[_Picture]], class_names: Sequence[str], entry: CacheEntry
+    divided: Mapping[str, Sequence[_HashedFile]], class_names: Sequence[str], entry: CacheEntry
 ) -> dict[str, ImageSet]:
     index = {name: label for label, name in enumerate(class_names)}
     order = [entry.numbers[p.digest] for part in divided.values() for p in part]
@@ -202,21 +202,23 @@ def _image_sets(
 
 
 def _near_groups(
-    divided: Mapping[str, Sequence[_Picture]], looks: Mapping[bytes, int]
+    divided: Mapping[str, Sequence[_HashedFile]], groups: Mapping[bytes, int]
 ) -> dict[str, torch.Tensor]:
-    """What near duplicates share, a number for each picture of each split."""
-    return {split: torch.tensor([looks[p.digest] for p in part]) for split, part in divided.items()}
+    """What near duplicates share, a number for each image of each split."""
+    return {
+        split: torch.tensor([groups[p.digest] for p in part]) for split, part in divided.items()
+    }
 
 
 def _fingerprint(
-    divided: Mapping[str, Sequence[_Picture]], class_names: Sequence[str], frame: Frame
+    divided: Mapping[str, Sequence[_HashedFile]], class_names: Sequence[str], frame: Frame
 ) -> str:
-    """SHA-256 of class names and form, then per split of each picture's content and class."""
+    """SHA-256 of class names and form, then per split of each image's content and class."""
     index = {name: label.to_bytes(4, "big") for label, name in enumerate(class_names)}
     head = {"class_names": list(class_names), "frame": frame.key()}
     digest = hashlib.sha256(json.dumps(head, sort_keys=True).encode())
     for split, part in divided.items():
         digest.update(f"{split}:{len(part)};".encode())
-        for picture in part:
-            digest.update(picture.digest + index[picture.file.class_name])
+        for image in part:
+            digest.update(image.digest + index[image.file.class_name])
     return digest.hexdigest()

@@ -243,7 +243,7 @@ def _is_label(member: TarMember) -> bool:
 
 def _no_image(member: TarMember) -> LeftOut:
     ending = member.name.rpartition(".")[2]
-    return LeftOut(member, "not a picture by its name", f"ends in .{ending}")
+    return LeftOut(member, "not an image by its name", f"ends in .{ending}")
 
 
 def _notes(left_out: Sequence[LeftOut]) -> Iterator[str]:
@@ -251,7 +251,7 @@ def _notes(left_out: Sequence[LeftOut]) -> Iterator[str]:
     endings = Counter(
         item.path.name.partition(".")[2] or "no ending"
         for item in left_out
-        if item.kind == "not a picture by its name"
+        if item.kind == "not an image by its name"
     )
     if endings:
         listed = ", ".join(f".{ending} {count:,}" for ending, count in endings.most_common(5))
