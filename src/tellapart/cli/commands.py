@@ -29,6 +29,8 @@ from tellapart.errors import ConfigError
 
 if TYPE_CHECKING:
     from tellapart.runs.planning import TrainingRequest
+    from tellapart.workflow.evaluate import EvaluationResult
+    from tellapart.workflow.train import TrainingResult
 
 _MACHINE = Machine()
 
@@ -113,14 +115,16 @@ def _train(
         print_result(plan, plan.to_json(), print_plan, as_json=json)
     else:
         print_result(result, result.to_json(), print_training, as_json=json)
-    return 0 if dry_run else _written(result.not_written)
+    return 0 if dry_run else _finish(result, as_json=json)
 
 
-def _written(not_written: str | None) -> int:
-    """The exit code, and on standard error why page and figures could not be written."""
-    if not_written is None:
+def _finish(result: TrainingResult | EvaluationResult, *, as_json: bool) -> int:
+    """The exit code; what must not be overlooked beside JSON goes to standard error."""
+    if as_json and result.verdict:
+        print(f"WARNING: {result.verdict}", file=sys.stderr)
+    if result.not_written is None:
         return 0
-    print(f"tellapart: {not_written}; choose another --out", file=sys.stderr)
+    print(f"tellapart: {result.not_written}; choose another --out", file=sys.stderr)
     return 2
 
 
@@ -249,7 +253,7 @@ def evaluate(
             runs, data, split=split, as_is=as_is, tta=tta, out=out, session=session
         )
     print_result(result, result.to_json(), print_evaluation_result, as_json=json)
-    return _written(result.not_written)
+    return _finish(result, as_json=json)
 
 
 @app.command

@@ -246,6 +246,8 @@ def print_reproduction(results: Sequence[tuple[Claim, TrainingResult]]) -> None:
         )
     _stdout(wide=True).print(table)
     print("\nIn brackets: the 95 % interval. Time: the training loop alone.")
+    for claim, result in results:
+        print_verdict(result.verdict and f"{claim.recipe}: {result.verdict}")
 
 
 def print_comparison(ways: Sequence[ComparedWay]) -> None:
@@ -273,6 +275,8 @@ def print_comparison(ways: Sequence[ComparedWay]) -> None:
         "\nAll use the same images, epochs, batches and seed. The test split measures each way;\n"
         "to choose among them, use the validation split (--set validation_fraction=0.2)."
     )
+    for way in ways:
+        print_verdict(way.result.verdict and f"{way.name}: {way.result.verdict}")
 
 
 def print_check(result: CheckResult) -> None:

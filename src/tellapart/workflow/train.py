@@ -233,17 +233,18 @@ def _restore(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: Callbacks)
     tensors, header = load_tensors(run.state_file)
     try:
         saved = recipe_from_mapping(header["recipe"], origin=str(run.state_file))
-        fingerprint, threads = header["fingerprint"], header["threads"]
-        precision = header["precision"]
+        fingerprint, began = header["fingerprint"], header["machine"]
     except (KeyError, TypeError):
         raise RunError(f"{run.state_file} is not a training state; train a new run") from None
     require_same_recipe(run.path, "of its training state", saved, plan.recipe)
     if fingerprint != plan.data.fingerprint:
         raise RunError(f"the training state of {run.path} belongs to other data; train a new run")
-    if threads != torch.get_num_threads() or precision != plan.runtime.precision:
+    machine = _machine(plan)
+    changed = [f"{name} {began.get(name)} -> {now}" for name, now in machine.items()
+               if began.get(name) != now]  # fmt: skip
+    if changed:
         callbacks.warn(
-            f"the run began on {threads} threads in {precision} and goes on on "
-            f"{torch.get_num_threads()} in {plan.runtime.precision}: sums are added in another "
+            f"the run began on another machine ({'; '.join(changed)}): sums are added in another "
             "order, so its weights will differ in the last digits"
         )
     trainer.restore(tensors, header)
@@ -252,6 +253,15 @@ def _restore(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: Callbacks)
         # that would write the row.
         run.write_metrics([asdict(row) for row in trainer.history])
     callbacks.note(f"goes on after epoch {len(trainer.history)} of {plan.recipe.training.epochs}")
+
+
+def _machine(plan: Plan) -> dict[str, int | str]:
+    """What decides the order in which sums are added, and so the last digits of the weights."""
+    return {
+        "threads": torch.get_num_threads(),
+        "precision": plan.runtime.precision,
+        "device": plan.runtime.device.type,
+    }
 
 
 def _remove_halves(run: RunFolder) -> None:
@@ -282,8 +292,7 @@ def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: C
         header |= {
             "recipe": plan.recipe.to_mapping(),
             "fingerprint": plan.data.fingerprint,
-            "threads": torch.get_num_threads(),
-            "precision": plan.runtime.precision,
+            "machine": _machine(plan),
         }
         # State first: rows of metrics.csv are in it, so a kill between the two loses nothing.
         with uninterrupted():
