@@ -15,7 +15,7 @@ from __future__ import annotations
 import sys
 
 from protocol import ROOT
-from variants import run
+from variants import chinese, english, run
 
 SQUARED = "training.loss=squared-error"
 PLAIN = "label_smoothing=0"
@@ -25,7 +25,16 @@ VARIANTS = {
     "cross-entropy, no label smoothing": (PLAIN,),
     "squared error, no label smoothing": (SQUARED, PLAIN),
 }
-DOCUMENTS = [ROOT / "docs" / "losses.md", ROOT / "docs" / "losses.zh-CN.md"]
+CHINESE_NAMES = {
+    "cross-entropy": "交叉熵",
+    "squared error": "平方误差",
+    "cross-entropy, no label smoothing": "交叉熵，无标签平滑",
+    "squared error, no label smoothing": "平方误差，无标签平滑",
+}
+DOCUMENTS = {
+    ROOT / "docs" / "losses.md": english("loss"),
+    ROOT / "docs" / "losses.zh-CN.md": chinese("损失", CHINESE_NAMES),
+}
 
 if __name__ == "__main__":
-    sys.exit(run("losses", "loss", VARIANTS, DOCUMENTS))
+    sys.exit(run("losses", VARIANTS, DOCUMENTS))

@@ -16,7 +16,7 @@ from __future__ import annotations
 import sys
 
 from protocol import ROOT
-from variants import run
+from variants import english, run
 
 VARIANTS = {
     "AdamW": (),
@@ -33,4 +33,4 @@ VARIANTS = {
 
 if __name__ == "__main__":
     document = ROOT / "docs" / "decisions" / "optimizers.md"
-    sys.exit(run("optimizers", "optimizer", VARIANTS, [document]))
+    sys.exit(run("optimizers", VARIANTS, {document: english("optimizer")}))

@@ -9,7 +9,7 @@ folder, so that the figures need no download: ``--pictures`` of the first of ``-
 other as many as make about as many pixels, but at least 64. ``--folder`` takes pictures of yours.
 
 *Decoding*: the same files, once through the cache of this package (empty before each run, hashing
-and the search for look-alikes included) and once through what most people write: a ``Dataset``
+and the search for near duplicates included) and once through what most people write: a ``Dataset``
 that opens, converts, resizes and turns one picture into float32, under a ``DataLoader`` of batches
 of 64, without workers and with one per core, forked. One epoch each; the first time of each way is
 not counted. The cache is filled in processes of their own, because workers that were forked slow

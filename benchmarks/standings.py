@@ -1,4 +1,4 @@
-"""What the leaderboard says: a row from its runs, rows merged, and the table of them."""
+"""The leaderboard: a row from its runs, rows merged, and the table of them."""
 
 from __future__ import annotations
 
