@@ -16,7 +16,7 @@ import pytest
 pytest.importorskip("importlinter", reason="import-linter is not installed")
 
 ROOT = Path(__file__).parents[1]
-WINGS = ("explanation", "trust", "compression", "export", "serving", "search", "privacy")
+WINGS = ("explanation", "trust", "compression", "exporting", "serving", "searching", "privacy")
 BELOW_A_WING = (
     *("report", "illustration", "runs.trained_run", "training.trainer", "finetuning.start"),
     *("evaluation", "models.classifier", "data.image_set", "ops", "page", "runtime", "config"),
@@ -55,7 +55,7 @@ def lint(folder: Path, modules: dict[str, str]) -> subprocess.CompletedProcess[s
 def test_every_wing_may_see_all_that_lies_below(tmp_path: Path):
     imports = "".join(f"import tellapart.{name}\n" for name in BELOW_A_WING)
     wings = {f"{wing}/__init__.py": imports for wing in WINGS}
-    done = lint(tmp_path, {**wings, "workflow/joined.py": "from tellapart import export, serving"})
+    done = lint(tmp_path, {**wings, "workflow/joined.py": "from tellapart import exporting, serving"})
     assert done.returncode == 0, done.stdout
     assert "0 broken" in done.stdout
 
@@ -64,17 +64,17 @@ def test_every_wing_may_see_all_that_lies_below(tmp_path: Path):
     ("modules", "arrow"),
     [
         (
-            {"trust.py": "", "export/__init__.py": "from tellapart import trust"},
-            "tellapart.export -> tellapart.trust",
+            {"trust.py": "", "exporting/__init__.py": "from tellapart import trust"},
+            "tellapart.exporting -> tellapart.trust",
         ),
         (
             {"serving.py": "from tellapart.workflow.predict import predict"},
             "tellapart.serving -> tellapart.workflow.predict",
         ),
-        ({"search.py": "import tellapart.cli"}, "tellapart.search -> tellapart.cli"),
+        ({"searching.py": "import tellapart.cli"}, "tellapart.searching -> tellapart.cli"),
         (
-            {"export.py": "", "runs/session.py": "\nimport tellapart.export"},
-            "tellapart.runs.session -> tellapart.export",
+            {"exporting.py": "", "runs/session.py": "\nimport tellapart.exporting"},
+            "tellapart.runs.session -> tellapart.exporting",
         ),
         ({"helpers.py": ""}, "tellapart.helpers"),
         (
