@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from tellapart.config import load_recipe
-from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.image_set import ImageSet
 from tellapart.data.sets.sources import load_data_set
 from tellapart.models.classifier import Classifier
 from tellapart.runs.planning import build_classifier
@@ -34,8 +34,7 @@ def split_of(data: str, split: str, num_images: int, data_dir: Path | None) -> I
 
 def untrained(recipe: str, train: ImageSet) -> Classifier:
     """The classifier of a recipe with its first weights."""
-    data_set = DataSet("clocked", {"train": train}, fingerprint="")
-    return build_classifier(load_recipe(recipe), train, None, data_set)
+    return build_classifier(load_recipe(recipe), train)
 
 
 def warm_trainer(recipe: str, train: ImageSet) -> Trainer:
