@@ -55,7 +55,9 @@ def lint(folder: Path, modules: dict[str, str]) -> subprocess.CompletedProcess[s
 def test_every_wing_may_see_all_that_lies_below(tmp_path: Path):
     imports = "".join(f"import tellapart.{name}\n" for name in BELOW_A_WING)
     wings = {f"{wing}/__init__.py": imports for wing in WINGS}
-    done = lint(tmp_path, {**wings, "workflow/joined.py": "from tellapart import exporting, serving"})
+    done = lint(
+        tmp_path, {**wings, "workflow/joined.py": "from tellapart import exporting, serving"}
+    )
     assert done.returncode == 0, done.stdout
     assert "0 broken" in done.stdout
 

@@ -1,4 +1,4 @@
-"""Frozen means frozen, to the byte; and what thaws does so when, and as far as, it was asked to."""
+"""Frozen means frozen, to the byte; and what is unfrozen is so when, and as far as, it was asked to."""
 
 from itertools import pairwise
 
@@ -56,13 +56,13 @@ def test_frozen_stages_keep_every_byte(make, freezing, moving, optimizer):
     assert changed(history[0], history[-1]) == moving
 
 
-def test_gradual_thaws_stage_after_stage_from_the_last(make):
+def test_gradual_unfreezes_stage_after_stage_from_the_last(make):
     _, history = trained(make, "freezing=gradual", "unfreezing_fraction=1", epochs=5)
     moving = [changed(*pair) for pair in pairwise(history)]
-    assert moving == [{"output", *STAGES[4 - thawed :]} for thawed in range(5)]
+    assert moving == [{"output", *STAGES[4 - unfrozen :]} for unfrozen in range(5)]
 
 
-def test_frozen_weights_get_no_gradient_and_thawed_ones_do(make):
+def test_frozen_weights_get_no_gradient_and_unfrozen_ones_do(make):
     trainer, _ = trained(make, "freezing=2", epochs=1)
     trainer.finetuning.begin(1)
     for name, weight in trainer.classifier.network.named_parameters():
@@ -93,7 +93,7 @@ def test_norms_keep_the_sources_statistics_on_request(make):
         (1, 0.5, [0]),
     ],
 )
-def test_when_stages_thaw(epochs, fraction, frozen):
+def test_when_stages_are_unfrozen(epochs, fraction, frozen):
     gradual = tuning(epochs, freezing="gradual", unfreezing_fraction=fraction)
     assert [gradual.num_frozen(epoch) for epoch in range(1, epochs + 1)] == frozen
 
