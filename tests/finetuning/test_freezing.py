@@ -1,4 +1,4 @@
-"""Frozen means frozen, to the byte; and what is unfrozen is so when, and as far as, it was asked to."""
+"""Frozen means frozen, to the byte; and what is unfrozen is unfrozen when and as far as asked."""
 
 from itertools import pairwise
 
