@@ -121,7 +121,7 @@ def test_resume_of_a_finished_run_gives_the_same_again(tellapart, digits):
     first = tellapart("train", digits, *QUICK, "--out", "run", "--json").json
     outcome = tellapart("train", "--resume", "run", "--threads", "1", "--json")
     again = outcome.json
-    assert "goes on after epoch 1 of 1" in outcome.err
+    assert "after epoch 1 of 1" in outcome.err
     assert {**again, "total_seconds": 0} == {**first, "total_seconds": 0}
 
 
@@ -152,10 +152,9 @@ def test_evaluate_on_other_data(tellapart, trained, digits, tmp_path):
     assert outcome.code == 0
     digest = load_data_set(digits).fingerprint[:8]
     assert outcome.json["report"] == str(run / f"evaluations/digits-{digest}-train/report.html")
-    assert outcome.err == (
-        "warning: 400 of these 400 images are in the train split of mnist-sample: "
-        "the classifier has seen them, and the accuracy says little\n"
-    )
+    [warning] = outcome.err.splitlines()
+    assert warning.startswith("warning: 400 of these 400 images are in the train split")
+    assert "the classifier has seen them" in warning
     assert (run / "evaluation.json").read_bytes() == before
 
 

@@ -293,7 +293,7 @@ def test_the_program_stopped_by_a_signal_goes_on_where_it_was(
     if stop == signal.SIGINT:
         assert program.returncode == 130
         assert err.endswith(
-            "tellapart: interrupted; go on with `tellapart train --resume 'a run'`\n"
+            "tellapart: interrupted; resume with `tellapart train --resume 'a run'`\n"
         )
     resumed = tellapart("train", "--resume", "a run", "--threads", "1", "--json")
     assert resumed.code == 0

@@ -50,11 +50,11 @@ def test_a_fine_tuned_run_gives_back_its_source(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["{}", '{"finetuned_from": {"source": 3}}'])
-def test_a_run_that_does_not_say_its_source_is_refused(tmp_path, content):
+def test_a_run_that_does_not_record_its_source_is_refused(tmp_path, content):
     run = make(tmp_path / "run")
     run.run_file.write_text(content, "utf-8")
     assert refusal(run.read_source) == (
-        f"{run.run_file} does not say what the run was fine-tuned from"
+        f"{run.run_file} does not record what the run was fine-tuned from"
     )
 
 
@@ -191,11 +191,11 @@ def test_a_damaged_json_file_is_refused(tmp_path, content):
         {"source": 3, "name": "mnist", "fingerprint": "ab"},
     ],
 )
-def test_a_run_that_does_not_say_its_data_is_refused(tmp_path, data):
+def test_a_run_that_does_not_record_its_data_is_refused(tmp_path, data):
     run = make(tmp_path / "run")
     run.run_file.write_text(json.dumps({"format": 1, "data": data}))
     assert refusal(run.read_data_reference) == (
-        f"{run.run_file} does not say which data the run used"
+        f"{run.run_file} does not record which data the run used"
     )
 
 

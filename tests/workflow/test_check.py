@@ -115,7 +115,7 @@ def test_a_sound_folder_has_nothing_to_say(pets):
 
 
 def test_a_page_is_an_html_file(pets, tmp_path):
-    with pytest.raises(RunError, match=r"the page is an \.html file, got .*pets"):
+    with pytest.raises(RunError, match=r"must be an \.html file, got .*pets"):
         check(pets, page=pets)
 
 

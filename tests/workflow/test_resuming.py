@@ -143,7 +143,7 @@ def test_an_interrupt_says_how_to_go_on(digits, interrupt_after):
             out="a run",
             session=Session(threads=1, callbacks=interrupt_after(1)),
         )
-    assert raised.value.__notes__ == ["go on with `tellapart train --resume 'a run'`"]
+    assert raised.value.__notes__ == ["resume with `tellapart train --resume 'a run'`"]
 
 
 def test_an_interrupt_in_the_middle_of_a_write_waits_for_its_end(
@@ -267,7 +267,7 @@ def stopped(digits, interrupt_after):
         ({"recipe": "tutorial-lenet"}, r'model\.network: "single-conv" -> "lenet"'),
         ({"recipe": load_recipe("standard")}, r"training\.batch_size: 50 -> "),
         ({"data": "mnist-sample"}, r"is trained on '.*digits', not on 'mnist-sample'"),
-        ({"out": "elsewhere"}, r"goes on in stopped itself; leave out --out elsewhere"),
+        ({"out": "elsewhere"}, r"in stopped itself; leave out --out elsewhere"),
     ],
 )
 def test_refuses_to_go_on_differently(stopped, changed, message):
@@ -370,7 +370,7 @@ def test_warns_where_the_last_digits_will_differ(stopped):
 
     listener = Listener()
     train(resume="stopped", session=Session(threads=2, callbacks=listener))
-    assert listener.notes == ["goes on after epoch 1 of 3"]
+    assert listener.notes == ["continues after epoch 1 of 3"]
     [warning] = listener.warnings
     assert "threads 1 -> 2" in warning
     assert "its weights will differ in the last digits" in warning

@@ -1,1 +1,1 @@
-"""A trained run and its data: its folder, its plan, its splits, and runs that answer together."""
+"""A training run and its data: folder, plan, splits, and ensembles of several runs."""

@@ -1,4 +1,4 @@
-"""Whoever follows a command at work: a progress bar, a notebook, nobody."""
+"""The hooks by which a progress bar or a notebook follows a command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Callbacks:
-    """Is called at named moments, and does nothing; override what you want to follow.
+    """Hooks that commands call at named moments; each does nothing until it is overridden.
 
     >>> class Losses(Callbacks):
     ...     def on_epoch_end(self, report, num_epochs):
@@ -18,28 +18,28 @@ class Callbacks:
     """
 
     def on_download(self, name: str, done_bytes: int, total_bytes: int | None) -> None:
-        """A file of a data set is being fetched."""
+        """Called while a file of a data set is downloaded."""
 
     def on_decoding(self, done: int, total: int) -> None:
-        """``done`` of ``total`` image files have been decoded."""
+        """Called when ``done`` of ``total`` image files have been decoded."""
 
     def on_plan(self, plan: Plan) -> None:
-        """Data, recipe and network are known and agree; training begins."""
+        """Called when data, recipe and network are known and agree, before training begins."""
 
     def on_step(self, epoch: int, done: int, total: int, mean_loss: float) -> None:
-        """``done`` of the epoch's ``total`` images have been trained on."""
+        """Called when ``done`` of the epoch's ``total`` images have been trained on."""
 
     def on_epoch_end(self, report: EpochReport, num_epochs: int) -> None:
-        """An epoch is over and saved."""
+        """Called when an epoch is finished and saved."""
 
     def note(self, text: str) -> None:
-        """Something worth a line."""
+        """Called with a message for the person."""
 
     def warn(self, text: str) -> None:
-        """Something that may make a figure mean less than it seems to."""
+        """Called with a warning, e.g. about data that makes an accuracy misleading."""
 
     def __enter__(self) -> Callbacks:
         return self
 
     def __exit__(self, *error: Any) -> None:
-        """The command is over, well or not."""
+        """Called when the command ends, also on an error."""

@@ -1,4 +1,4 @@
-"""The recipe that is asked for, or the one that suits a data set."""
+"""Choosing a recipe: the requested one, or one that suits the data set."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from pathlib import Path
 from tellapart.config import Recipe, Settings, load_recipe
 from tellapart.data.sets.source import OpenedSource
 
-# Below this many training images an epoch is short and more of them are worth having.
+# With fewer training images than this an epoch is short, and more epochs improve the accuracy.
 _FEW_IMAGES = 20_000
-# Below this many, fine-tuning moves the source's weights less.
+# With fewer than this, fine-tuning changes the source's weights less.
 _FEW_IMAGES_TO_TUNE = 1_000
-# What a training on few images has at least, as far as the third allows.
+# Training on few images takes at least this many steps, as far as the third number allows.
 _FEWEST_STEPS, _FEWEST_STEPS_AN_EPOCH, _MOST_EPOCHS = 500, 8, 60
 _SMALLEST_BATCH = 8
-# Colour images whose shorter side is longer than this show things as photographs do.
+# Colour images whose shorter side is longer than this are treated as photographs.
 _LARGEST_SMALL_SIDE = 48
 
 
 def choose_recipe(
     recipe: str | Path | Recipe | None, opened: OpenedSource, settings: Settings
 ) -> tuple[Recipe, str]:
-    """The recipe that was asked for, or one that suits the data, settings applied; and the reason.
+    """Return the requested recipe, or one that suits the data, with settings applied; and why.
 
     Args:
         recipe: a name, a ``.toml`` file, or a recipe; None chooses one.
-        opened: the data set, nothing of it decoded yet.
-        settings: changes; shots, classes, a source and another form have a say in the choice.
+        opened: the data set, before any image is decoded.
+        settings: changes to the recipe; shots, classes, source, size and channels affect which one.
 
     Returns:
-        The recipe, and why it was chosen; no reason where it was asked for.
+        The recipe, and the reason for choosing it; empty if it was requested.
 
     Raises:
-        ConfigError: no such recipe, or a setting that is wrong.
+        ConfigError: an unknown recipe, or a wrong setting.
     """
     reason = ""
     if recipe is None:
@@ -63,7 +63,7 @@ def _suggest(opened: OpenedSource, settings: Settings) -> tuple[str, str]:
 def suggest_recipe(
     num_train: int, image_shape: tuple[int, int, int] = (1, 28, 28)
 ) -> tuple[str, str]:
-    """A recipe for ``num_train`` training images of such a shape, and the reason in words."""
+    """Return the name of a recipe for this many training images of this shape, and the reason."""
     channels, height, width = image_shape
     if channels == 3 and min(height, width) > _LARGEST_SMALL_SIDE:
         return "photos", f"{width}x{height} colour images: a deeper network, mirrored images"
@@ -73,17 +73,17 @@ def suggest_recipe(
 
 
 def fit_to_few_images(recipe: Recipe, num_train: int, given: Container[str] = ()) -> Recipe:
-    """The recipe with smaller batches and more epochs, where there are few images for it.
+    """Return the recipe with smaller batches and more epochs if there are few images.
 
-    A dozen steps teach a network nothing, and batch norm's statistics lag behind the weights: with
-    60 digits ``small-data`` as it is ends on a classifier that answers one class. So an epoch has
-    at least 8 steps, and a training about 500, within 60 epochs. Measured on mnist-sample, two
-    seeds each: 6 digits a class 85 to 90 %, 12 a class 94 to 95 %, 25 a class 97 %.
+    A dozen steps train nothing, and the running statistics of batch norm lag behind the weights:
+    with 60 digits an unchanged ``small-data`` predicts one class for everything. So an epoch gets
+    at least 8 steps, and training about 500 steps within 60 epochs. Measured on mnist-sample, two
+    seeds each: 85 to 90 % with 6 digits per class, 94 to 95 % with 12, 97 % with 25.
 
     Args:
-        recipe: chosen for the data, not named by a person.
-        num_train: training images.
-        given: keys that a person has set; they stay, to be refused where they do not fit.
+        recipe: one that was chosen for the data, not requested.
+        num_train: number of training images.
+        given: keys that were set explicitly; their values are kept, and refused if they do not fit.
     """
     training, is_tuned = recipe.training, bool(recipe.finetuning.source)
     batch_size, epochs = training.batch_size, training.epochs

@@ -1,4 +1,4 @@
-"""The images of a run: opened, brought into the form that a recipe or a classifier asks for."""
+"""Opening and loading data sets in the form that a recipe or a classifier requires."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from tellapart.runs.session import Session
 
 
 def open_data(data: str | Path, session: Session, *, allow_download: bool = True) -> OpenedSource:
-    """Opens a data set, fetching it where it must be; its images are not read yet.
+    """Opens a data set, downloading it if needed; its images are not read yet.
 
     Raises:
-        DataError: where the data cannot be used.
+        DataError: data that cannot be used.
     """
     opened = open_source(
         data,
@@ -42,12 +42,12 @@ def load_for_recipe(
     settings: Settings,
     session: Session,
 ) -> tuple[DataSet, Recipe]:
-    """A data set as training by ``recipe``, or by the recipe that suits it, would find it.
+    """Loads a data set as training would, by ``recipe`` or by a recipe that suits the data.
 
     Raises:
-        DataError: where the data cannot be used.
-        ConfigError: no such recipe, or a setting that is wrong or asks for a form that arrays do
-            not have.
+        DataError: data that cannot be used.
+        ConfigError: an unknown recipe, a wrong setting, or a size or channels for images that are
+            arrays and have a form already.
     """
     opened = open_data(data, session)
     chosen, _ = choose_recipe(recipe, opened, settings)
@@ -55,10 +55,10 @@ def load_for_recipe(
 
 
 def load_opened(opened: OpenedSource, asked: DataRecipe, session: Session) -> DataSet:
-    """The images of an opened data set in the form and the splits that a recipe asks for.
+    """Loads an opened data set in the form and with the splits that a recipe requires.
 
     Raises:
-        DataError: where the data cannot be used.
+        DataError: data that cannot be used.
         ConfigError: a size or channels for images that have a form already.
     """
     data_set = opened.load(preparation_of(asked), session.callbacks.on_decoding)
@@ -81,19 +81,19 @@ def load_trained_on(
     place: str | Path | None = None,
     allow_download: bool = True,
 ) -> DataSet:
-    """The data set that a run was trained on, in the same form and the same splits.
+    """Loads the data set that a run was trained on, in the same form and with the same splits.
 
     Args:
         reference: where the run's images came from, and their fingerprint.
-        asked: what the run's recipe asks of them.
-        spec: of the run's classifier; image files are given the form that it takes.
-        session: finds the catalogue's files.
-        run: the run's folder, for the message of an error.
-        place: where the images are now, if they were moved.
+        asked: the ``data`` section of the run's recipe.
+        spec: of the run's classifier; image files are converted to its input form.
+        session: its data folder is searched for files of the catalogue.
+        run: the run's folder, for error messages.
+        place: the new path of the images, if they were moved.
         allow_download: whether files of the catalogue may be fetched.
 
     Raises:
-        RunError: data that is gone, or has changed since the run was trained.
+        RunError: data that is missing, or has changed since the run was trained.
         DataError: data that cannot be read.
     """
     found = session.data_dir or (Path(reference.data_dir) if reference.data_dir else None)
@@ -104,7 +104,7 @@ def load_trained_on(
             f"place as DATA, e.g. `tellapart evaluate {run} NEW-PLACE`"
         )
     opened = open_data(source, replace(session, data_dir=found), allow_download=allow_download)
-    # The form that the run chose is the classifier's, whatever would be chosen today.
+    # The form is the classifier's; choosing it anew might give another one.
     channels, height, width = spec.image_shape
     preparation = replace(
         preparation_of(asked),
@@ -125,12 +125,12 @@ def load_trained_on(
 
 
 def load_foreign(data: str | Path, spec: ClassifierSpec, split: str, session: Session) -> DataSet:
-    """Other data than a classifier was trained on, in the form that the classifier takes.
+    """Loads data that a classifier was not trained on, in the input form of the classifier.
 
-    Image files without splits all belong to ``split``, undivided.
+    Image files without splits all go into ``split``, undivided.
 
     Raises:
-        DataError: where the data cannot be used, or has other classes or another form.
+        DataError: data that cannot be used, or has other classes or another form.
     """
     channels, height, width = spec.image_shape
     preparation = Preparation(
@@ -148,7 +148,7 @@ def load_foreign(data: str | Path, spec: ClassifierSpec, split: str, session: Se
 
 
 def preparation_of(recipe: DataRecipe) -> Preparation:
-    """What a recipe asks of image files and of splits that nobody made."""
+    """Return how a recipe prepares image files and divides data that comes without splits."""
     return Preparation(
         channels=recipe.channels,
         height=recipe.size,

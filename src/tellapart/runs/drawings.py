@@ -1,8 +1,8 @@
-"""Drawings of other data, read as a classifier knows them: as ``predict`` reads them.
+"""Make drawings of other data match the drawings that a classifier was trained on.
 
-A classifier of light digits on black knows nothing of black digits on white paper. Image files are
-read one by one as ``predict`` does; arrays have no file to read anew, and are inverted as a whole
-where their background is the other one.
+A classifier of light digits on black has never seen black digits on white paper. Image files are
+read one by one as ``predict`` reads them. Arrays cannot be read again; they are inverted as a whole
+if their background is the opposite one.
 """
 
 from __future__ import annotations
@@ -33,24 +33,24 @@ INVERTED = "inverted"
 
 @dataclass(frozen=True)
 class CorrectedDrawings:
-    """A data set whose drawings look as those that a classifier was trained on.
+    """A data set whose drawings match those that a classifier was trained on.
 
     Args:
         data_set: with the corrected images.
-        changes: how many images each change was made to, e.g. ``{"inverted": 100}``.
+        changes: the number of images per kind of change, e.g. ``{"inverted": 100}``.
     """
 
     data_set: DataSet
     changes: Mapping[str, int]
 
     def to_text(self) -> str:
-        """What was changed, in a line; empty where nothing was."""
+        """Return the changes in one line; empty if nothing was changed."""
         if not self.changes:
             return ""
         total = sum(len(part) for part in self.data_set.splits.values())
         counts = ", ".join(f"{change} {count:,}" for change, count in self.changes.items())
         return (
-            f"of {plural(total, 'drawing')} some were changed to look as those the classifier was "
+            f"of {plural(total, 'drawing')} some were changed to match those the classifier was "
             f"trained on, as predict does: {counts}"
         )
 
@@ -58,13 +58,13 @@ class CorrectedDrawings:
 def correct_drawings(
     data_set: DataSet, style: DrawingStyle | None, splits: Iterable[str], session: Session
 ) -> CorrectedDrawings:
-    """Makes the drawings of some splits look as a classifier knows them.
+    """Makes the drawings of some splits match those that a classifier was trained on.
 
     Args:
-        data_set: the images; only grey ones are drawings.
+        data_set: the images; only grey ones can be drawings.
         style: of the drawings that the classifier was trained on; None changes nothing.
-        splits: which of the data set's; the others stay as they are.
-        session: is told of progress.
+        splits: names of the splits to change.
+        session: its callbacks receive the progress.
     """
     channels, height, width = next(iter(data_set.splits.values())).image_shape
     if style is None or channels != 1:
@@ -101,7 +101,7 @@ def _read_again(
 
 
 def changes_of(fitted: FittedImage) -> tuple[str, ...]:
-    """What was changed in an image, or that no drawing was found in it."""
+    """Return the changes of an image, with `NOT_FOUND` if it shows no drawing."""
     return fitted.changes if fitted.found else (*fitted.changes, NOT_FOUND)
 
 

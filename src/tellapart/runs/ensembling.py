@@ -1,4 +1,4 @@
-"""Runs that answer together: whether they fit one another, and what each was trained on."""
+"""Ensembles: whether runs can be averaged, and which images each of them was trained on."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from tellapart.runs.trained_run import TrainedRun, open_run
 
 
 def open_runs(runs: Sequence[str | Path], session: Session) -> list[TrainedRun]:
-    """The runs, opened, in the order given.
+    """Opens runs, in the order given.
 
     Raises:
-        RunError: no run, a folder that is none or is not finished, or runs that do not know the
-            same classes, or take their images in another form.
+        RunError: no run given, a folder that is not a finished run, or runs with different classes
+            or different input forms.
         ClassifierFileError, ConfigError: a run with a damaged file.
     """
     if not runs:
-        raise RunError("no run is named; give the folder that `tellapart train` prints")
+        raise RunError("no run is given; give the folder that `tellapart train` prints")
     opened = [open_run(run, session=session) for run in runs]
     for other in opened[1:]:
         _require_alike(opened[0], other)
@@ -41,8 +41,8 @@ def _require_alike(first: TrainedRun, other: TrainedRun) -> None:
     missing = sorted(set(ours.class_names) ^ set(theirs.class_names))
     if missing:
         raise RunError(
-            f"runs {first.path} and {other.path} do not know the same classes: only one of them "
-            f"knows {', '.join(map(repr, missing[:5]))}; "
+            f"runs {first.path} and {other.path} do not have the same classes: only one of them "
+            f"has {', '.join(map(repr, missing[:5]))}; "
             "average runs that were trained on the same classes"
         )
     if (ours.image_shape, ours.fit) != (theirs.image_shape, theirs.fit):
@@ -61,7 +61,7 @@ def require_one_validation_split(runs: Sequence[TrainedRun], validation: ImageSe
         validation: the validation split of the first one.
 
     Raises:
-        RunError: a run that chose by other images.
+        RunError: a run with another validation split.
     """
     first = runs[0]
     for other in runs[1:]:
@@ -70,35 +70,35 @@ def require_one_validation_split(runs: Sequence[TrainedRun], validation: ImageSe
             theirs = other.splits.get("validation")
         if theirs is None or not torch.equal(validation.images, theirs.images):
             raise RunError(
-                f"runs {first.path} and {other.path} have not the same validation split (another "
-                "data.split_seed, fraction or data cuts another), so one was trained on what the "
-                "other chose by; evaluate them on --split test"
+                f"runs {first.path} and {other.path} have different validation splits (another "
+                "data.split_seed, fraction or data set), so one was trained on images on which "
+                "the other validates; evaluate them on --split test"
             )
 
 
 def warn_of_seen_images(
     runs: Sequence[TrainedRun], image_set: ImageSet, callbacks: Callbacks, *, own: bool
 ) -> None:
-    """Warns of images that the runs have been trained on, as far as that can be known.
+    """Warns of images that the runs were trained on, as far as their data can be found.
 
     Args:
         runs: all that are evaluated.
         image_set: the images that they are evaluated on.
-        callbacks: is warned.
-        own: whether ``image_set`` is of the first run's data, cut as that run cut it; then those
-            who share that data need no look.
+        callbacks: receive the warnings.
+        own: whether ``image_set`` is a split of the first run's own data; runs with the same data
+            and splits are then not checked.
     """
-    asked = [run for run in runs if not (own and run.shares_data_with(runs[0]))]
+    checked = [run for run in runs if not (own and run.shares_data_with(runs[0]))]
     by_training: dict[tuple[object, ...], list[TrainedRun]] = {}
-    for run in asked:
-        by_training.setdefault(_what_it_learned_from(run), []).append(run)
+    for run in checked:
+        by_training.setdefault(_training_data_key(run), []).append(run)
     for alike in by_training.values():
         who = "the classifier" if len(runs) == 1 else _named(alike)
         _warn_of_seen_images(alike[0], who, image_set, callbacks)
 
 
-def _what_it_learned_from(run: TrainedRun) -> tuple[object, ...]:
-    """Equal for runs with the same training images."""
+def _training_data_key(run: TrainedRun) -> tuple[object, ...]:
+    """A key that is equal for runs with the same training images."""
     if run.path.is_file():
         return (run.path,)
     data = run.recipe.data
@@ -119,8 +119,8 @@ def _warn_of_seen_images(
     except (DataError, RunError):
         whose = "the run's own data" if who == "the classifier" else f"the data of {who}"
         callbacks.warn(
-            f"{whose} ({run.data.name}) is not found, so nobody can tell whether "
-            "some of these images were trained on"
+            f"{whose} ({run.data.name}) is not found, so it is not known whether some of these "
+            "images were trained on"
         )
         return
     shared = count_equal_images(image_set, trained_on)
@@ -128,24 +128,24 @@ def _warn_of_seen_images(
         verb = "have" if who.startswith("runs ") else "has"
         callbacks.warn(
             f"{shared:,} of these {len(image_set):,} images are in the train split of "
-            f"{run.data.name}: {who} {verb} seen them, and the accuracy says little"
+            f"{run.data.name}: {who} {verb} seen them, so the accuracy is misleading"
         )
 
 
 def ensemble_digest(runs: Iterable[TrainedRun]) -> str:
-    """Eight hexadecimal digits that tell these networks from any others, in whatever order."""
+    """Return eight hexadecimal digits that identify these networks, independent of their order."""
     digests = (weights_sha256(run.classifier.network.state_dict()) for run in runs)
     return hashlib.sha256("".join(sorted(digests)).encode()).hexdigest()[:8]
 
 
 def split_arguments(arguments: Sequence[str]) -> tuple[list[Path], str | None]:
-    """The runs in ``RUN [RUN ...] [DATA]``, and the data where there is any.
+    """Split ``RUN [RUN ...] [DATA]`` into the runs and the data, None if there is no data.
 
-    The first is a run. Any other is one where it is a run's folder or a classifier file; a name of
-    the catalogue is neither. The last may be something else, and is the data then.
+    The first argument is a run. Another one is a run if it is a run's folder or a classifier file
+    and no name of the catalogue. If the last one is no run, it is the data.
 
     Raises:
-        RunError: something else before the last.
+        RunError: an argument before the last that is no run.
     """
     first, *others = arguments
     data = None

@@ -1,4 +1,4 @@
-"""What an evaluation is called and where it goes, so that none is written over another."""
+"""Names and folders of evaluations, so that none overwrites another."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from tellapart.runs.trained_run import TrainedRun
 def evaluation_name(
     data_set: DataSet, source: str, split: str, views: Sequence[int], runs: Sequence[TrainedRun]
 ) -> str:
-    """``DATA-SPLIT[-nine-views][-ensemble-of-N-DIGEST]``, the name of a folder.
+    """Return the name of the folder: ``DATA-SPLIT[-nine-views][-ensemble-of-N-DIGEST]``.
 
-    A name of the catalogue is one data set's; two folders may have the same name, and a few digits
-    of the fingerprint tell them apart. So do a few digits of the weights for ensembles.
+    Two data folders may have the same name, so eight digits of the fingerprint follow it, except
+    for names of the catalogue. Eight digits of the weights identify an ensemble.
 
     Args:
-        data_set: that is evaluated on.
-        source: its place, as a run writes it down.
-        split: of it.
-        views: of each run, how many views of an image it answers by.
-        runs: that answer together.
+        data_set: the data set of the evaluation.
+        source: its path or catalogue name, as a run records it.
+        split: the name of the split.
+        views: for each run, the number of views of an image that it averages over.
+        runs: the runs that are averaged.
     """
     digits = () if source in CATALOGUE else (data_set.fingerprint[:8],)
     parts = [data_set.name, *digits, split]
@@ -39,12 +39,12 @@ def evaluation_name(
 
 
 def evaluation_title(data: str, split: str, views: Sequence[int]) -> str:
-    """``mnist, test split, ensemble of 3 runs, nine views of each image``.
+    """Return a title such as ``mnist, test split, ensemble of 3 runs, nine views of each image``.
 
     Args:
         data: the data set's name.
-        split: of it.
-        views: of each run, how many views of an image it answers by.
+        split: the name of the split.
+        views: for each run, the number of views of an image that it averages over.
     """
     parts = [data, f"{split} split"]
     if len(views) > 1:
@@ -55,10 +55,10 @@ def evaluation_title(data: str, split: str, views: Sequence[int]) -> str:
 
 
 def require_place_for_evaluation(folder: Path) -> None:
-    """Refuses a folder with anything in it but an earlier evaluation: a run above all.
+    """Refuses a folder that holds anything but an earlier evaluation, above all a run.
 
     Raises:
-        RunError: such a folder, or one that cannot be looked into.
+        RunError: such a folder, or one that cannot be listed.
     """
     own = RunFolder(folder)
     own_names = (own.report_file.name, own.evaluation_file.name)

@@ -1,4 +1,4 @@
-"""A run: the folder that holds what a training run was asked, what it did and what came out."""
+"""The folder of a training run: its recipe, data reference, metrics, state and results."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _FORMAT = 1
 
 @dataclass(frozen=True)
 class DataReference:
-    """Where a run's images came from, well enough to find and recognise them again."""
+    """Where a run's images came from, and the fingerprint by which they are recognised."""
 
     source: str
     name: str
@@ -35,7 +35,7 @@ class DataReference:
 
 
 def source_of(data: str | Path) -> str:
-    """What a run writes down to find ``data`` again from anywhere: a name, or an absolute path."""
+    """Return what a run records to find ``data`` again: a catalogue name, or an absolute path."""
     if isinstance(data, str) and data in CATALOGUE:
         return data
     path = expand_home(data)
@@ -50,32 +50,32 @@ class RunFolder:
 
     @property
     def recipe_file(self) -> Path:
-        """The whole recipe, every field written out."""
+        """The recipe, with every field written out."""
         return self.path / "recipe.toml"
 
     @property
     def run_file(self) -> Path:
-        """Which data, and when."""
+        """The data reference, and when the run was created."""
         return self.path / "run.json"
 
     @property
     def environment_file(self) -> Path:
-        """Machine and versions."""
+        """The machine and the versions."""
         return self.path / "environment.json"
 
     @property
     def metrics_file(self) -> Path:
-        """One row per epoch."""
+        """The metrics, one row per epoch."""
         return self.path / "metrics.csv"
 
     @property
     def state_file(self) -> Path:
-        """What the next epoch depends on."""
+        """The training state after the last epoch, from which a run is resumed."""
         return self.path / "training_state.safetensors"
 
     @property
     def start_file(self) -> Path:
-        """What a fine-tuned run began with: the source's weights, fitted to the data."""
+        """The initial weights of a fine-tuned run: the source's, fitted to the data."""
         return self.path / "start.safetensors"
 
     @property
@@ -85,28 +85,28 @@ class RunFolder:
 
     @property
     def classifier_file(self) -> Path:
-        """The result; written when training is over."""
+        """The trained classifier; written when training is over."""
         return self.path / "model.safetensors"
 
     @property
     def evaluation_file(self) -> Path:
-        """The test split's figures; written last, so that its presence means: complete."""
+        """The figures of the test split; written last, so a run that has it is complete."""
         return self.path / "evaluation.json"
 
     @property
     def report_file(self) -> Path:
-        """The page to look at."""
+        """The HTML report of the test split."""
         return self.path / "report.html"
 
     def write_json(self, file: Path, content: Mapping[str, Any]) -> None:
-        """Writes one of the run's JSON files, whole or not at all."""
+        """Writes one of the run's JSON files, completely or not at all."""
         write_whole(file, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def read_json(self, file: Path) -> dict[str, Any]:
         """Reads one of the run's JSON files.
 
         Raises:
-            RunError: missing, or not a JSON object.
+            RunError: a file that is missing, or is not a JSON object.
         """
         try:
             content = json.loads(file.read_text("utf-8"))
@@ -122,11 +122,11 @@ class RunFolder:
         return content
 
     def read_recipe(self) -> Recipe:
-        """The recipe of this run.
+        """Reads the recipe of this run.
 
         Raises:
-            RunError: missing or unreadable.
-            ConfigError: not a recipe.
+            RunError: a file that is missing or unreadable.
+            ConfigError: a file that is not a recipe.
         """
         try:
             text = self.recipe_file.read_text("utf-8")
@@ -135,7 +135,7 @@ class RunFolder:
         return recipe_from_toml(text, origin=str(self.recipe_file))
 
     def read_machine(self) -> dict[str, Any]:
-        """Threads and precision with which the run began; empty where nothing was begun yet."""
+        """Reads the threads and the precision with which the run began; empty if not recorded."""
         try:
             found = self.read_json(self.environment_file)
         except RunError:
@@ -149,10 +149,10 @@ class RunFolder:
         return machine
 
     def read_data_reference(self) -> DataReference:
-        """Which data this run is trained on.
+        """Reads which data this run is trained on.
 
         Raises:
-            RunError: missing or damaged.
+            RunError: a file that is missing or damaged.
         """
         try:
             reference = DataReference(**self.read_json(self.run_file)["data"])
@@ -160,19 +160,19 @@ class RunFolder:
                 raise TypeError
             return reference
         except (KeyError, TypeError):
-            raise RunError(f"{self.run_file} does not say which data the run used") from None
+            raise RunError(f"{self.run_file} does not record which data the run used") from None
 
     def read_source(self) -> SourceReference:
-        """What this run was fine-tuned from.
+        """Reads what this run was fine-tuned from.
 
         Raises:
-            RunError: missing or damaged.
+            RunError: a file that is missing or damaged.
         """
         try:
             return from_table(SourceReference, self.read_json(self.run_file)["finetuned_from"])
         except (KeyError, TypeError, ConfigError):
             raise RunError(
-                f"{self.run_file} does not say what the run was fine-tuned from"
+                f"{self.run_file} does not record what the run was fine-tuned from"
             ) from None
 
     def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -184,10 +184,10 @@ class RunFolder:
         write_whole(self.metrics_file, text.getvalue())
 
     def read_metrics(self) -> list[dict[str, float | None]]:
-        """The rows of ``metrics.csv``; none where no epoch is finished.
+        """Reads the rows of ``metrics.csv``; none if no epoch is finished.
 
         Raises:
-            RunError: a file that cannot be read, or holds something else than numbers.
+            RunError: a file that cannot be read, or holds anything but numbers.
         """
         if not self.metrics_file.exists():
             return []
@@ -208,18 +208,18 @@ def create_run(
     environment: Mapping[str, Any],
     source: SourceReference | None = None,
 ) -> RunFolder:
-    """Makes a new run folder with its machine, its recipe and its data reference.
+    """Creates a run folder and records the machine, the recipe and the data reference in it.
 
     Args:
         path: the folder; None chooses ``runs/DATA-RECIPE-N`` with the next free N.
-        recipe: written out whole.
+        recipe: written with every field.
         data: where the images come from.
         environment: machine and versions; its threads and precision are those of the run.
         source: what it is fine-tuned from, or None.
 
     Raises:
-        RunError: a folder that holds something already or cannot be made, or a file that cannot be
-            written; the folder is then gone again, or empty if it was there before.
+        RunError: a folder that is not empty or cannot be made, or a file that cannot be written;
+            what was written is then removed again.
     """
     if path:
         run, is_new = RunFolder(path), _make_run_folder(path)
@@ -234,15 +234,15 @@ def create_run(
         finetuned = {"finetuned_from": asdict(source)} if source else {}
         run.write_json(run.run_file, content | finetuned)
     except BaseException:
-        _take_back(run, with_folder=is_new)
+        _remove_new_run(run, with_folder=is_new)
         raise
     return run
 
 
-def _take_back(run: RunFolder, *, with_folder: bool) -> None:
-    """Removes what was begun, on a disk that was full for instance, so that nothing is in the way.
+def _remove_new_run(run: RunFolder, *, with_folder: bool) -> None:
+    """Removes the files of a run that could not be created, e.g. because the disk is full.
 
-    What cannot be removed stays: the error that led here says more than one about this would.
+    A file that cannot be removed is left: the first error is the one to report.
     """
     with contextlib.suppress(OSError):
         run.environment_file.unlink(missing_ok=True)
@@ -253,7 +253,7 @@ def _take_back(run: RunFolder, *, with_folder: bool) -> None:
 
 
 def _make_run_folder(path: Path) -> bool:
-    """Makes the folder unless it is there, and empty; whether it was made."""
+    """Makes the folder unless it exists and is empty; returns whether it was made."""
     try:
         is_new = not path.is_dir()
         path.mkdir(parents=True, exist_ok=True)
@@ -272,14 +272,14 @@ def _make_run_folder(path: Path) -> bool:
 
 
 def _next_folder(stem: str) -> Path:
-    # A name may hold anything; what a file system takes as one name is less.
+    # A data set's name may hold characters that a file name cannot.
     stem = re.sub(r"[^\w.-]+", "-", stem)
     make_folder(Path("runs"))
     number = 1
     while True:
         path = Path("runs") / f"{stem}-{number}"
         try:
-            # Making the folder is what claims the number: two runs started at once get two.
+            # Making the folder reserves the number: two runs started at once get two folders.
             path.mkdir()
         except FileExistsError:
             number += 1
@@ -292,10 +292,10 @@ def _next_folder(stem: str) -> Path:
 
 
 def find_run(path: Path) -> RunFolder:
-    """An existing run, finished or not.
+    """Return the folder of an existing run, finished or not.
 
     Raises:
-        RunError: a folder that is no run.
+        RunError: a path that is not a run.
     """
     run = RunFolder(path)
     if not path.exists():
@@ -311,16 +311,16 @@ def find_run(path: Path) -> RunFolder:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder is that of a run, finished or not."""
+    """Whether a folder is a run, finished or not."""
     run = RunFolder(path)
     return run.run_file.is_file() and run.recipe_file.is_file()
 
 
 def find_classifier_file(path: Path) -> Path:
-    """The classifier file of a run that was trained to its end, or the classifier file itself.
+    """Return the classifier file of a finished run, or ``path`` itself if it is a file.
 
     Raises:
-        RunError: a folder that is no run, or a run that is not finished.
+        RunError: a folder that is not a run, or a run that is not finished.
     """
     if path.is_file():
         return path
@@ -328,19 +328,19 @@ def find_classifier_file(path: Path) -> Path:
     if not run.classifier_file.exists():
         raise RunError(
             f"run {path} is not finished: it has no {run.classifier_file.name}; "
-            f"go on with `tellapart train --resume {path}`"
+            f"resume with `tellapart train --resume {path}`"
         )
     return run.classifier_file
 
 
 def require_place_for_run(path: Path | None) -> None:
-    """Refuses, before any work is done, a place where no run can be written.
+    """Refuses, before any work is done, a path where no run can be written.
 
     Args:
-        path: the folder that is asked for; None is a new one in ``runs/``.
+        path: the requested folder; None is a new one in ``runs/``.
 
     Raises:
-        RunError: a folder that holds something already, or one that cannot be written to.
+        RunError: a folder that is not empty, or one that cannot be written to.
     """
     place = path or Path("runs")
     try:

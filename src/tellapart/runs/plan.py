@@ -1,4 +1,4 @@
-"""What a training run is going to do, settled before anything is written."""
+"""The plan of a training run, complete before anything is written."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tellapart.runtime import Runtime
 
 @dataclass(frozen=True)
 class Plan:
-    """What a training run is going to do.
+    """The plan of a training run: its data, recipe, network and device.
 
     Args:
         data: where the images come from.
-        data_set: all of them.
-        train: the images to learn from.
-        validation: the images to choose by, or None.
-        recipe: everything that decides the run.
-        reason: why this recipe, where nobody asked for one.
-        classifier: untrained, or as its source was.
-        teacher: a trained classifier to learn from as well, or None.
-        start: what the classifier's weights come from, where it is fine-tuned.
-        runtime: where it is trained.
-        num_parameters: how many numbers training can change.
+        data_set: all the images.
+        train: the images to train on.
+        validation: the images for early stopping and validation figures, or None.
+        recipe: all settings of the run.
+        reason: why this recipe was chosen; empty if it was requested.
+        classifier: untrained, or with the weights of its source.
+        teacher: a trained classifier to distil from, or None.
+        start: the source of the weights of a fine-tuned classifier, or None.
+        runtime: the device and precision to train with.
+        num_parameters: the number of trainable weights.
     """
 
     data: DataReference
@@ -46,13 +46,13 @@ class Plan:
 
     @property
     def splits(self) -> dict[str, ImageSet]:
-        """The splits as this run uses them: train, validation and test, as far as there are any."""
+        """The splits of this run by name: train, validation and test, as far as they exist."""
         used = {**self.data_set.splits, "train": self.train, "validation": self.validation}
         order = ("train", "validation", "test")
         return {name: part for name in order if (part := used.get(name)) is not None}
 
     def to_json(self) -> dict[str, Any]:
-        """What ``--dry-run --json`` prints."""
+        """Return what ``--dry-run --json`` prints."""
         return {
             "data": self.data.name,
             "recipe": self.recipe.name,

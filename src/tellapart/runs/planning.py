@@ -1,4 +1,4 @@
-"""Settling what a training run is going to do: data, recipe, network, and what it starts from."""
+"""Planning a training run: its data, recipe, network and initial weights."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ DEFAULT_DATA = "mnist-sample"
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What somebody asks of a training run.
+    """The arguments of a training run, as the person gave them.
 
     Args:
         data: a catalogue name, a folder, a table or an archive; None is ``mnist-sample``.
         recipe: a name, a ``.toml`` file or a recipe; None chooses one for the data.
         settings: changes to the recipe, see `Recipe.with_settings`.
-        shots: so many training images a class; None takes what the recipe has.
-        seed: instead of the recipe's.
-        resume: a run to go on with; data, recipe, seed, threads and precision come from it.
+        shots: training images per class; None is the recipe's value.
+        seed: replaces the recipe's seed.
+        resume: a run to continue; data, recipe, seed, threads and precision are read from it.
     """
 
     data: str | Path | None = None
@@ -63,7 +63,7 @@ class TrainingRequest:
 
     @property
     def changes(self) -> Mapping[str, Any]:
-        """All changes to the recipe as values by key.
+        """All changes to the recipe, as values by key.
 
         Raises:
             ConfigError: an unknown key.
@@ -75,18 +75,18 @@ class TrainingRequest:
 
 
 def make_plan(request: TrainingRequest, session: Session) -> Plan:
-    """Loads the data, settles the recipe and builds the network; writes nothing.
+    """Loads the data, chooses the recipe and builds the network; writes nothing.
 
     Raises:
         TellapartError: any of its kinds, where the request or its input is wrong.
     """
     run = request.resume
     known = run.read_data_reference() if run else None
-    source = _source(request, known)
+    source = _data_source(request, known)
     found = session.data_dir or (Path(known.data_dir) if known and known.data_dir else None)
     session = replace(session, data_dir=found)
     opened = open_data(source, session)
-    recipe, reason = _settle_recipe(request, opened, session.network)
+    recipe, reason = _requested_recipe(request, opened, session.network)
     beginning = find_source(recipe, run, session.network)
     if beginning:
         recipe = with_source(recipe, beginning)
@@ -112,7 +112,7 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
         recipe = fit_to_few_images(recipe, len(train), request.changes)
     began = run.read_machine() if run else {}
     runtime = choose_runtime(session.device, str(began.get("precision", recipe.training.precision)))
-    # A recipe that was typed names code that may run; one that a run or a source brings does not.
+    # A recipe that a person gave may name code to run; a recipe from a run or a source may not.
     is_typed = run is None and beginning is None
     own = recipe.model.network if is_typed and is_own(recipe.model.network) else session.network
     classifier = build_classifier(
@@ -143,8 +143,8 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
     )
 
 
-def _source(request: TrainingRequest, known: DataReference | None) -> str:
-    """Where the data is to be read: as it is asked for, or where the run found it."""
+def _data_source(request: TrainingRequest, known: DataReference | None) -> str:
+    """The source of the data: the requested one, or else that of the run to resume."""
     if request.data is not None:
         source = source_of(request.data)
         if known and source != known.source and {source, known.source} & CATALOGUE.keys():
@@ -199,15 +199,15 @@ def build_classifier(
     white_level: int = WHITE_LEVELS[-1],
     own: str | None = None,
 ) -> Classifier:
-    """The untrained classifier of a recipe: weights from its seed, normalisation as it asks.
+    """Build the untrained classifier of a recipe, with weights from its seed.
 
     Args:
         recipe: names the network and the normalisation.
-        train_set: what it is built for, and what its normalisation is measured on.
-        source: whose normalisation ``source`` means; its weights are not loaded.
-        fit: how image files were made to fit, and others will be.
+        train_set: gives the input shape and classes, and the measured normalisation.
+        source: gives the normalisation if the recipe has ``source``; its weights are not loaded.
+        fit: how image files of another aspect are fitted.
         white_level: the value that was white in image files of more than 8 bits.
-        own: the place of a person's own network, as the person typed it.
+        own: the location of a person's own network, as the person typed it.
 
     Raises:
         ConfigError: a network or normalisation that does not fit the images.
@@ -245,10 +245,10 @@ def build_classifier(
     )
 
 
-def _settle_recipe(
+def _requested_recipe(
     request: TrainingRequest, opened: OpenedSource, network: str | None
 ) -> tuple[Recipe, str]:
-    """The recipe with all changes applied, and why it was chosen if nobody named it."""
+    """The recipe with all changes applied, and the reason if it was not requested."""
     run, recipe = request.resume, request.recipe
     if recipe is None and run is not None:
         recipe = run.read_recipe()
@@ -263,21 +263,21 @@ def _settle_recipe(
 
 
 def require_same_recipe(run: Path, name: str, ours: Recipe, asked: Recipe) -> None:
-    """Refuses to go on with a run by another recipe than its own.
+    """Refuses to continue a run with another recipe than its own.
 
     Args:
-        run: its folder.
-        name: which of the run's recipes ``ours`` is.
-        ours: the run's.
-        asked: what was asked for.
+        run: the run's folder.
+        name: the name of ``ours`` in the message.
+        ours: the recipe of the run.
+        asked: the requested recipe.
 
     Raises:
-        RunError: naming what differs.
+        RunError: a different recipe; the message lists the fields.
     """
     difference = recipe_difference(ours, asked)
     if difference:
         raise RunError(
-            f"run {run} goes on only with its own recipe ({name}); different: "
+            f"run {run} continues only with its own recipe ({name}); different: "
             + "; ".join(difference)
             + ". Leave these out, or train a new run"
         )

@@ -1,4 +1,4 @@
-"""What every command needs besides its subject: the machine, the data folder, the callbacks."""
+"""The options that all commands share: the device, the data folder, the callbacks."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from tellapart.runtime import Runtime, choose_runtime, limited_threads
 
 @dataclass(frozen=True)
 class Session:
-    """The options that all commands share; made once and handed to each.
+    """The options that all commands share; made once and passed to each.
 
     Args:
         device: ``auto`` (a GPU where there is one), ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
-        threads: how many an operation on the processor may use; None is torch's choice, and for a
-            run that is resumed the number with which it began.
-        data_dir: where files of the catalogue's data sets are looked for first.
-        network: the place of a person's own network, ``my_nets.py:Net``, for classifiers that are
-            of one. Their code is run only when it is named here, never because a file names it.
-        callbacks: follows the command; see `Callbacks`.
+        threads: threads of one operation on the CPU; None is torch's default, and for a resumed run
+            the number it began with.
+        data_dir: the folder that is searched first for files of the catalogue's data sets.
+        network: the location of your own network, ``my_nets.py:Net``. Its code runs only if it is
+            named here, never because a file names it.
+        callbacks: follow the command; see `Callbacks`.
 
     >>> import tellapart
     >>> session = tellapart.Session(device="cpu", threads=1)
@@ -34,13 +34,13 @@ class Session:
     callbacks: Callbacks = field(default_factory=Callbacks)
 
     def runtime(self, precision: str = "fp32") -> Runtime:
-        """The device of the session, computing in ``precision``.
+        """Return the device of the session with this ``precision``: auto, fp32 or bf16.
 
         Raises:
-            DeviceError: where this machine has no such device.
+            DeviceError: a device that this machine does not have.
         """
         return choose_runtime(self.device, precision)
 
     def limited_threads(self) -> AbstractContextManager[None]:
-        """Limits the threads to those of the session inside a ``with`` block."""
+        """Limits the threads to the session's number inside a ``with`` block."""
         return limited_threads(self.threads)

@@ -19,17 +19,17 @@ from tellapart.runs.folder import RunFolder, find_classifier_file, source_of
 
 
 def find_source(recipe: Recipe, run: RunFolder | None, network: str | None = None) -> Source | None:
-    """The classifier that a recipe starts from; None where it starts from zero.
+    """Return the classifier that fine-tuning starts from; None if training starts from zero.
 
     Args:
-        recipe: its ``finetuning`` says where to look.
-        run: one to go on with; it has kept what it began with, so its source may be gone.
-        network: the place of the source's network, where that is a person's own.
+        recipe: its ``finetuning.source`` is a run, a classifier file or ``timm:NAME``.
+        run: a run to resume; it keeps its initial weights, so the source may be gone.
+        network: the location of the source's network, if that is a person's own.
 
     Raises:
-        ConfigError: settings of fine-tuning without a source, or a source that is none.
+        ConfigError: settings of fine-tuning without a source, or an unknown source.
         RunError: a run that is not finished, or a source that has changed since the run began.
-        ClassifierFileError: a file that is no classifier.
+        ClassifierFileError: a file that is not a classifier.
     """
     tuning = recipe.finetuning
     if not tuning.source:
@@ -52,10 +52,10 @@ def find_source(recipe: Recipe, run: RunFolder | None, network: str | None = Non
 
 
 def save_start(run: RunFolder, start: Start) -> None:
-    """Keeps what fine-tuning begins with in the run, so that resuming needs no source.
+    """Saves the initial weights of fine-tuning in the run, so that resuming needs no source.
 
     Raises:
-        RunError: where the file cannot be written.
+        RunError: a file that cannot be written.
     """
     save_classifier(run.start_file, start.classifier, {"finetuned_from": asdict(start.reference)})
 

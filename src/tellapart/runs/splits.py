@@ -1,4 +1,4 @@
-"""What of a data set a recipe trains on and chooses by; the same for whoever asks later."""
+"""The training and validation images of a recipe, the same every time."""
 
 from __future__ import annotations
 

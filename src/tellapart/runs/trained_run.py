@@ -1,4 +1,4 @@
-"""A trained run and its data: what every command that asks something of a run works on."""
+"""A trained run with its classifier, recipe, data and results."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from tellapart.runs.splits import training_splits
 
 
 class TrainedRun:
-    """A run that was trained to its end, or a classifier file; made by :func:`open_run`.
+    """A finished run, or a classifier file alone; made by :func:`open_run`.
 
-    The classifier is read when the run is opened; its data when it is first asked for.
+    The classifier is read when the run is opened, its data when ``splits`` is first used.
 
     Args:
         path: the run's folder, or the classifier file.
-        session: finds the data, and is told of progress.
-        place: where the run's data is now, if it was moved.
+        session: data folder, own network and callbacks.
+        place: the new path of the run's data, if it was moved.
     """
 
     def __init__(self, path: Path, session: Session, place: str | Path | None = None) -> None:
@@ -46,7 +46,7 @@ class TrainedRun:
         """The run's files.
 
         Raises:
-            RunError: a classifier file alone has no other files.
+            RunError: for a classifier file alone.
         """
         if self.path.is_file():
             raise RunError(
@@ -57,7 +57,7 @@ class TrainedRun:
 
     @cached_property
     def recipe(self) -> Recipe:
-        """Everything that decided the training.
+        """The recipe that the run was trained by.
 
         Raises:
             RunError: a classifier file that does not hold its recipe, or a damaged run.
@@ -71,7 +71,7 @@ class TrainedRun:
 
     @cached_property
     def data(self) -> DataReference:
-        """Where the images that it was trained on came from.
+        """The reference to the data that the run was trained on.
 
         Raises:
             RunError: a classifier file alone, or a damaged run.
@@ -80,22 +80,22 @@ class TrainedRun:
 
     @cached_property
     def data_set(self) -> DataSet:
-        """The data set that it was trained on, exactly as it was then.
+        """The data set that the run was trained on.
 
         Raises:
-            RunError: data that is gone or has changed.
+            RunError: data that is missing or has changed.
         """
         return self.load_data()
 
     @cached_property
     def splits(self) -> Mapping[str, ImageSet]:
-        """Exactly the images it was trained on, chose by and is tested on, by split.
+        """The images that the run was trained, validated and tested on, by split.
 
         ``train``, ``validation`` and ``test``, as far as the run has them, each with ``.images``
         (uint8, (n, channels, height, width)) and ``.labels`` (int64, (n,)).
 
         Raises:
-            RunError: data that is gone or has changed since.
+            RunError: data that is missing, or has changed since the run was trained.
         """
         train, validation = training_splits(self.data_set, self.recipe)
         found = {"train": train, "validation": validation, "test": self.data_set.splits.get("test")}
@@ -103,24 +103,24 @@ class TrainedRun:
 
     @property
     def report(self) -> Path:
-        """The page about its test split."""
+        """The path of the HTML report of the test split."""
         return self.folder.report_file
 
     @cached_property
     def evaluation(self) -> Evaluation | None:
-        """The figures of its test split; None where the data has none.
+        """The figures of the test split; None if the data has none.
 
         Raises:
-            RunError: a file that is damaged.
+            RunError: a damaged file.
         """
         file = self.folder.evaluation_file
         return Evaluation.from_json(self.folder.read_json(file)) if file.exists() else None
 
     def load_data(self, *, allow_download: bool = True) -> DataSet:
-        """As :attr:`data_set`, read anew.
+        """Load :attr:`data_set` again.
 
         Raises:
-            RunError: data that is gone or has changed.
+            RunError: data that is missing or has changed.
         """
         loaded = load_trained_on(
             self.data,
@@ -136,10 +136,10 @@ class TrainedRun:
         style = self.folder.read_source().style
         return correct_drawings(loaded, style, loaded.splits, self.session).data_set
 
-    def claims(self, data: str | Path) -> bool:
-        """Whether ``data`` is the data that the run was trained on, by its name or its content.
+    def was_trained_on(self, data: str | Path) -> bool:
+        """Whether the run was trained on ``data``, by its name or by its content.
 
-        Data that was moved is recognised by its fingerprint, and from then on read where it is now.
+        Data that was moved is recognised by its fingerprint, and read from there from then on.
         """
         source = source_of(data)
         if source == self.data.source:
@@ -155,9 +155,9 @@ class TrainedRun:
         return True
 
     def shares_data_with(self, other: TrainedRun) -> bool:
-        """Whether both runs held out the same test images of the same data.
+        """Whether both runs have the same data with the same test split.
 
-        The fingerprint of arrays does not cover a test split that was cut from them afterwards.
+        The fingerprint of arrays does not cover a test split that is cut from them afterwards.
         """
         ours, theirs = self.recipe.data, other.recipe.data
         return self.data.fingerprint == other.data.fingerprint and (
@@ -168,18 +168,18 @@ class TrainedRun:
 def open_run(
     path: str | Path, *, session: Session | None = None, data: str | Path | None = None
 ) -> TrainedRun:
-    """Opens a run that was trained to its end, or a classifier file.
+    """Opens a finished run, or a classifier file.
 
     Args:
         path: the folder that ``train`` printed, or a classifier file.
-        session: machine, data folder and callbacks; None is the default `Session`.
-        data: where the run's data is now, if it was moved.
+        session: device, data folder and callbacks; None is the default `Session`.
+        data: the new path of the run's data, if it was moved.
 
     Returns:
         The run: its ``classifier``, ``recipe``, ``splits`` and ``report``.
 
     Raises:
-        RunError: a folder that is no run, or a run that is not finished.
+        RunError: a folder that is not a run, or a run that is not finished.
         ClassifierFileError: a classifier file that is damaged.
 
     >>> import tellapart

@@ -1,1 +1,1 @@
-"""The verbs: what the command line and ``import tellapart`` both call."""
+"""One module per command, called by the command line and by ``import tellapart`` alike."""

@@ -1,4 +1,4 @@
-"""``data check``: everything that is wrong with a data set."""
+"""``data check``: find the faults of a data set."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from tellapart.runs.session import Session
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What was found in a data set, and the page that shows it."""
+    """The findings of a data set, and the page that shows them; None where none was written."""
 
     data_set: DataSet
     audit: Audit
     page: Path | None
 
     def to_json(self) -> dict[str, Any]:
-        """What ``data check --json`` prints: every finding with every image and file."""
+        """Return what ``data check --json`` prints: every finding with all its images and files."""
         names = self.data_set.class_names
         return {
             "data": self.data_set.name,
@@ -51,26 +51,34 @@ def check(
     page: str | Path | None = None,
     session: Session | None = None,
 ) -> CheckResult:
-    """Examine a data set: unreadable files, classes, odd and blank images, duplicates and leaks.
+    """Examine a data set for unreadable files, odd classes and images, duplicates and leaks.
 
     Args:
         data: a folder, a ``.csv`` table, an ``.npz`` archive or a catalogue name.
-        recipe: that training will take; None is the one that suits the data.
-        settings: ``KEY=VALUE``, as for training: the size and what else a recipe asks of images.
-        page: where to write the page that shows the images; None writes none.
+        recipe: the recipe for training; None chooses one that suits the data.
+        settings: changes to the recipe: values by key, or texts ``KEY=VALUE``.
+        page: the ``.html`` file to write with the findings and their images; None writes none.
         session: data folder and callbacks; None is the default `Session`.
 
+    Returns:
+        The data set, the findings, and the path of the page.
+
     Raises:
-        DataError: where the data cannot be used at all.
-        ConfigError: a setting that is wrong.
-        RunError: where something else than such a page stands at ``page``, or it cannot be written.
+        DataError: data that cannot be used at all.
+        ConfigError: a wrong setting.
+        RunError: a ``page`` that is no ``.html`` file, or cannot be written.
+
+    >>> import tellapart
+    >>> result = tellapart.check("mnist-sample")
+    >>> result.audit.has_leaks, [finding.kind for finding in result.audit.findings]
+    (False, [])
     """
     data_set, chosen = load_for_recipe(data, recipe, settings, session or Session())
     found = audit(data_set, mirroring_of(chosen, data_set))
     written = expand_home(page) if page else None
     if written:
         if written.suffix != ".html" or written.is_dir():
-            raise RunError(f"the page is an .html file, got {str(written)!r}; e.g. check.html")
+            raise RunError(f"the page must be an .html file, got {str(written)!r}; e.g. check.html")
         make_folder(written.parent)
         write_whole(written, render_audit(data_set, found))
     return CheckResult(data_set, found, written)

@@ -1,4 +1,4 @@
-"""``evaluate``: what classifiers are worth on a split, as figures and as a page."""
+"""``evaluate``: measure classifiers on a split, as figures and as a report."""
 
 from __future__ import annotations
 
@@ -39,13 +39,19 @@ _SPLITS = ("train", "validation", "test")
 
 @dataclass(frozen=True)
 class EvaluationResult:
-    """An evaluation, of which runs on what, and where its page lies; the figures lie beside it.
+    """The result of `evaluate`.
 
-    ``views`` has for each run how many views of an image it answered by: 1, or more with test-time
-    augmentation. ``verdict`` tells what is wrong with a classifier that is of no use; None for one
-    that is. ``report`` is None where no page was written; ``not_written`` then tells why, where one
-    was to be. ``changes`` counts the drawings that were made to look as those trained on, by what
-    was changed.
+    Args:
+        runs: the runs that were evaluated; several are an ensemble.
+        data: the name of the data set.
+        split: the name of the split.
+        views: for each run, the number of views of an image that it averaged over; 1 is no
+            test-time augmentation.
+        evaluation: the figures.
+        verdict: the reason why the classifier is of no use; None if it is of use.
+        report: the HTML page, with ``evaluation.json`` beside it; None if none was written.
+        not_written: the error that kept them from being written, or None.
+        changes: the number of drawings that were changed to match the training images, by change.
     """
 
     runs: tuple[Path, ...]
@@ -60,16 +66,16 @@ class EvaluationResult:
 
     @property
     def run(self) -> Path:
-        """The run, and of an ensemble the first one."""
+        """The run; the first one of an ensemble."""
         return self.runs[0]
 
     @property
     def title(self) -> str:
-        """``mnist, test split, ensemble of 3 runs, nine views of each image``."""
+        """A title such as ``mnist, test split, ensemble of 3 runs, nine views of each image``."""
         return evaluation_title(self.data, self.split, self.views)
 
     def to_json(self) -> dict[str, Any]:
-        """What ``evaluate --json`` prints."""
+        """Return what ``evaluate --json`` prints."""
         return {
             "run": str(self.run),
             "runs": [str(run) for run in self.runs],
@@ -84,7 +90,7 @@ class EvaluationResult:
 
 
 @dataclass(frozen=True)
-class _Subject:
+class _EvaluatedImages:
     """The images that are evaluated on, and whether they are the (first) run's own."""
 
     data_set: DataSet
@@ -107,25 +113,28 @@ def evaluate(
 ) -> EvaluationResult:
     """Evaluates a run's classifier, in fp32, on a split of its own data or of other data.
 
-    Several runs are an ensemble: their class probabilities are averaged. One run on its own test
-    split, by the views of its own recipe, goes to ``evaluation.json`` and ``report.html`` in the
-    run; anything else to a folder below the (first) run's ``evaluations/``, named after data,
-    split, views and ensemble.
+    Several runs are an ensemble: their class probabilities are averaged. The evaluation of one run
+    on its own test split, with the views of its recipe, is written to ``evaluation.json`` and
+    ``report.html`` in the run; any other to a folder in the (first) run's ``evaluations/``, named
+    after data, split, views and ensemble.
 
     Args:
         run: a run folder or a classifier file, or several.
         data: a catalogue name, a folder, a table or an archive; None is the data of the (first)
-            run. Data with the fingerprint of the run's own is its own, wherever it lies.
+            run. Data with the fingerprint of the run's own data counts as its own.
         split: ``test``, ``validation`` or ``train``.
-        as_is: changes no drawing of other data that differs in background, size or place from
-            those trained on; without it they are read as ``predict`` reads them.
-        tta: test-time augmentation: what `tellapart.models.views.views_with_tta` makes of the
-            views of each run's recipe.
-        out: a folder for page and figures instead; new, empty, or with an earlier evaluation.
-        session: machine, data folder and callbacks; None is the default `Session`.
+        as_is: keep drawings of other data as they are; by default a drawing whose background, size
+            or position differs from the training images is changed, as ``predict`` does.
+        tta: test-time augmentation: True averages over nine views (and their mirror images if the
+            recipe mirrors), False uses the image itself, None follows the recipe.
+        out: another folder for report and figures; new, empty, or with an earlier evaluation.
+        session: device, data folder and callbacks; None is the default `Session`.
+
+    Returns:
+        The figures, the path of the report, and what was evaluated.
 
     Raises:
-        TellapartError: any of its kinds, where the request or its input is wrong.
+        TellapartError: a subclass of it, if the request or its input is wrong.
 
     >>> import tellapart
     >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
@@ -137,7 +146,7 @@ def evaluate(
     runs = open_runs([run] if isinstance(run, str | Path) else run, session)
     if out is not None:
         require_place_for_evaluation(Path(out))
-    subject = _subject(runs, data, split, session, as_is=as_is)
+    subject = _images_to_evaluate(runs, data, split, session, as_is=as_is)
     classifiers = [
         opened.classifier.with_views(views_with_tta(opened.classifier.views, tta))
         for opened in runs
@@ -164,29 +173,29 @@ def evaluate(
     )
 
 
-def _subject(
+def _images_to_evaluate(
     runs: Sequence[TrainedRun],
     data: str | Path | None,
     split: str,
     session: Session,
     *,
     as_is: bool,
-) -> _Subject:
+) -> _EvaluatedImages:
     """The images to evaluate on.
 
     Raises:
-        RunError, DataError: data that is gone, has changed, or does not fit the classifier.
+        RunError, DataError: data that is missing, has changed, or does not fit the classifier.
     """
     first = runs[0]
     if split not in _SPLITS:
         raise DataError(f"split must be train, validation or test, got {split!r}")
-    if data is None or (not first.path.is_file() and first.claims(data)):
+    if data is None or (not first.path.is_file() and first.was_trained_on(data)):
         found = first.splits.get(split)
         image_set = found if found is not None else first.data_set.split(split)
         warn_of_seen_images(runs, image_set, session.callbacks, own=True)
         if split == "validation":
             require_one_validation_split(runs, image_set)
-        return _Subject(first.data_set, image_set, split, True, first.data.source)
+        return _EvaluatedImages(first.data_set, image_set, split, True, first.data.source)
     spec = first.classifier.spec
     data_set = load_foreign(data, spec, split, session)
     image_set = data_set.split(split)
@@ -201,11 +210,11 @@ def _subject(
         session.callbacks.note(corrected.to_text() + "; --as-is leaves them as they are")
     image_set = corrected.data_set.split(split)
     matched = match_classes(image_set, spec.class_names, data_set.name)
-    return _Subject(data_set, matched, split, False, source_of(data), corrected.changes)
+    return _EvaluatedImages(data_set, matched, split, False, source_of(data), corrected.changes)
 
 
 def _predictor(classifiers: Sequence[Classifier]) -> nn.Module:
-    """What answers: the classifier itself, or the mean over all, in the first one's class order."""
+    """The classifier itself, or the mean of several in the first one's class order."""
     if len(classifiers) == 1:
         return classifiers[0]
     names = classifiers[0].class_names
@@ -220,9 +229,9 @@ def _predictor(classifiers: Sequence[Classifier]) -> nn.Module:
 
 
 def _folder(
-    runs: Sequence[TrainedRun], subject: _Subject, views: Sequence[int], *, as_trained: bool
+    runs: Sequence[TrainedRun], subject: _EvaluatedImages, views: Sequence[int], *, as_trained: bool
 ) -> Path | None:
-    """Where page and figures go; None beside a classifier file alone."""
+    """The folder for report and figures; None for a classifier file alone."""
     first = runs[0]
     if first.path.is_file():
         return None
@@ -240,7 +249,7 @@ def _write(
     runs: Sequence[TrainedRun],
     session: Session,
 ) -> tuple[Path | None, str | None]:
-    """Writes page and figures; where that fails the figures are still to be printed."""
+    """Writes report and figures; an error is returned, because the figures are printed anyway."""
     if folder is None or any(opened.path.is_file() for opened in runs):
         session.callbacks.note("no page is written for a classifier file without its run")
         return None, None

@@ -1,4 +1,4 @@
-"""Writing an evaluation down: the page to look at, and the figures beside it."""
+"""Writing an evaluation: the HTML report, and the figures beside it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tellapart.runtime import Runtime, describe_environment
 
 @dataclass(frozen=True)
 class About:
-    """What a page tells of an evaluation besides its figures: of which runs, on what, where."""
+    """What a report shows besides the figures: title, data, environment, history and recipe."""
 
     title: str
     data: Mapping[str, Any]
@@ -27,7 +27,7 @@ class About:
 
 
 def about_runs(title: str, runs: Sequence[RunFolder], runtime: Runtime, views: str) -> About:
-    """What is to be told of runs that answered together; of one run, how it was trained too.
+    """Return what the report shows about these runs; for one run also how it was trained.
 
     Raises:
         RunError: a damaged run.
@@ -38,19 +38,19 @@ def about_runs(title: str, runs: Sequence[RunFolder], runtime: Runtime, views: s
         "views of each image": views,
         **_training_data(runs),
     }
-    if len(runs) > 1:  # no single history or recipe is the one that made an ensemble
+    if len(runs) > 1:  # an ensemble has no single history or recipe
         return About(title, data, environment)
     run = runs[0]
     return About(title, data, environment, run.read_metrics(), run.read_recipe().to_mapping())
 
 
 def write_evaluation(folder: Path, assessment: Assessment, about: About) -> Path:
-    """Writes ``report.html``, then ``evaluation.json``, into a folder; the path of the page.
+    """Writes ``report.html``, then ``evaluation.json``, into a folder; returns the report's path.
 
-    ``evaluation.json`` is the last file of a run: whoever finds it finds the rest complete.
+    ``evaluation.json`` is the last file of a run: if it exists, the other files are complete.
 
     Raises:
-        RunError: where they cannot be written.
+        RunError: files that cannot be written.
     """
     evaluation = assessment.evaluation
     page = render_report(
@@ -74,7 +74,7 @@ def write_evaluation(folder: Path, assessment: Assessment, about: About) -> Path
 def write_or_explain(
     folder: Path, assessment: Assessment, about: About
 ) -> tuple[Path | None, str | None]:
-    """As `write_evaluation`; where that fails, no path and the reason: figures are shown anyway."""
+    """Call `write_evaluation`; return the path and None, or None and the error."""
     try:
         return write_evaluation(folder, assessment, about), None
     except RunError as error:
@@ -82,7 +82,7 @@ def write_or_explain(
 
 
 def _training_data(runs: Sequence[RunFolder]) -> dict[str, Any]:
-    """What the classifier was trained on; of an ensemble, what each run is, in a line."""
+    """The training data of one run; for an ensemble, a line about each run."""
     if len(runs) == 1:
         data = runs[0].read_data_reference()
         return {"trained on": data.name, "fingerprint of the training data": data.fingerprint}

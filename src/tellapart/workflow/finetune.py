@@ -1,4 +1,4 @@
-"""``finetune``: from a trained network and a data set to a run; and which way of it is best."""
+"""``finetune``: train from a trained network, and compare ways of doing so."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tellapart.runs.planning import TrainingRequest, make_plan
 from tellapart.runs.session import Session
 from tellapart.workflow.train import TrainingResult, train, train_as_requested
 
-# Of the change that LoRA makes in a comparison, where the layers are large enough for it.
+# The rank of LoRA in a comparison, if the layers are large enough for it.
 _USUAL_RANK = 4
 
 
@@ -33,10 +33,10 @@ def finetune(
     out: str | Path | None = None,
     session: Session | None = None,
 ) -> TrainingResult:
-    """Trains a classifier of ``data`` that begins as a trained network instead of from zero.
+    """Trains a classifier for ``data``, starting from a trained network instead of from zero.
 
-    All weights but the output layer's come from the source; channels and size of the images may
-    differ. The run is one like any other: it is resumed with ``train(resume=RUN)``.
+    All weights but the output layer's are loaded from the source; channels and size of the images
+    may differ. The run is resumed like any other, with ``train(resume=RUN)``.
 
     Args:
         source: a run, a classifier file, or ``timm:NAME``.
@@ -44,17 +44,29 @@ def finetune(
         recipe: a name, a ``.toml`` file or a :class:`~tellapart.Recipe`; None is ``finetune``, or
             ``finetune-few`` for few images.
         settings: changes to the recipe: values by key, or texts ``KEY=VALUE``.
-        freezing: instead of the recipe's: ``head``, ``all``, ``gradual`` or a number of stages.
-        lora_rank: trains changes of this rank instead of the weights.
+        freezing: replaces the recipe's: ``head``, ``all``, ``gradual`` or a number of stages.
+        lora_rank: train a change of this rank to each layer instead of its weights (LoRA).
         weights: a file with the weights of a ``timm:`` source; None fetches the published ones.
-        shots: so many training images a class; None takes all.
-        seed: instead of the recipe's.
+        shots: training images per class; None uses all.
+        seed: replaces the recipe's seed.
         out: the run folder, new or empty; None chooses ``runs/DATA-RECIPE-N``.
-        session: machine, data folder and callbacks; None is the default `Session`.
+        session: device, data folder and callbacks; None is the default `Session`.
+
+    Returns:
+        The run folder, the figures of the test split, and how the run was trained.
 
     Raises:
-        TellapartError: any of its kinds, where the request or its input is wrong.
-        KeyboardInterrupt: after what was being written is whole; its note tells how to go on.
+        TellapartError: a subclass of it, if the request or its input is wrong.
+        KeyboardInterrupt: after files are complete; its note is the command that resumes the run.
+
+    >>> import tellapart
+    >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
+    >>> source = tellapart.train(settings=quick, shots=9).run
+    >>> tuned = tellapart.finetune(
+    ...     source, "mnist-sample", settings={"training.epochs": 1}, freezing="head", shots=9
+    ... )
+    >>> tuned.start.freezing, tuned.start.fraction_trained < 1
+    ('head', True)
     """
     changes = finetuning_settings(source, settings, freezing, lora_rank, weights)
     request = TrainingRequest(data, recipe, changes, shots, seed)
@@ -68,7 +80,7 @@ def finetuning_settings(
     lora_rank: int | None = None,
     weights: str | Path | None = None,
 ) -> dict[str, Any]:
-    """What :func:`finetune` takes beyond :func:`train`, as settings of the recipe."""
+    """Return settings with the arguments that :func:`finetune` has and :func:`train` has not."""
     if isinstance(freezing, str) and freezing.isdecimal():
         freezing = int(freezing)
     options = {
@@ -83,18 +95,18 @@ def finetuning_settings(
 
 @dataclass(frozen=True)
 class ComparedWay:
-    """One way to a classifier, and what it came to."""
+    """One way of training in a comparison, and its result."""
 
     name: str
     result: TrainingResult
 
     @property
     def fraction_trained(self) -> float:
-        """Share of the network's numbers that was trained; 1 from zero."""
+        """Fraction of the network's weights that was trained; 1 from zero."""
         return self.result.start.fraction_trained if self.result.start else 1.0
 
     def to_json(self) -> dict[str, Any]:
-        """As ``finetune --compare --json`` lists it."""
+        """Return the entry of ``finetune --compare --json``."""
         return {
             **self.result.to_json(),
             "way": self.name,
@@ -115,20 +127,27 @@ def compare(
     out: str | Path | None = None,
     session: Session | None = None,
 ) -> list[ComparedWay]:
-    """Trains from zero, the head only, gradually, everything and with LoRA, under one budget.
+    """Trains from zero, head only, gradually, all layers and with LoRA, with the same budget.
 
-    Images, epochs, batches and seed are the same for all. From zero the optimizer, its schedule,
-    the averaging and the normalisation are those of the recipe for training from zero, since a rate
-    that is gentle to a trained network is too small for a random one.
+    Images, epochs, batches and seed are the same for all five. Training from zero has its own
+    optimizer, schedule, averaging and normalisation, those of the recipe that suits the data: a
+    learning rate for a trained network is too small for a random one.
 
-    Takes what :func:`finetune` takes; ``out`` is a folder for the five runs, ``OUT/WAY``.
+    The arguments are those of :func:`finetune`; ``out`` is a folder for the runs, ``OUT/WAY``.
 
     Returns:
-        From zero, head, gradual, all, LoRA, in this order.
+        The results, named ``zero``, ``head``, ``gradual``, ``all`` and ``lora``, in this order.
 
     Raises:
-        TellapartError: as :func:`finetune`; before anything is trained, but for a loss that is not
-            finite.
+        TellapartError: as :func:`finetune`, before anything is trained, except for a loss that is
+            not finite.
+
+    >>> import tellapart
+    >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
+    >>> source = tellapart.train(settings=quick, shots=9).run
+    >>> ways = tellapart.compare(source, "mnist-sample", settings={"training.epochs": 1}, shots=9)
+    >>> [way.name for way in ways]
+    ['zero', 'head', 'gradual', 'all', 'lora']
     """
     session = session or Session()
     changes = finetuning_settings(source, settings, weights=weights)
@@ -144,7 +163,7 @@ def compare(
 
 
 def compared_recipes(plan: Plan, lora_rank: int | None = None) -> dict[str, Recipe]:
-    """The recipe of each way, by its name, from the plan to fine-tune everything."""
+    """Return the recipe of each way by its name, from the plan for fine-tuning."""
     recipe = plan.recipe
     rank = lora_rank or min(_USUAL_RANK, largest_rank(plan.classifier.network))
     tuned: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""``predict``: what a classifier says of image files."""
+"""``predict``: the classes of image files."""
 
 from __future__ import annotations
 
@@ -23,17 +23,24 @@ from tellapart.runs.drawings import changes_of
 from tellapart.runs.session import Session
 from tellapart.runs.trained_run import open_run
 
-# Images decoded before the network sees them: bounds memory, whatever is asked.
+# The number of images that are decoded before they are predicted; it limits memory.
 _IMAGES_AT_A_TIME = 256
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What is said of one file: a class and its runner-up with probabilities, or an error.
+    """The prediction for one image file: a class and a runner-up, or an error.
 
-    ``changes`` says what was done to a drawing so that it looks as those trained on do, ``views``
-    over how many views of the image the probabilities are the mean; an error has none. ``found``
-    is False, and there is no class, where a classifier of drawings was given a blank page.
+    Args:
+        path: the file.
+        label: the name of the most probable class; None on an error or a blank page.
+        probability: of the class, in 0..1.
+        runner_up: the name of the second most probable class.
+        runner_up_probability: of the runner-up, in 0..1.
+        error: the reason why the file cannot be read, or None.
+        changes: how a drawing was changed to match the training images, e.g. ``("inverted",)``.
+        found: False if a classifier of drawings was given a blank page.
+        views: the number of views that the probabilities are averaged over; None on an error.
     """
 
     path: str
@@ -47,7 +54,7 @@ class Prediction:
     views: int | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """As ``predict --json`` lists it."""
+        """Return the entry of ``predict --json``."""
         return {**asdict(self), "changes": list(self.changes)}
 
 
@@ -59,21 +66,32 @@ def predict(
     tta: bool | None = None,
     session: Session | None = None,
 ) -> list[Prediction]:
-    """Gives the class of image files, in the order in which they were found.
+    """Predicts the class of image files, in the order in which they are found.
 
     Args:
         run: a run folder, or a classifier file.
-        images: files, folders (searched to the bottom) and patterns.
-        as_is: changes no drawing that differs in background, size or place from those trained on.
-        tta: test-time augmentation: what `tellapart.models.views.views_with_tta` makes of the
-            views of the recipe.
-        session: machine and callbacks; None is the default `Session`.
+        images: files, folders (searched with all their sub-folders) and patterns.
+        as_is: keep drawings as they are; by default a drawing whose background, size or position
+            differs from the training images is changed to match them.
+        tta: test-time augmentation: True averages over nine views (and their mirror images if the
+            recipe mirrors), False uses the image itself, None follows the recipe.
+        session: device and callbacks; None is the default `Session`.
 
     Returns:
         One prediction per file; a file that cannot be read has an ``error`` and no class.
 
     Raises:
-        TellapartError: any of its kinds, where the run is none or no file was found.
+        TellapartError: a subclass of it, if the run cannot be used or no file is found.
+
+    >>> import tellapart
+    >>> from PIL import Image
+    >>> digit = tellapart.load_data_set("mnist-sample").split("test").images[0, 0]
+    >>> Image.fromarray(digit.numpy()).save("digit.png")
+    >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
+    >>> run = tellapart.train(settings=quick).run
+    >>> [prediction] = tellapart.predict(run, ["digit.png"])
+    >>> prediction.path, prediction.error, 0 < prediction.probability <= 1
+    ('digit.png', None, True)
     """
     session = session or Session()
     classifier = open_run(run, session=session).classifier

@@ -16,7 +16,7 @@ from tellapart.runs.session import Session
 
 @dataclass(frozen=True)
 class PreparationResult:
-    """Prepared images: how many in which form, how long it took and where they lie."""
+    """The result of `prepare`: the number and shape of the images, the time, and the cache."""
 
     data: str
     num_images: dict[str, int]
@@ -28,7 +28,7 @@ class PreparationResult:
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """What ``data prepare --json`` prints."""
+        """Return what ``data prepare --json`` prints."""
         return {
             "data": self.data,
             "num_images": self.num_images,
@@ -48,19 +48,27 @@ def prepare(
     settings: Settings = (),
     session: Session | None = None,
 ) -> PreparationResult:
-    """Decodes the image files of a data set, so that training on it starts at once.
+    """Decodes the image files of a data set into the cache, so that training starts without delay.
 
     Args:
         data: a folder, a ``.csv`` table, an ``.npz`` archive or a catalogue name; the last two
             have nothing to decode.
-        recipe: that training will take; None is the one that suits the data.
-        settings: ``KEY=VALUE``, as for training: the size and what else a recipe asks of images.
+        recipe: the recipe for training; None chooses one that suits the data.
+        settings: changes to the recipe: values by key, or texts ``KEY=VALUE``.
         session: data folder and callbacks; None is the default `Session`.
 
+    Returns:
+        The number and shape of the images, the seconds it took, and the folder of the cache.
+
     Raises:
-        DataError: where the data cannot be used.
-        ConfigError: a setting that is wrong.
-        RunError: where the cache cannot be written, and so nothing is prepared.
+        DataError: data that cannot be used.
+        ConfigError: a wrong setting.
+        RunError: a cache that cannot be written.
+
+    >>> import tellapart
+    >>> prepared = tellapart.prepare("mnist-sample")
+    >>> prepared.num_images["test"], prepared.image_shape
+    (1000, (1, 28, 28))
     """
     started = time.perf_counter()
     loaded, _ = load_for_recipe(data, recipe, settings, session or Session())

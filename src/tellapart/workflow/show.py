@@ -1,4 +1,4 @@
-"""``show``: pages that move, of one operation at work or of a network with an image in it."""
+"""``show``: animated pages of one operation, or of a network with the feature maps of an image."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _POOLINGS = ("max", "average", "tutorial-max", "tutorial-average")
 
 @dataclass(frozen=True)
 class ShownNetwork:
-    """What is known of a network, and of the image that went through it."""
+    """The result of `show_network`: the layers, and the class probabilities of an image."""
 
     run: Path
     layers: Sequence[Layer]
@@ -47,17 +47,17 @@ class ShownNetwork:
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers training can change."""
+        """The number of trainable weights."""
         return sum(layer.num_parameters for layer in self.layers)
 
     @property
     def multiply_adds(self) -> int:
-        """For one image, in convolutions and linear layers."""
+        """Multiply-adds for one image, in convolutions and linear layers."""
         return sum(layer.multiply_adds for layer in self.layers)
 
     def to_json(self) -> dict[str, Any]:
-        """What ``show network --json`` prints."""
-        said_of_it = (
+        """Return what ``show network --json`` prints."""
+        probabilities = (
             None
             if self.probabilities is None
             else dict(zip(self.class_names, self.probabilities, strict=True))
@@ -67,7 +67,7 @@ class ShownNetwork:
             "layers": [layer.to_json() for layer in self.layers],
             "parameters": self.num_parameters,
             "multiply_adds": self.multiply_adds,
-            "probabilities": said_of_it,
+            "probabilities": probabilities,
             "page": None if self.page is None else str(self.page),
         }
 
@@ -82,18 +82,24 @@ def show_convolution(
     dilation: int | None = None,
     out: str | Path | None = None,
 ) -> Path:
-    """Writes a page on which a kernel slides over an image, and says where.
+    """Writes a page on which a kernel slides over an image; returns its path.
 
     Args:
-        image: an image file; a larger one than 28x28 is resized to fit.
-        digit: a bundled digit of this class instead.
+        image: an image file, scaled down to at most 28x28.
+        digit: a bundled digit, 0 to 9, instead of a file; None for both shows a 3.
         kernel: a name of `tellapart.illustration.kernels`, numbers as ``1,0,-1; 2,0,-2``, or
-            ``RUN:LAYER`` or ``RUN:LAYER:NUMBER`` for what a network has learned.
-        stride: None is 1, or the layer's own; padding (0) and dilation (1) likewise.
-        out: the page; None is ``convolution.html`` here, with a free number if that is taken.
+            ``RUN:LAYER`` or ``RUN:LAYER:NUMBER`` for a kernel that a network has learned.
+        stride: pixels between positions; None is 1, or the layer's own.
+        padding: zeros around the image in pixels; None is 0, or the layer's own.
+        dilation: pixels between the kernel's weights; None is 1, or the layer's own.
+        out: the page; None is a new ``convolution.html`` or ``convolution-N.html`` here.
 
     Raises:
-        TellapartError: any of its kinds, where the request or its input is wrong.
+        TellapartError: a subclass of it, if the request or its input is wrong.
+
+    >>> import tellapart
+    >>> tellapart.show_convolution(kernel="blur").name
+    'convolution.html'
     """
     page = _page_path(out, "convolution")
     scenes, opened = _convolutions(image, digit, kernel, stride, padding, dilation)
@@ -112,20 +118,24 @@ def show_pooling(
     dilation: int = 1,
     out: str | Path | None = None,
 ) -> Path:
-    """Writes a page on which a pooling window moves over an image, and says where.
+    """Writes a page on which a pooling window moves over an image; returns its path.
 
     Args:
-        image: an image file; a larger one than 28x28 is resized to fit.
-        digit: a bundled digit of this class instead.
+        image: an image file, scaled down to at most 28x28.
+        digit: a bundled digit, 0 to 9, instead of a file; None for both shows a 3.
         kind: max or average; tutorial-max or tutorial-average is the tutorials' example.
-        size: pixels of the window.
-        stride: None is the size, so that windows do not overlap.
-        padding: pixels of border, at most half of the window.
+        size: the side of the window in pixels.
+        stride: pixels between positions; None is the size, so that windows do not overlap.
+        padding: the border in pixels, at most half of the window.
         dilation: pixels between the window's pixels, for max.
-        out: the page; None is ``pooling.html`` here, with a free number if that is taken.
+        out: the page; None is a new ``pooling.html`` or ``pooling-N.html`` here.
 
     Raises:
-        TellapartError: any of its kinds, where the request or its input is wrong.
+        TellapartError: a subclass of it, if the request or its input is wrong.
+
+    >>> import tellapart
+    >>> tellapart.show_pooling(kind="average", size=4).name
+    'pooling.html'
     """
     page = _page_path(out, "pooling")
     if kind not in _POOLINGS:
@@ -150,17 +160,21 @@ def show_activation(
     kernel: str = DEFAULT,
     out: str | Path | None = None,
 ) -> Path:
-    """Writes a page on which a feature map goes through an activation, and says where.
+    """Writes a page on which an activation is applied to a feature map; returns its path.
 
     Args:
-        image: an image file; a larger one than 28x28 is resized to fit.
-        digit: a bundled digit of this class instead.
+        image: an image file, scaled down to at most 28x28.
+        digit: a bundled digit, 0 to 9, instead of a file; None for both shows a 3.
         function: relu, leaky-relu, sigmoid or tanh.
-        kernel: as for :func:`show_convolution`; what it gives is what the activation is given.
-        out: the page; None is ``activation.html`` here, with a free number if that is taken.
+        kernel: as for :func:`show_convolution`; its feature map is the input of the activation.
+        out: the page; None is a new ``activation.html`` or ``activation-N.html`` here.
 
     Raises:
-        TellapartError: any of its kinds, where the request or its input is wrong.
+        TellapartError: a subclass of it, if the request or its input is wrong.
+
+    >>> import tellapart
+    >>> tellapart.show_activation(function="tanh").name
+    'activation.html'
     """
     page = _page_path(out, "activation")
     if function not in ACTIVATIONS:
@@ -189,25 +203,34 @@ def show_network(
     out: str | Path | None = None,
     session: Session | None = None,
 ) -> ShownNetwork:
-    """The layers of a run's network, and a page with an image on its way through them.
+    """Lists the layers of a run's network, and writes a page with the feature maps of an image.
 
-    It is the image as it is that goes through, whatever other views the classifier answers by.
+    The feature maps are of the image itself, not of the views of test-time augmentation.
 
     Args:
         run: a run folder, or a classifier file.
-        image: an image file, made to fit what the classifier takes; None is an image of the
+        image: an image file, converted to the classifier's input form; None is an image of the
             run's own test split.
-        digit: a bundled digit of this class instead, for a classifier of 28x28 grey images.
-        write_page: whether to write the page, or only to say what would be on it.
-        out: the page; None is ``network.html`` here, with a free number if that is taken.
-        session: names a person's own network; None is the default `Session`.
+        digit: a bundled digit, 0 to 9, instead, for a classifier of 28x28 grey images.
+        write_page: whether to write the page; False only returns the layers.
+        out: the page; None is a new ``network.html`` or ``network-N.html`` here.
+        session: gives the location of your own network; None is the default `Session`.
+
+    Returns:
+        The layers with their shapes and costs, class probabilities, and the path of the page.
 
     Raises:
-        TellapartError: any of its kinds, where the request or its input is wrong.
+        TellapartError: a subclass of it, if the request or its input is wrong.
+
+    >>> import tellapart
+    >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
+    >>> shown = tellapart.show_network(tellapart.train(settings=quick).run)
+    >>> shown.page.name, shown.num_parameters
+    ('network.html', 13610)
     """
     if not write_page and out is not None:
         raise ConfigError(
-            f"no page is written as text, so --out {out} has no meaning; leave it out"
+            f"no page is written with --text, so --out {out} has no meaning; leave it out"
         )
     page = _page_path(out, "network") if write_page else None
     opened = open_run(run, session=session)
@@ -227,11 +250,11 @@ def show_network(
 
 
 def _page_path(out: str | Path | None, stem: str) -> Path:
-    """Where to write; refused before any work is done where something stands there."""
+    """The path of the page; a path that exists is refused before any work is done."""
     if out is not None:
         path = expand_home(out)
         if path.suffix.lower() not in (".html", ".htm"):
-            raise ConfigError(f"a page ends in .html, got {str(out)!r}")
+            raise ConfigError(f"a page must be an .html file, got {str(out)!r}")
         if path.exists():
             raise RunError(f"{path} exists and is left as it is; choose another name")
         return path
@@ -256,13 +279,13 @@ def _convolutions(
     padding: int | None,
     dilation: int | None,
 ) -> tuple[list[Scene], int]:
-    """The scenes to choose from, and which of them was asked for."""
+    """The scenes to choose from, and the index of the requested one."""
     if ":" in kernel and kernel not in KERNELS:
         run, layer, number = _layer_address(kernel)
         opened = open_run(run)
         pixels, caption = image_for(opened, image, digit)
         if pixels is None or caption is None:
-            raise ConfigError(f"no image is known for {run}; give one with --image")
+            raise ConfigError(f"no image is available for {run}; give one with --image")
         work = layer_at_work(opened.classifier, pixels, layer, run)
         scenes = learned_scenes(work, number, stride=stride, padding=padding, dilation=dilation)
         return [_captioned(scene, caption) for scene in scenes], 0

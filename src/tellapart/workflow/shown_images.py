@@ -1,4 +1,4 @@
-"""The image that a page shows: a file, a bundled digit, or one of a run's own."""
+"""The image that an animated page shows: a file, a bundled digit, or one of a run's data."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _CHANGES = {"inverted": "反相", "enlarged": "放大", "made smaller": "缩小"
 
 
 def grey_field(image: str | Path | None, digit: int | None) -> Field:
-    """Grey levels 0..255 of an image file, at most 28 pixels each way, or of a bundled digit.
+    """Return grey levels 0..255 of an image file, at most 28 pixels a side, or of a bundled digit.
 
     Raises:
-        DataError: where the file is no image that can be read.
-        ConfigError: where both are given, or there is no such digit.
+        DataError: a file that cannot be read as an image.
+        ConfigError: an image and a digit, or a number that is no digit.
     """
     _refuse_both(image, digit)
     if image is None:
@@ -40,7 +40,7 @@ def grey_field(image: str | Path | None, digit: int | None) -> Field:
     size = _size_in_file(path)
     scale = min(1.0, LARGEST_SIDE / max(size))
     height, width = (max(1, round(side * scale)) for side in size)
-    pixels = torch.from_numpy(read_fitted(path, Frame(1, height, width)).pixels)
+    pixels = torch.tensor(read_fitted(path, Frame(1, height, width)).pixels)
     caption = bilingual(f"{path.name}, {width}x{height}, grey levels 0 to 255", "")
     caption["zh"] = f"{path.name}，{width}x{height}，灰度 0 到 255"
     if scale < 1:
@@ -55,7 +55,7 @@ def _refuse_both(image: str | Path | None, digit: int | None) -> None:
 
 
 def _size_in_file(path: Path) -> tuple[int, int]:
-    """Height and width upright; any size where the file is no image: reading it says why."""
+    """Height and width upright; any size for an unreadable file, since reading it raises later."""
     try:
         with quiet_pillow(), open_image(path) as opened:
             width, height = upright_size(opened.image)
@@ -65,7 +65,7 @@ def _size_in_file(path: Path) -> tuple[int, int]:
 
 
 def _bundled_digit(digit: int | None) -> tuple[Tensor, Bilingual]:
-    """uint8 (1, 28, 28) of the class ``digit``."""
+    """A bundled image of the class ``digit``, uint8 (1, 28, 28), with its caption."""
     wanted = _USUAL_DIGIT if digit is None else digit
     if not 0 <= wanted <= 9:
         raise ConfigError(f"--digit must be 0 to 9, got {digit}")
@@ -80,14 +80,14 @@ def _bundled_digit(digit: int | None) -> tuple[Tensor, Bilingual]:
 def image_for(
     run: TrainedRun, image: str | Path | None, digit: int | None
 ) -> tuple[Tensor | None, Bilingual | None]:
-    """uint8 (channels, height, width) as the classifier takes it, and where it comes from.
+    """Return an image in the input form of the classifier, uint8 (channels, height, width).
 
-    Without ``image`` and ``digit`` it is an image of the run's own data, else a bundled digit
-    where one fits, else None.
+    Without ``image`` and ``digit`` it is an image of the run's own data, else a bundled digit if
+    that fits, else None. The second value is a caption: where the image comes from.
 
     Raises:
-        DataError: where the file is no image that can be read.
-        ConfigError: where both are given, or the digit does not fit the classifier.
+        DataError: a file that cannot be read as an image.
+        ConfigError: an image and a digit, or a digit that does not fit the classifier.
     """
     _refuse_both(image, digit)
     if image is not None:
@@ -102,12 +102,12 @@ def image_for(
         try:
             return _own_image(run)
         except (DataError, RunError):
-            pass  # the run's data is not here any more: any image that fits will do
+            pass  # the run's data is gone: use any image that fits
     return _bundled_digit(digit) if is_like_a_digit else (None, None)
 
 
 def _from_file(classifier: Classifier, path: Path) -> tuple[Tensor, Bilingual]:
-    """An image file as ``predict`` reads it, so that both answer alike."""
+    """An image file, read as ``predict`` reads it, so that both give the same result."""
     _, height, width = classifier.image_shape
     fitted = f"{width}x{height}"
     caption = bilingual(f"{path.name}, made to fit {fitted}", f"{path.name}，调整为 {fitted}")
@@ -115,11 +115,11 @@ def _from_file(classifier: Classifier, path: Path) -> tuple[Tensor, Bilingual]:
     if read.changes:
         caption["en"] += f"; as those trained on: {', '.join(read.changes)}"
         caption["zh"] += "；" + "、".join(_CHANGES.get(change, change) for change in read.changes)
-    return torch.from_numpy(read.pixels), caption
+    return torch.tensor(read.pixels), caption
 
 
 def _own_image(run: TrainedRun) -> tuple[Tensor, Bilingual]:
-    """The first image of the run's test split; of its train split where it has no other."""
+    """The first image of the run's test split, or of its train split if it has no test split."""
     splits = run.splits
     split = "test" if "test" in splits else "train"
     images = splits[split]

@@ -1,4 +1,4 @@
-"""``train``: from a data set and a recipe to a run."""
+"""``train``: train a classifier on a data set by a recipe, and leave a run folder."""
 
 from __future__ import annotations
 
@@ -36,13 +36,26 @@ from tellapart.workflow.evaluation_page import about_runs, write_or_explain
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """What a run came to.
+    """The result of `train` and `finetune`.
 
-    ``train_seconds`` is the training loop alone; ``total_seconds`` everything from the call to
-    ``train`` on. ``views`` is how many views of an image the classifier answers by. ``test`` is
-    None where the data set has no test split, ``start`` where training began from zero. ``verdict``
-    tells what is wrong with a classifier that is of no use; None for one that is. ``not_written``
-    tells why page and figures could not be written; None where they were.
+    Args:
+        run: the run folder.
+        data: the name of the data set.
+        recipe: the name of the recipe.
+        seed: the seed of weights, shuffling and dropout.
+        num_parameters: the number of trainable weights.
+        num_epochs: how many epochs were trained, in resumed runs also those before.
+        train_seconds: of the training loop alone.
+        total_seconds: of the whole call.
+        views: the number of views of an image that predictions are averaged over.
+        validation_accuracy: of the weights that were kept, in 0..1; None without validation.
+        test: the figures of the test split; None if the data set has none.
+        verdict: the reason why the classifier is of no use; None if it is of use.
+        not_written: the error that kept report and figures from being written, or None.
+        device: that the classifier was trained on, e.g. ``cpu``.
+        precision: ``fp32`` or ``bf16``.
+        weights_sha256: hexadecimal SHA-256 of the trained weights.
+        start: the source of the weights of a fine-tuned classifier; None from zero.
     """
 
     run: Path
@@ -65,7 +78,7 @@ class TrainingResult:
 
     @property
     def title(self) -> str:
-        """Of the evaluation on the test split: ``mnist, test split``, and views if several."""
+        """The title of the test evaluation: ``mnist, test split``, and the views if several."""
         return evaluation_title(self.data, "test", (self.views,))
 
     @property
@@ -75,11 +88,11 @@ class TrainingResult:
 
     @property
     def test_accuracy_interval(self) -> tuple[float, float] | None:
-        """Its Wilson interval at 95 %."""
+        """The Wilson interval of the test accuracy at 95 %."""
         return self.test.accuracy_interval if self.test else None
 
     def to_json(self) -> dict[str, Any]:
-        """What ``train --json`` prints."""
+        """Return what ``train --json`` prints."""
         interval = self.test_accuracy_interval
         content = {
             entry.name: getattr(self, entry.name)
@@ -114,16 +127,19 @@ def train(
         recipe: a name, a ``.toml`` file or a :class:`~tellapart.Recipe`; None chooses one that
             suits the data.
         settings: changes to the recipe: values by key, or texts ``KEY=VALUE``.
-        shots: so many training images a class; None takes what the recipe has.
-        seed: instead of the recipe's.
+        shots: training images per class; None is the recipe's value.
+        seed: replaces the recipe's seed.
         out: the run folder, new or empty; None chooses ``runs/DATA-RECIPE-N``.
-        resume: a run to go on with; data, recipe, seed, threads and precision come from it, and
-            if given must agree.
-        session: machine, data folder and callbacks; None is the default `Session`.
+        resume: a run to continue; data, recipe, seed, threads and precision are read from it, and
+            must agree if given.
+        session: device, data folder and callbacks; None is the default `Session`.
+
+    Returns:
+        The run folder, the figures of the test split, and how the run was trained.
 
     Raises:
-        TellapartError: any of its kinds, where the request or its input is wrong.
-        KeyboardInterrupt: after what was being written is whole; its note tells how to go on.
+        TellapartError: a subclass of it, if the request or its input is wrong.
+        KeyboardInterrupt: after files are complete; its note is the command that resumes the run.
 
     >>> import tellapart
     >>> result = tellapart.train(settings={"epochs": 1, "model.network": "single-conv"})
@@ -138,7 +154,7 @@ def train(
 def train_as_requested(
     request: TrainingRequest, out: Path | None, session: Session
 ) -> TrainingResult:
-    """As :func:`train`, for a request that is made already.
+    """Train as :func:`train` does, by a `TrainingRequest`.
 
     Raises:
         TellapartError, KeyboardInterrupt: as :func:`train`.
@@ -148,7 +164,7 @@ def train_as_requested(
     if run is None:
         require_place_for_run(out)
     elif out is not None and out.resolve() != run.path.resolve():
-        raise RunError(f"--resume goes on in {run.path} itself; leave out --out {out}")
+        raise RunError(f"--resume continues in {run.path} itself; leave out --out {out}")
     session, callbacks = resumed_session(session, run), session.callbacks
     with session.limited_threads():
         plan, trainer = plan_training(request, session)
@@ -185,17 +201,17 @@ def train_as_requested(
 
 
 def resumed_session(session: Session, run: RunFolder | None) -> Session:
-    """The session with the threads that a run began with, unless others are asked for."""
+    """Return the session with the threads that a run began with, unless it has its own."""
     if run is None or session.threads is not None:
         return session
     return replace(session, threads=run.read_machine().get("threads"))
 
 
 def plan_training(request: TrainingRequest, session: Session) -> tuple[Plan, Trainer]:
-    """The plan of a training and the trainer that would follow it; writes nothing.
+    """Return the plan of a training run and its trainer; writes nothing.
 
     Raises:
-        TellapartError: any of its kinds, where the request or its input is wrong.
+        TellapartError: a subclass of it, if the request or its input is wrong.
     """
     plan = make_plan(request, session)
     trainer = Trainer(
@@ -205,7 +221,7 @@ def plan_training(request: TrainingRequest, session: Session) -> tuple[Plan, Tra
 
 
 def _begin(plan: Plan, out: Path | None) -> RunFolder:
-    """A new run folder, with what decides the run written down."""
+    """Creates the run folder, and records recipe, data and image files in it."""
     source = plan.start.reference if plan.start else None
     environment = describe_environment(plan.runtime)
     run = create_run(out, plan.recipe, plan.data, environment, source)
@@ -215,7 +231,7 @@ def _begin(plan: Plan, out: Path | None) -> RunFolder:
 
 
 def _record_images(run: RunFolder, data_set: DataSet) -> None:
-    """Writes down which file was of which class in which split, as a table to train on."""
+    """Writes the class and the split of each image file, as a table that can be trained on."""
     names = data_set.class_names
     rows = [
         (str(Path(path).absolute()), names[label], split)
@@ -226,8 +242,8 @@ def _record_images(run: RunFolder, data_set: DataSet) -> None:
 
 
 def _restore(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: Callbacks) -> None:
-    """Puts the trainer where the run was left; a run that was stopped before that starts anew."""
-    _remove_halves(run)
+    """Restores the trainer from the run's training state; without one it starts at epoch 1."""
+    _remove_partial_files(run)
     if not run.state_file.exists():
         return
     tensors, header = load_tensors(run.state_file)
@@ -252,11 +268,11 @@ def _restore(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: Callbacks)
         # A run killed after its last state was saved, but before its last row, has no epoch left
         # that would write the row.
         run.write_metrics([asdict(row) for row in trainer.history])
-    callbacks.note(f"goes on after epoch {len(trainer.history)} of {plan.recipe.training.epochs}")
+    callbacks.note(f"continues after epoch {len(trainer.history)} of {plan.recipe.training.epochs}")
 
 
 def _machine(plan: Plan) -> dict[str, int | str]:
-    """What decides the order in which sums are added, and so the last digits of the weights."""
+    """The settings that change the order of sums, and so the last digits of the weights."""
     return {
         "threads": torch.get_num_threads(),
         "precision": plan.runtime.precision,
@@ -264,25 +280,25 @@ def _machine(plan: Plan) -> dict[str, int | str]:
     }
 
 
-def _remove_halves(run: RunFolder) -> None:
-    """Removes what a kill in the middle of a write left beside the file that was being written."""
-    for half in run.path.glob(".*.part"):
+def _remove_partial_files(run: RunFolder) -> None:
+    """Removes temporary files of a process that was killed while it was writing."""
+    for partial in run.path.glob(".*.part"):
         with contextlib.suppress(OSError):
-            half.unlink()
+            partial.unlink()
 
 
 @contextlib.contextmanager
 def _resumable(run: RunFolder) -> Iterator[None]:
-    """Says on an interrupt how to go on; as a note, so that a notebook shows it too."""
+    """Adds to an interrupt how to resume; as a note, so that a notebook shows it too."""
     try:
         yield
     except KeyboardInterrupt as interrupt:
-        interrupt.add_note(f"go on with `tellapart train --resume {shlex.quote(str(run.path))}`")
+        interrupt.add_note(f"resume with `tellapart train --resume {shlex.quote(str(run.path))}`")
         raise
 
 
 def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: Callbacks) -> None:
-    """Trains the epochs that are left; after each, the run can be resumed from there."""
+    """Trains the remaining epochs, and saves the training state after each."""
 
     def on_step(done: int, total: int, mean_loss: float) -> None:
         callbacks.on_step(len(trainer.history) + 1, done, total, mean_loss)
@@ -302,14 +318,13 @@ def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: C
 
 
 def _finish(run: RunFolder, plan: Plan) -> tuple[Assessment, str | None]:
-    """Evaluates the classifier, saves it, and writes what was found, in this order.
+    """Evaluates the classifier, saves it, and writes the evaluation, in this order.
+
+    The test split is read here, for the first and only time. Without one nothing is written: the
+    figures of validation or training images only show whether the classifier is of any use.
 
     Returns:
-        What the classifier is worth, and why page and figures could not be written.
-
-    The test split is read here, for the first and only time. Without one no figure is written: what
-    the classifier makes of the images it was chosen by, or trained on, only shows whether it is
-    of any use at all.
+        The assessment, and the error that kept report and figures from being written, or None.
     """
     splits, device = plan.splits, plan.runtime.device
     if "test" in splits:
@@ -341,7 +356,7 @@ def _save(run: RunFolder, plan: Plan, test: Evaluation | None) -> None:
 
 
 def _validation_accuracy(trainer: Trainer) -> float | None:
-    """Of the weights that were kept: the best epoch's with early stopping, else the last's."""
+    """The validation accuracy of the epoch whose weights were kept: the best or the last one."""
     if not trainer.history:
         return None
     best = trainer.early_stopping.best_epoch
