@@ -241,10 +241,9 @@ def test_a_recipe_file_is_named_after_itself(tmp_path):
 
 def test_recipe_files_that_cannot_be_read_are_refused(tmp_path):
     missing = tmp_path / "no.toml"
-    assert refusal(lambda: load_recipe(missing)) == (
-        f"recipe file {str(missing)!r} does not exist; "
-        "`tellapart recipes list` names the ones that come with the package"
-    )
+    message = refusal(lambda: load_recipe(missing))
+    assert f"recipe file {str(missing)!r} does not exist" in message
+    assert "`tellapart recipes list`" in message
     folder = tmp_path / "folder.toml"
     folder.mkdir()
     latin = tmp_path / "latin.toml"

@@ -16,7 +16,15 @@ In one or two lines, a message names the subject, the rule, the value that broke
 
 
 class TellapartError(Exception):
-    """The request or its input is wrong; the message tells what to do."""
+    """The request or its input is wrong; the message says what to do.
+
+    >>> import tellapart
+    >>> try:
+    ...     tellapart.load_data_set("mnits")
+    ... except tellapart.TellapartError as error:
+    ...     print(type(error).__name__)
+    DataError
+    """
 
 
 class ConfigError(TellapartError):

@@ -23,13 +23,13 @@ ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where and in what precision a network runs, and as which of how many processes.
+    """The device and precision of a network, and the rank of this process.
 
     Args:
         device: the device that holds weights and images.
         precision: ``fp32``, or ``bf16`` for autocast to bfloat16 with weights kept in fp32.
-        rank: the number of this process among those that work together, from 0.
-        world_size: how many they are; 1 where a process works alone.
+        rank: the number of this process among those that train together, from 0.
+        world_size: how many processes there are; 1 for a single process.
     """
 
     device: torch.device
@@ -54,7 +54,7 @@ class Runtime:
             yield
 
     def synchronize(self) -> None:
-        """Waits until the device has finished what it was given."""
+        """Waits until the device has finished all its work."""
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
         elif self.device.type == "mps":
@@ -62,10 +62,10 @@ class Runtime:
 
 
 def choose_runtime(device: str = "auto", precision: str = "auto") -> Runtime:
-    """The runtime for a request such as ``auto`` or ``cuda:1``, and for this process.
+    """Return the runtime for a device such as ``auto`` or ``cuda:1``, and for this process.
 
     Raises:
-        DeviceError: where this machine has no such device, or as :func:`rank_and_world_size`.
+        DeviceError: a device that this machine does not have, or as :func:`rank_and_world_size`.
     """
     chosen = choose_device(device)
     if precision == "auto":
@@ -75,13 +75,13 @@ def choose_runtime(device: str = "auto", precision: str = "auto") -> Runtime:
 
 
 def rank_and_world_size() -> tuple[int, int]:
-    """The number of this process and how many there are: (0, 1) where it works alone.
+    """Return the rank of this process and the number of processes: (0, 1) for a single one.
 
-    Asked of ``torch.distributed`` where it is initialised, else read from the variables RANK and
+    They come from ``torch.distributed`` if it is initialised, else from the variables RANK and
     WORLD_SIZE that ``torchrun`` sets.
 
     Raises:
-        DeviceError: variables that are no such numbers.
+        DeviceError: variables that are not such numbers.
     """
     distributed = torch.distributed
     if distributed.is_available() and distributed.is_initialized():
@@ -99,7 +99,7 @@ def rank_and_world_size() -> tuple[int, int]:
 
 
 def choose_device(name: str = "auto") -> torch.device:
-    """``auto`` is CUDA, else Apple's MPS, else the processor.
+    """Return the device called ``name``; ``auto`` is CUDA, else Apple's MPS, else the CPU.
 
     Raises:
         DeviceError: an unknown name, or a device that this machine does not have.
@@ -149,13 +149,13 @@ def place(module: ModuleT, runtime: Runtime) -> ModuleT:
 
 
 def keep_freed_memory() -> None:
-    """Lets the C allocator keep what tensors give back, instead of returning it to the system.
+    """Makes the C allocator keep freed memory instead of returning it to the system.
 
-    Every step frees and takes the same tensors of a few MB. glibc hands blocks of that size back at
-    once, and the system clears each page again when it is next touched: a quarter of a step of a
-    small network. Only glibc has the switch; elsewhere nothing happens. Once set it stays so for
-    the process, which then holds its highest use of memory until it ends; so it is for a program
-    that owns its process to call, such as the command line, and never for a library.
+    Every step frees and allocates the same tensors of a few MB. glibc returns blocks of that size
+    at once, and the system clears each page again when it is next used: a quarter of a step of a
+    small network. Only glibc has this setting; elsewhere nothing happens. It lasts for the process,
+    which then holds its peak memory until it ends; so only a program may call this, such as the
+    command line, never a library.
 
     Source: glibc manual, "Malloc Tunable Parameters": M_MMAP_THRESHOLD and M_TRIM_THRESHOLD.
     """
@@ -169,10 +169,10 @@ def keep_freed_memory() -> None:
 
 @contextlib.contextmanager
 def limited_threads(num_threads: int | None) -> Iterator[None]:
-    """Limits the threads of an operation inside; after it, also on an error, all is as before.
+    """Limits the threads of an operation inside a ``with`` block.
 
     Args:
-        num_threads: at least 1; None leaves torch's own choice.
+        num_threads: at least 1; None keeps torch's number.
 
     Raises:
         DeviceError: fewer than one.
@@ -198,10 +198,10 @@ def limited_threads(num_threads: int | None) -> Iterator[None]:
 
 
 def derived_seed(seed: int, *purpose: str | int) -> int:
-    """A seed for one purpose, e.g. ``derived_seed(0, "shuffle", epoch)``.
+    """Return a seed for one purpose, e.g. ``derived_seed(0, "shuffle", epoch)``.
 
-    Randomness is a function of (seed, purpose, epoch), not the state of a generator that has to be
-    carried along: an epoch that is run again draws the same numbers.
+    Randomness is a function of (seed, purpose, epoch), not of a generator's state that has to be
+    saved: an epoch that is run again draws the same numbers.
     """
     text = "/".join(str(part) for part in (seed, *purpose))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") >> 1
@@ -210,7 +210,7 @@ def derived_seed(seed: int, *purpose: str | int) -> int:
 def generator(
     seed: int, *purpose: str | int, device: torch.device | None = None
 ) -> torch.Generator:
-    """A generator for one purpose; see :func:`derived_seed`."""
+    """Return a generator for one purpose; see :func:`derived_seed`."""
     made = torch.Generator(device or torch.device("cpu"))
     made.manual_seed(derived_seed(seed, *purpose))
     return made
@@ -245,7 +245,7 @@ class Stopwatch:
 
 
 def describe_environment(runtime: Runtime) -> dict[str, str | int]:
-    """What a number must travel with: versions, processor, threads, device, precision."""
+    """Return what every measurement is reported with: versions, machine, threads, precision."""
     from tellapart import __version__
 
     described: dict[str, str | int] = {

@@ -1,7 +1,7 @@
-"""The recipe: everything that decides a training run, as frozen dataclasses.
+"""The recipe: all settings of a training run, as frozen dataclasses.
 
-A field's default, limits and help stand in one place, `sections`; the command line, the TOML files
-and ``tellapart recipes show`` are all fed from it. A recipe that breaks a rule cannot be made.
+A field's default, limits and help are defined once, in `sections`, for the command line, the TOML
+files and ``tellapart recipes show``. A recipe with an invalid value cannot be made.
 """
 
 from tellapart.config.fields import Scalar

@@ -1,4 +1,4 @@
-"""A field of a recipe: its default, limits and help in one place, and the check of its value."""
+"""Fields of a recipe: default, limits and help of each, and the check of their values."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ def setting(
     maximum: float | None = None,
     below: float | None = None,
 ) -> Any:
-    """A field of a section.
+    """Define a field of a section.
 
     Args:
-        default: taken where nothing is given; `dataclasses.MISSING` where something must be.
-        help: what the field means, as ``recipes show`` prints it.
-        minimum: the smallest number allowed; ``above`` is not allowed itself.
-        above: see ``minimum``.
-        maximum: the largest number allowed; ``below`` is not allowed itself.
-        below: see ``maximum``.
+        default: the default value; `dataclasses.MISSING` for a required field.
+        help: the meaning of the field, as ``recipes show`` prints it.
+        minimum: the smallest allowed number.
+        above: an exclusive lower limit.
+        maximum: the largest allowed number.
+        below: an exclusive upper limit.
     """
     limits = {"minimum": minimum, "above": above, "maximum": maximum, "below": below}
     metadata = {"help": help, "limits": {k: v for k, v in limits.items() if v is not None}}
@@ -55,14 +55,14 @@ _RULES: Mapping[str, tuple[str, Callable[[float, float], bool]]] = {
 
 
 class Section:
-    """Checks every field's type and limits when an instance is made."""
+    """Base of all sections; checks each field's type and limits when an instance is made."""
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
         for entry in dataclasses.fields(self):  # type: ignore[arg-type]
             value = typed(entry.name, getattr(self, entry.name), hints[entry.name])
             _check_limits(entry.name, value, entry.metadata.get("limits", {}))
-            # 1 becomes 1.0 and a list a tuple: two recipes that mean the same are equal.
+            # 1 becomes 1.0 and a list a tuple, so that recipes with the same values are equal.
             object.__setattr__(self, entry.name, value)
 
 
@@ -80,7 +80,7 @@ def _check_limits(name: str, value: Any, limits: Mapping[str, float]) -> None:
 
 
 def typed(key: str, value: Any, hint: Any) -> Any:
-    """``value`` as the type ``hint``, or a ConfigError that says what is wanted."""
+    """Return ``value`` as the type ``hint``, or raise a ConfigError that names the type."""
     origin = get_origin(hint)
     if origin is Literal:
         choices = get_args(hint)
@@ -127,15 +127,15 @@ def typed(key: str, value: Any, hint: Any) -> Any:
 
 
 def from_table(kind: type[DataclassT], table: Mapping[str, Any], key: str = "") -> DataclassT:
-    """A dataclass from a table of its fields, tables for dataclasses inside it.
+    """Make a dataclass from a table of its fields, with nested tables for nested dataclasses.
 
     Args:
         kind: the dataclass.
-        table: values by field; what is left out has the field's default.
-        key: what the table is called, for the message of an error.
+        table: values by field; a missing field has its default.
+        key: the name of the table, for error messages.
 
     Raises:
-        ConfigError: an unknown field, one without a default left out, or a value of another type.
+        ConfigError: an unknown field, a missing required field, or a value of another type.
     """
     hints = get_type_hints(kind)
     entries = {entry.name: entry for entry in dataclasses.fields(kind)}  # type: ignore[arg-type]
@@ -157,5 +157,5 @@ def from_table(kind: type[DataclassT], table: Mapping[str, Any], key: str = "") 
 
 
 def is_table(hint: Any) -> bool:
-    """Whether values of this type are named entries."""
+    """Whether values of this type are tables of named entries."""
     return get_origin(hint) is not None and get_origin(hint) is Mapping

@@ -1,4 +1,4 @@
-"""The keys of a recipe, ``section.field``, and values for them as text."""
+"""The keys of a recipe, ``section.field``, and the parsing of their values."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ Settings = Mapping[str, Any] | Sequence[str]
 
 @cache
 def hints_of(section: str) -> dict[str, Any]:
-    """The type of each field of a section."""
+    """Return the type of each field of a section."""
     return get_type_hints(SECTION_TYPES[section])
 
 
 def all_keys() -> Iterator[str]:
-    """Every key that ``--set`` takes, as ``section.field``."""
+    """Yield every key that ``--set`` accepts, as ``section.field``."""
     for section in SECTIONS:
         for name in hints_of(section):
             yield f"{section}.{name}"
 
 
 def locate(key: str) -> tuple[str, str, str]:
-    """Section, field and, for a network's argument, its name."""
+    """Return section, field and, for an argument of a network, the argument's name."""
     section, _, name = key.partition(".")
     if section in SECTION_TYPES and not name:
         for leading in ("name", "network"):
@@ -62,7 +62,7 @@ def locate(key: str) -> tuple[str, str, str]:
 
 
 def suggest_key(key: str) -> str:
-    """What to do about an unknown key: the nearest one, or where all are listed."""
+    """Return the remedy for an unknown key: the nearest key, or the command that lists all."""
     full = list(all_keys())
     short = {name.partition(".")[2]: name for name in full}
     near = nearest(key, [*full, *short])
@@ -72,10 +72,9 @@ def suggest_key(key: str) -> str:
 
 
 def typed_settings(settings: Settings) -> dict[str, Any]:
-    """Settings as values by their full keys; what was given as text ``KEY=VALUE`` is parsed.
+    """Return settings as values by their full keys; only texts ``KEY=VALUE`` are parsed.
 
-    Values that are given as they are stay as they are: nothing is turned into text to be parsed
-    again. Of a key that is given twice the last value counts.
+    Typed values are kept unchanged. The last value of a repeated key counts.
 
     Raises:
         ConfigError: an unknown or ambiguous key, or a text without ``=``.
@@ -85,26 +84,26 @@ def typed_settings(settings: Settings) -> dict[str, Any]:
     for key, value in given:
         section, name, argument = locate(key.strip())
         full = f"{section}.{name}" + (f".{argument}" if argument else "")
-        if isinstance(value, _Text):
+        if isinstance(value, _Unparsed):
             text, hint = str(value), hints_of(section)[name]
             value = parse_scalar(text) if argument else parse(full, text, hint)
         values[full] = str(value) if isinstance(value, PurePath) else value
     return values
 
 
-class _Text(str):
-    """A value as a person typed it, to be parsed."""
+class _Unparsed(str):
+    """A value as a person typed it, not parsed yet."""
 
 
-def _pair(setting: str) -> tuple[str, _Text]:
+def _pair(setting: str) -> tuple[str, _Unparsed]:
     key, equals, text = setting.partition("=")
     if not equals:
         raise ConfigError(f"--set takes KEY=VALUE, got {setting!r}; e.g. epochs=5")
-    return key, _Text(text.strip())
+    return key, _Unparsed(text.strip())
 
 
 def parse_scalar(text: str) -> Scalar:
-    """A value as TOML reads it, or the text itself."""
+    """Return the value that TOML reads, or the text itself if TOML cannot read it."""
     try:
         table = tomllib.loads(f"value = {text}")
     except (ValueError, RecursionError):
@@ -115,14 +114,14 @@ def parse_scalar(text: str) -> Scalar:
 
 
 def parse(key: str, text: str, hint: Any) -> Any:
-    """The value that ``text`` means for a field of type ``hint``; checked later as any other."""
+    """Return the value of ``text`` for a field of type ``hint``; `typed` checks it later."""
     if get_origin(hint) is tuple:
         parts = [part.strip() for part in text.strip("[]()").split(",") if part.strip()]
         return tuple(parse(key, part, get_args(hint)[0]) for part in parts)
     if hint is str or get_origin(hint) is Literal:
         return _unquoted(text)
     value = parse_scalar(text)
-    # `1e-3` is a number in TOML, `.5` and `5.` are not, and people type them.
+    # `.5` and `5.` are no numbers in TOML, but people type them.
     if hint is float and isinstance(value, str):
         try:
             return float(value)
@@ -132,6 +131,6 @@ def parse(key: str, text: str, hint: Any) -> Any:
 
 
 def _unquoted(text: str) -> str:
-    """The text without a pair of quotes around it; a quote at one end alone belongs to the text."""
+    """Remove a pair of quotes around the text; a quote at only one end is kept."""
     is_quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
     return str(text[1:-1] if is_quoted else text)

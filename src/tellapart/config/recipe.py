@@ -1,4 +1,4 @@
-"""The recipe: its parts together, read from and written to TOML."""
+"""The recipe as a whole, read from and written to TOML."""
 
 from __future__ import annotations
 
@@ -42,10 +42,15 @@ from tellapart.wording import did_you_mean
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training run but the images themselves.
+    """All settings of a training run except the data.
 
     Raises:
-        ConfigError: a name or description that is no text.
+        ConfigError: a name or description that is not text.
+
+    >>> import tellapart
+    >>> recipe = tellapart.Recipe().with_settings({"training.epochs": 3})
+    >>> recipe.training.epochs, recipe.optimizer.name
+    (3, 'adamw')
     """
 
     name: str = "custom"
@@ -66,14 +71,14 @@ class Recipe:
             typed(entry, getattr(self, entry), str)
 
     def to_mapping(self) -> dict[str, Any]:
-        """The recipe as nested plain tables, as they stand in its TOML file."""
+        """Return the recipe as nested tables, as in its TOML file."""
         return dataclasses.asdict(self)
 
     def to_toml(self, *, explain: bool = False) -> str:
-        """The recipe as a TOML file that :func:`recipe_from_toml` reads back unchanged.
+        """Return the recipe as the text of a TOML file, which :func:`recipe_from_toml` reads back.
 
         Args:
-            explain: put each field's help beside it as a comment.
+            explain: write each field's help above it as a comment.
         """
         lines = [f"name = {_toml(self.name)}", f"description = {_toml(self.description)}"]
         for section in SECTIONS:
@@ -87,15 +92,18 @@ class Recipe:
         return "\n".join(lines) + "\n"
 
     def with_settings(self, settings: Settings) -> Recipe:
-        """The recipe with settings applied, all at once.
+        """Return the recipe with settings applied, all at once.
 
-        A key is ``section.field``, or the field alone where only one section has it, or a section
-        alone for its ``name`` (``optimizer=sgd``, ``schedule=cosine``). Another network begins with
-        its own arguments' defaults: those of the recipe were meant for the one it replaces. So
-        does another optimizer, with the fields that it does not take.
+        A key is ``section.field``, or the field alone if only one section has it, or a section
+        alone for its ``name`` (``optimizer=sgd``, ``schedule=cosine``). Another network starts from
+        the defaults of its own arguments, not from those of the network that it replaces. Fields
+        that another optimizer does not take are dropped.
 
         Args:
-            settings: values by key, as they are; or texts ``KEY=VALUE``, as a person types them.
+            settings: values by key, or texts ``KEY=VALUE``, as a person types them.
+
+        Returns:
+            A new recipe.
 
         Raises:
             ConfigError: an unknown or ambiguous key, or a value of the wrong type or range.
@@ -124,7 +132,7 @@ class Recipe:
 def _drop_unused_fields(
     table: dict[str, Any], before: OptimizerRecipe, given: Collection[str]
 ) -> None:
-    """Removes what the optimizer before took and this one does not, unless it is ``given``."""
+    """Removes fields that the new optimizer does not take, unless they are ``given``."""
     name = table["name"]
     if name == before.name or name not in OPTIMIZER_FIELDS:
         return
@@ -134,14 +142,14 @@ def _drop_unused_fields(
 
 
 def recipe_from_mapping(tables: Mapping[str, Any], *, origin: str) -> Recipe:
-    """A recipe from nested tables; what is left out has its default.
+    """Return a recipe from nested tables; a missing key has its default.
 
     Args:
-        tables: as :meth:`Recipe.to_mapping` gives them.
-        origin: where they come from, for the message of an error.
+        tables: as :meth:`Recipe.to_mapping` returns them.
+        origin: the source of the tables, for error messages.
 
     Raises:
-        ConfigError: an unknown key, a value of the wrong type or out of range.
+        ConfigError: an unknown key, or a value of the wrong type or out of range.
     """
     parts: dict[str, Any] = {}
     for section, content in tables.items():
@@ -175,7 +183,7 @@ def recipe_from_mapping(tables: Mapping[str, Any], *, origin: str) -> Recipe:
 
 
 def recipe_from_toml(text: str, *, origin: str) -> Recipe:
-    """A recipe from the text of its TOML file.
+    """Return a recipe from the text of its TOML file.
 
     Raises:
         ConfigError: text that is not TOML, or as :func:`recipe_from_mapping`.
@@ -183,22 +191,22 @@ def recipe_from_toml(text: str, *, origin: str) -> Recipe:
     try:
         tables = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        # Not only TOMLDecodeError: brackets a thousand deep, a number of five thousand digits.
+        # Deeply nested brackets and very long numbers raise other errors than TOMLDecodeError.
         raise ConfigError(f"{origin} is not a TOML file: {error}") from None
     return recipe_from_mapping(tables, origin=origin)
 
 
 def recipe_names() -> tuple[str, ...]:
-    """The recipes that come with the package, sorted."""
+    """Return the names of the bundled recipes, sorted."""
     folder = resources.files("tellapart") / "recipes"
     return tuple(sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml")))
 
 
 def recipe_text(name: str) -> str:
-    """The TOML file of a recipe that comes with the package.
+    """Return the TOML text of a bundled recipe.
 
     Raises:
-        ConfigError: where there is none of that name.
+        ConfigError: an unknown name.
     """
     names = recipe_names()
     if name not in names:
@@ -208,10 +216,20 @@ def recipe_text(name: str) -> str:
 
 
 def load_recipe(source: str | Path) -> Recipe:
-    """A recipe by the name it has in the package, or from a ``.toml`` file.
+    """Load a bundled recipe by its name, or a recipe from a ``.toml`` file.
+
+    Args:
+        source: a name of ``tellapart recipes list``, or a path that ends in ``.toml``.
+
+    Returns:
+        The recipe.
 
     Raises:
-        ConfigError: unknown name, a file that is missing or unreadable, or wrong content.
+        ConfigError: an unknown name, a file that is missing or unreadable, or wrong content.
+
+    >>> import tellapart
+    >>> tellapart.load_recipe("small-data").model.network
+    'small-residual'
     """
     text = str(source)
     if not text.endswith(".toml"):
@@ -222,7 +240,7 @@ def load_recipe(source: str | Path) -> Recipe:
     except FileNotFoundError:
         raise ConfigError(
             f"recipe file {text!r} does not exist; "
-            "`tellapart recipes list` names the ones that come with the package"
+            "`tellapart recipes list` lists the bundled recipes"
         ) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"recipe file {text!r} cannot be read: {error}") from None
@@ -231,7 +249,7 @@ def load_recipe(source: str | Path) -> Recipe:
 
 
 def recipe_difference(left: Recipe, right: Recipe) -> list[str]:
-    """The keys in which two recipes differ, as lines ``key: left -> right``."""
+    """Return the keys in which two recipes differ, as lines ``key: left -> right``."""
     lines = []
     for key in all_keys():
         section, name = key.split(".")
@@ -245,7 +263,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        # JSON's escapes are TOML's too, but TOML wants DEL escaped as well.
+        # TOML has JSON's escapes, and requires DEL to be escaped as well.
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, Mapping):
         entries = ", ".join(f"{_toml_key(k)} = {_toml(v)}" for k, v in value.items())

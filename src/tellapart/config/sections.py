@@ -1,4 +1,4 @@
-"""The parts of a recipe, each a table of its file."""
+"""The sections of a recipe, each a table of its TOML file."""
 
 from __future__ import annotations
 
@@ -10,58 +10,64 @@ from tellapart.config.fields import Scalar, Section, setting
 from tellapart.errors import ConfigError
 from tellapart.wording import did_you_mean
 
-# Of an image, by which a classifier answers; `tellapart.models.views`.
+# The views of an image that a classifier averages over; see `tellapart.models.views`.
 Views = Literal["plain", "mirrored", "shifted", "mirrored-and-shifted"]
 
 
 @dataclass(frozen=True)
 class ModelRecipe(Section):
-    """Which network is trained."""
+    """The network to train."""
 
     network: str = setting(
         "small-residual",
-        "a name from `tellapart.models.registry`, timm:NAME, or one's own: my_nets.py:Net or"
-        " package.module:Net, as `tellapart.models.own_network` describes it",
+        "a name from `tellapart.models.registry`, timm:NAME, or your own network: my_nets.py:Net or"
+        " package.module:Net, see `tellapart.models.own_network`",
     )
-    arguments: Mapping[str, Scalar] = setting({}, "what the network's builder takes, by name")
+    arguments: Mapping[str, Scalar] = setting({}, "arguments of the network's builder, by name")
     operations: Literal["torch", "from_scratch"] = setting(
         "torch",
-        "torch: its own layers; from_scratch: the same function of the same weights, computed by"
+        "torch: torch's layers; from_scratch: the same function of the same weights, computed by"
         " `tellapart.ops`",
     )
 
 
 @dataclass(frozen=True)
 class DataRecipe(Section):
-    """What is done with the images before the network sees them."""
+    """Which images are used, and how they are prepared for the network."""
 
     validation_fraction: float = setting(
-        0.0, "part of the train split kept out for choosing; 0 keeps none", minimum=0, below=1
+        0.0,
+        "fraction of the train split held out for validation; 0 holds out none",
+        minimum=0,
+        below=1,
     )
     classes: tuple[str, ...] = setting(
-        (), "only these, by name, and in the data's own order; empty takes all"
+        (), "names of the classes to use, in the order of the data set; empty uses all"
     )
     shots: int = setting(
         0,
-        "training images a class, drawn by the seed from what validation leaves; 0 takes all",
+        "training images per class, drawn by the seed after validation is held out; 0 uses all",
         minimum=0,
     )
     size: int = setting(
         0,
-        "image files are made squares of so many pixels a side; 0 chooses by the images",
+        "image files are resized to squares with this side in pixels; 0 chooses by the images",
         minimum=0,
         maximum=4096,
     )
     channels: int = setting(
-        0, "of image files: 1 grey, 3 colour; 0 chooses by the images", minimum=0, maximum=3
+        0,
+        "channels of image files: 1 grey, 3 colour; 0 chooses by the images",
+        minimum=0,
+        maximum=3,
     )
     fit: Literal["pad", "crop"] = setting(
         "pad",
-        "image files of another aspect. pad: the whole image with a border; crop: its middle",
+        "image files of another aspect ratio. pad: the whole image with a border; crop: its middle",
     )
     test_fraction: float = setting(
         0.2,
-        "part of own images kept for the test where they come without a test split; 0 keeps none",
+        "fraction held out for test if the data has no test split; 0 holds out none",
         minimum=0,
         below=1,
     )
@@ -70,22 +76,26 @@ class DataRecipe(Section):
     )
     near_duplicates: Literal["together", "ignore"] = setting(
         "together",
-        "what holding out makes of look-alikes. together: they stay on one side, so that none is"
-        " tested on that was trained on; ignore: every image counts by itself, as it should"
-        " where images look alike and are not the same, like frames of a fixed camera",
+        "how near duplicates are held out. together: all in one split, so that no test image has a"
+        " near duplicate in train; ignore: each image on its own, for different images that look"
+        " alike, such as frames of a fixed camera",
     )
     normalization: Literal["measured", "given", "none", "source"] = setting(
         "measured",
-        "measured: the train split's mean and std per channel; given: `mean` and"
-        " `std`; none: pixels in 0..1 as they are; source: as what is fine-tuned",
+        "measured: mean and std of the train split per channel; given: `mean` and `std`; none:"
+        " pixels in 0..1; source: the normalisation of the fine-tuned classifier",
     )
     drawings: Literal["as-is", "source"] = setting(
         "as-is",
-        "source: drawings on a plain background are inverted, resized and moved as what is"
-        " fine-tuned knows them; as-is: they stay as they are",
+        "source: drawings on a plain background are inverted, resized and moved to match those that"
+        " the source was trained on; as-is: they are not changed",
     )
-    mean: tuple[float, ...] = setting((), "per channel, of pixels in 0..1; for `given`")
-    std: tuple[float, ...] = setting((), "per channel, of pixels in 0..1; for `given`", above=0)
+    mean: tuple[float, ...] = setting(
+        (), "per channel, of pixels in 0..1; for normalization `given`"
+    )
+    std: tuple[float, ...] = setting(
+        (), "per channel, of pixels in 0..1; for normalization `given`", above=0
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -106,46 +116,56 @@ class DataRecipe(Section):
 
 @dataclass(frozen=True)
 class AugmentationRecipe(Section):
-    """How training images are varied, each time they are seen; nothing by default."""
+    """How training images are varied at random, each time they are used; not at all by default."""
 
-    shift_pixels: float = setting(0.0, "moved by up to this in each direction", minimum=0)
+    shift_pixels: float = setting(0.0, "largest shift in each direction", minimum=0)
     rotation_degrees: float = setting(
-        0.0, "turned by up to this to either side", minimum=0, maximum=180
+        0.0, "largest rotation to either side", minimum=0, maximum=180
     )
-    scale: float = setting(0.0, "grown or shrunk by up to this share", minimum=0, maximum=4)
+    scale: float = setting(0.0, "largest change of size, as a fraction", minimum=0, maximum=4)
     stretch: float = setting(
-        0.0, "one side against the other, by up to this share", minimum=0, maximum=4
+        0.0, "largest change of the aspect ratio, as a fraction", minimum=0, maximum=4
     )
-    shear: float = setting(0.0, "slanted by up to this, sideways per upwards", minimum=0)
+    shear: float = setting(0.0, "largest shear, sideways per upwards", minimum=0)
     elastic_pixels: float = setting(0.0, "std of a smooth random displacement", minimum=0)
     fill: Literal["edge", "black", "mirror"] = setting(
-        "edge", "what comes in from outside the image"
+        "edge", "fills the area outside the image: its edge pixels, black, or its mirror image"
     )
     interpolation: Literal["nearest", "bilinear", "bicubic"] = setting(
         "bilinear",
-        "how moved images are resampled. nearest blurs nothing: shifts are rounded to whole"
-        " pixels, and shift_pixels 1.5 draws each of -1, 0 and 1 as often",
+        "how moved images are resampled. nearest does not blur: shifts are rounded to whole"
+        " pixels, and shift_pixels 1.5 draws -1, 0 and 1 equally often",
     )
     flip_horizontal: float = setting(
-        0.0, "probability; changes what letters and digits mean", minimum=0, maximum=1
+        0.0,
+        "probability of mirroring; changes the meaning of letters and digits",
+        minimum=0,
+        maximum=1,
     )
     flip_vertical: float = setting(
-        0.0, "probability; changes what letters and digits mean", minimum=0, maximum=1
+        0.0,
+        "probability of mirroring; changes the meaning of letters and digits",
+        minimum=0,
+        maximum=1,
     )
     erase_probability: float = setting(
-        0.0, "a rectangle is blanked this often", minimum=0, maximum=1
+        0.0, "probability that a rectangle is blanked", minimum=0, maximum=1
     )
-    erase_fraction: float = setting(0.25, "largest part of the image it takes", above=0, maximum=1)
+    erase_fraction: float = setting(
+        0.25, "largest fraction of the image that is blanked", above=0, maximum=1
+    )
     mixup_alpha: float = setting(
-        0.0, "blend pairs, with a share from Beta(alpha, alpha); 0 is off", minimum=0
+        0.0, "blends pairs of images, with a weight from Beta(alpha, alpha); 0 is off", minimum=0
     )
     cutmix_alpha: float = setting(
-        0.0, "paste pairs, with a share from Beta(alpha, alpha); 0 is off", minimum=0
+        0.0,
+        "pastes a rectangle of another image, its area from Beta(alpha, alpha); 0 is off",
+        minimum=0,
     )
 
     @property
     def is_geometric(self) -> bool:
-        """Whether pixels move."""
+        """Whether pixels are moved."""
         return any(
             (
                 self.shift_pixels,
@@ -166,44 +186,47 @@ class AugmentationRecipe(Section):
 
 @dataclass(frozen=True)
 class TrainingRecipe(Section):
-    """How long and in what portions the network is trained, and on what loss."""
+    """The length of training, the batches and the loss."""
 
     epochs: int = setting(10, "passes over the train split", minimum=1)
     batch_size: int = setting(128, "images per step", minimum=1)
     loss: Literal["cross-entropy", "squared-error"] = setting(
         "cross-entropy",
-        "cross-entropy: minus the logarithm of the right class's probability; squared-error: the"
-        " sum over classes of (probability - target)^2, which learns little where it is most wrong",
+        "cross-entropy: minus the logarithm of the true class's probability; squared-error: the sum"
+        " over classes of (probability - target)^2, whose gradient vanishes for confident mistakes",
     )
     label_smoothing: float = setting(
         0.0, "fraction of the target spread over all classes", minimum=0, below=1
     )
     gradient_clip_norm: float = setting(
-        0.0, "longest gradient, as an L2 norm over all weights; 0 clips nothing", minimum=0
+        0.0, "largest L2 norm of the gradient over all weights; 0 does not clip", minimum=0
     )
     patience: int = setting(
         0,
-        "stop after this many epochs in which validation got no better and end on the best "
-        "weights; 0 trains all epochs and ends on the last",
+        "stop after this many epochs without a better validation result and keep the best weights;"
+        " 0 trains all epochs and keeps the last weights",
         minimum=0,
     )
     stop_on: Literal["auto", "loss", "accuracy", "macro-f1"] = setting(
         "auto",
-        "what of validation patience watches, and the best weights are the best in. auto: macro-f1"
-        " where the largest class has three times the images of the smallest, else loss",
+        "the validation figure that patience watches. auto: macro-f1 if the largest class has three"
+        " times the images of the smallest, else loss",
     )
     class_weights: Literal["none", "balanced"] = setting(
-        "none", "balanced: an image counts in the loss the more, the fewer its class has"
+        "none", "balanced: images of small classes get a larger weight in the loss"
     )
     sampling: Literal["shuffled", "balanced"] = setting(
         "shuffled",
-        "shuffled: every image once an epoch; balanced: drawn so that each class comes as often",
+        "shuffled: every image once per epoch; balanced: every class equally often",
     )
     precision: Literal["auto", "fp32", "bf16"] = setting(
-        "auto", "auto: bf16 where the hardware multiplies it fast, else fp32"
+        "auto", "auto: bf16 if the hardware has fast bf16 products, else fp32"
     )
     seed: int = setting(
-        0, "decides weights, shuffling, dropout and which shots are drawn", minimum=0, below=2**63
+        0,
+        "decides initial weights, shuffling, dropout and which shots are drawn",
+        minimum=0,
+        below=2**63,
     )
 
 
@@ -221,34 +244,38 @@ OPTIMIZER_FIELDS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class OptimizerRecipe(Section):
-    """How a gradient becomes a step."""
+    """The optimizer, and the penalties on the weights."""
 
     name: OptimizerName = setting(
         "adamw",
-        "the rule of the step. lion: by the sign of a momentum, with a rate 3 to 10 times smaller"
-        " than adamw's; muon: matrices by their momentum made orthogonal, the rest by adamw",
+        "the optimizer. lion: steps by the sign of a momentum, at a rate 3 to 10 times smaller than"
+        " adamw's; muon: matrices by their orthogonalised momentum, other weights by adamw",
     )
-    learning_rate: float = setting(1e-3, "the highest one where a schedule moves it", above=0)
+    learning_rate: float = setting(
+        1e-3, "the learning rate; the highest one if a schedule changes it", above=0
+    )
     momentum: float = setting(0.0, "for sgd", minimum=0, below=1)
-    nesterov: bool = setting(False, "look ahead along the momentum; for sgd")
+    nesterov: bool = setting(False, "Nesterov's momentum; for sgd")
     beta1: float = setting(
-        0.9, "how much of the mean gradient a step keeps; for all but sgd", minimum=0, below=1
+        0.9, "decay of the mean gradient per step; for all but sgd", minimum=0, below=1
     )
     beta2: float = setting(
         0.999,
-        "how much of the mean squared gradient a step keeps, for lion of the mean gradient (0.99 is"
-        " usual); for all but sgd",
+        "decay of the mean squared gradient per step, for lion of the mean gradient (usually 0.99);"
+        " for all but sgd",
         minimum=0,
         below=1,
     )
     weight_decay: float = setting(
         0.0,
-        "L2: in the gradient for sgd and adam, apart from it for the others; on weights of layers, "
-        "not on biases or norms",
+        "L2 penalty: in the gradient for sgd and adam, decoupled for the others; on weights of "
+        "layers, not on biases or norms",
         minimum=0,
     )
     l1: float = setting(
-        0.0, "L1: this times the sum of absolute weights joins the loss; same weights", minimum=0
+        0.0,
+        "L1 penalty: this times the sum of absolute weights is added to the loss; same weights",
+        minimum=0,
     )
 
     def __post_init__(self) -> None:
@@ -269,7 +296,7 @@ class OptimizerRecipe(Section):
 
 @dataclass(frozen=True)
 class ScheduleRecipe(Section):
-    """How the learning rate moves, step by step."""
+    """How the learning rate changes during training."""
 
     name: Literal["constant", "step", "cosine", "one-cycle"] = setting(
         "constant",
@@ -277,25 +304,28 @@ class ScheduleRecipe(Section):
         " one-cycle: up from `initial_factor` over `warmup_fraction`, then cosine down",
     )
     warmup_fraction: float = setting(
-        0.25, "part of all steps spent rising; for one-cycle", above=0, below=1
+        0.25, "fraction of all steps in which the rate rises; for one-cycle", above=0, below=1
     )
     initial_factor: float = setting(
-        0.04, "first rate as a part of the highest; for one-cycle", above=0, maximum=1
+        0.04, "first rate as a fraction of the highest; for one-cycle", above=0, maximum=1
     )
     final_factor: float = setting(
-        0.0, "last rate as a part of the highest; for cosine and one-cycle", minimum=0, maximum=1
+        0.0,
+        "last rate as a fraction of the highest; for cosine and one-cycle",
+        minimum=0,
+        maximum=1,
     )
-    step_epochs: int = setting(10, "epochs between two steps; for step", minimum=1)
-    step_factor: float = setting(0.1, "what a step multiplies by; for step", above=0, maximum=1)
+    step_epochs: int = setting(10, "epochs between two changes of the rate; for step", minimum=1)
+    step_factor: float = setting(0.1, "factor of each change; for step", above=0, maximum=1)
 
 
 @dataclass(frozen=True)
 class AveragingRecipe(Section):
-    """A running average of the weights, and of the norms' statistics, that training ends on."""
+    """A running average of the weights and of the norms' statistics, kept at the end."""
 
     decay: float = setting(
         0.0,
-        "share of the average that a step keeps, e.g. 0.998; 0 averages nothing",
+        "fraction of the average that a step keeps, e.g. 0.998; 0 does not average",
         minimum=0,
         below=1,
     )
@@ -303,32 +333,32 @@ class AveragingRecipe(Section):
 
 @dataclass(frozen=True)
 class PredictionRecipe(Section):
-    """How the trained classifier answers."""
+    """How the trained classifier predicts."""
 
     views: Views = setting(
         "plain",
-        "test-time augmentation: over what class probabilities are averaged, in validation too."
-        " plain: the image as it is; mirrored: it and its mirror image, for twice the time of an"
-        " answer; shifted: it and its shifts in the eight directions, nine times;"
-        " mirrored-and-shifted: those nine and the mirror image of each, eighteen times",
+        "test-time augmentation: the views of an image that class probabilities are averaged over,"
+        " in validation too. plain: the image only; mirrored: also its mirror image, in twice the"
+        " time; shifted: also its shifts in eight directions, in nine times the time;"
+        " mirrored-and-shifted: those nine and their mirror images, in eighteen times the time",
     )
 
     @property
     def mirrors(self) -> bool:
-        """Whether the mirror image of an image has a say in the answer."""
+        """Whether mirror images are among the views."""
         return "mirrored" in self.views
 
 
 @dataclass(frozen=True)
 class DistillationRecipe(Section):
-    """Learning from a trained classifier's probabilities as well as from labels."""
+    """Distillation: training on a teacher's probabilities as well as on labels."""
 
-    teacher: str = setting("", "a run or a classifier file; empty is none")
+    teacher: str = setting("", "the teacher, a run or a classifier file; empty is none")
     weight: float = setting(
-        0.7, "share of the loss that comes from the teacher", above=0, maximum=1
+        0.7, "fraction of the loss that comes from the teacher", above=0, maximum=1
     )
     temperature: float = setting(
-        2.0, "logits are divided by this on both sides, which softens them", above=0
+        2.0, "the logits of both are divided by this, which softens the probabilities", above=0
     )
 
 
@@ -337,16 +367,18 @@ _FREEZING_WORDS = ("head", "all", "gradual")
 
 @dataclass(frozen=True)
 class FinetuningRecipe(Section):
-    """Starting from a trained network instead of from zero, and what of it may change."""
+    """Fine-tuning: the trained network to start from, and which weights are trained."""
 
     source: str = setting(
         "", "a run, a classifier file, or timm:NAME for one of timm's; empty starts from zero"
     )
-    weights_file: str = setting("", "of a timm: source; empty fetches its published weights")
+    weights_file: str = setting(
+        "", "a file with the weights of a timm: source; empty fetches the published weights"
+    )
     freezing: int | str = setting(
         "all",
-        "head: only the new layer is trained; all: everything is; a number: so many of the first"
-        " stages are frozen; gradual: stages are unfrozen one by one, the last first",
+        "head: only the output layer is trained; all: every layer is; a number: this many of the"
+        " first stages are frozen; gradual: stages are unfrozen one by one, the last first",
         minimum=0,
     )
     unfreezing_fraction: float = setting(
@@ -357,28 +389,28 @@ class FinetuningRecipe(Section):
     )
     head: Literal["new", "prototype", "source"] = setting(
         "new",
-        "how the output layer begins. new: random; prototype: each class's mean feature; source:"
-        " as it was, for the same classes",
+        "initial weights of the output layer. new: random; prototype: each class's mean feature;"
+        " source: those of the source, for the same classes",
     )
     norm_statistics: Literal["data", "source"] = setting(
-        "data", "batch norm's mean and std: learned from the data, or kept from the source"
+        "data", "mean and std of batch norm: data measures them anew, source keeps them"
     )
     layer_decay: float = setting(
-        1.0, "a stage's learning rate is this times that of the next one", above=0, maximum=1
+        1.0, "the learning rate of a stage is this times that of the next stage", above=0, maximum=1
     )
     head_rate: float = setting(
-        1.0, "the output layer's learning rate is this times that of the last stage", above=0
+        1.0, "the learning rate of the output layer is this times that of the last stage", above=0
     )
     l2_sp: float = setting(
         0.0,
-        "pulls weights to the source's: this times half their squared distance joins the loss;"
-        " weight_decay then pulls on the output layer only",
+        "pulls weights towards the source's: this times half their squared distance is added to the"
+        " loss; weight_decay then applies to the output layer only",
         minimum=0,
     )
     lora_rank: int | str = setting(
         "none",
-        "trains a change of this rank to each convolution and linear layer, and the output layer,"
-        " and nothing else; none trains the weights themselves",
+        "LoRA: trains only a change of this rank to each convolution and linear layer, and the"
+        " output layer; none trains the weights themselves",
         minimum=1,
     )
 

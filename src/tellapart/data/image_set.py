@@ -19,13 +19,19 @@ class ImageSet:
     Args:
         images: uint8, (images, channels, height, width), 0 is black and 255 is white.
         labels: int64, (images,), an index into ``class_names``.
-        class_names: what the indices mean; the same in every split of a data set.
-        mapped: whether the images lie in a file that is mapped into memory, and so may be more
-            than memory holds: whoever reads them takes a batch at a time.
+        class_names: the names of the classes; the same in every split of a data set.
+        mapped: whether the images are a memory-mapped file, which may be larger than memory: read
+            them a batch at a time.
 
     Raises:
-        ShapeError: where shapes or types are not these, or the two lengths differ.
-        DataError: where a label lies outside ``class_names``.
+        ShapeError: other shapes or types, or lengths that differ.
+        DataError: a label outside ``class_names``.
+
+    >>> import tellapart
+    >>> images = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
+    >>> pair = tellapart.ImageSet(images, torch.tensor([0, 1]), ("ant", "bee"))
+    >>> len(pair), pair.image_shape, pair.class_counts()
+    (2, (1, 28, 28), (1, 1))
     """
 
     images: torch.Tensor
@@ -57,7 +63,7 @@ class ImageSet:
 
     @property
     def num_classes(self) -> int:
-        """How many classes the data set has, also those with no image in this split."""
+        """The number of classes of the data set, also those with no image in this split."""
         return len(self.class_names)
 
     @property
@@ -67,16 +73,16 @@ class ImageSet:
         return channels, height, width
 
     def class_counts(self) -> tuple[int, ...]:
-        """How many images each class has, in the order of ``class_names``."""
+        """Return the number of images of each class, in the order of ``class_names``."""
         counts = torch.bincount(self.labels, minlength=self.num_classes)
         return tuple(int(count) for count in counts)
 
     def select(self, indices: torch.Tensor) -> ImageSet:
-        """The images at ``indices`` (int64, (k,)), in that order, copied into memory."""
+        """Return the images at ``indices`` (int64, (k,)), in that order, copied into memory."""
         return replace(self, images=self.images[indices], labels=self.labels[indices], mapped=False)
 
     def to(self, device: torch.device) -> ImageSet:
-        """The same images on ``device``."""
+        """Return the same images on ``device``."""
         return replace(
             self,
             images=self.images.to(device),
@@ -87,23 +93,28 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class DataSet:
-    """Named images and labels with their splits and where they come from.
+    """Images and labels by split, with their origin.
 
     Args:
-        name: the catalogue's name, or the folder's.
-        splits: ``train`` always; ``validation`` and ``test`` where the source has them.
+        name: the name in the catalogue, or of the folder or file.
+        splits: ``train``, and ``validation`` and ``test`` if the source has them.
         fingerprint: hexadecimal SHA-256 over class names, images and labels of all splits.
         provenance: who made it, in one line.
-        licence: under what terms, in a few words.
-        notes: what a person should know before training on it, a line each.
-        fit: how images of another aspect were made to fit, and others will be.
+        licence: the terms of use, in a few words.
+        notes: facts to know before training on it, one per line.
+        fit: how images of another aspect ratio were fitted.
         white_level: which value of 16-bit images is white, see `tellapart.data.preparation.Frame`.
-        cache_problem: why decoded images could not be kept in the cache; empty where they were, or
-            where there was nothing to keep.
-        files: the file of each image, by split, where images come from files.
-        left_out: what was found with the images and is not among them, and why.
+        cache_problem: why decoded images could not be cached; empty if they were, or need not be.
+        files: the file of each image by split, if the images come from files.
+        left_out: files that were found beside the images but not used, and why.
         near_groups: by split a number for each image, int64 (images,), equal for near duplicates
-            of whatever split; None where loading had no reason to look.
+            of all splits; None if they were not searched for.
+
+    Example:
+        >>> import tellapart
+        >>> digits = tellapart.load_data_set("mnist-sample")
+        >>> {name: len(part) for name, part in digits.splits.items()}
+        {'train': 4000, 'test': 1000}
     """
 
     name: str

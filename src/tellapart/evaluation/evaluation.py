@@ -38,6 +38,12 @@ class Evaluation:
     95 % Wilson interval. The confusion matrix has a row for each true class and a column for each
     predicted class. A macro mean is taken over the classes that occur; ``macro_auc`` over those
     that have a ROC curve.
+
+    >>> import tellapart
+    >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
+    >>> test = tellapart.train(settings=quick, shots=9).test
+    >>> test.num_images, test.num_correct / 1000 == test.accuracy
+    (1000, True)
     """
 
     num_images: int

@@ -1,4 +1,4 @@
-"""Which weights of a trained network may change in each epoch, and how far."""
+"""Which weights of a trained network are trained in each epoch, and at what rates."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from tellapart.errors import ConfigError
 from tellapart.finetuning.lora import add_lora, lora_parameters, merge_lora
 from tellapart.finetuning.stages import Stage, feature_stages, output_layer
 
-# By how much a quotient that should be whole may fall short of it.
+# Rounding error of a quotient that is a whole number in exact arithmetic.
 _ROUNDING = 1e-9
 
 
 class FineTuning:
-    """Freezes and unfreezes a network's stages, and holds its weights near those it began with.
+    """Freezes and unfreezes a network's stages, and penalises distance from its initial weights.
 
     A frozen stage gets no gradient, so the optimizer leaves it alone, weight decay included; its
     layers are in evaluation mode, so norms keep their statistics and dropout drops nothing. Which
@@ -23,9 +23,9 @@ class FineTuning:
 
     Args:
         network: as it was loaded, with its new output layer; with LoRA it is changed in place.
-        recipe: what may change.
-        num_epochs: of the whole run.
-        seed: draws the changes of LoRA.
+        recipe: which stages are trained, and how.
+        num_epochs: the number of epochs of the whole run.
+        seed: for the initial weights of LoRA.
 
     Raises:
         ConfigError: a network without an output layer, more stages to freeze than there are, or a
@@ -52,7 +52,7 @@ class FineTuning:
 
     @property
     def fraction_trained(self) -> float:
-        """The fraction of the network's numbers, as it is while training, that is ever trained."""
+        """The fraction of the network's weights, with those of LoRA, that is ever trained."""
         frozen = self.num_frozen(self.num_epochs)
         trained = list(output_layer(self.network).parameters())
         for stage in self.stages[frozen:]:
@@ -61,20 +61,20 @@ class FineTuning:
         return sum(weight.numel() for weight in trained) / total
 
     def num_frozen(self, epoch: int) -> int:
-        """How many of the first stages are frozen in ``epoch``, counted from 1."""
+        """Return how many of the first stages are frozen in ``epoch``, counted from 1."""
         freezing, count = self.recipe.freezing, len(self.stages)
         if isinstance(freezing, int):
             return freezing
         if freezing != "gradual":
             return count if freezing == "head" else 0
-        # Evenly spread, the head alone at first and everything at last; one epoch is a last one.
+        # Evenly spread from the head alone to all stages; a single epoch trains all.
         if epoch == self.num_epochs:
             return 0
         progress = (epoch - 1) / (self.recipe.unfreezing_fraction * (self.num_epochs - 1))
         return max(0, count - int(progress * count + _ROUNDING))
 
     def begin(self, epoch: int) -> None:
-        """Freezes what is frozen in ``epoch``; to be called with the network in training mode."""
+        """Freezes the stages of ``epoch``; call it with the network in training mode."""
         frozen = self.num_frozen(epoch)
         self.network.requires_grad_(False)
         output_layer(self.network).requires_grad_(True)
@@ -88,7 +88,7 @@ class FineTuning:
                 _keep_statistics(stage)
 
     def rate_factors(self) -> dict[str, float]:
-        """What the learning rate of each weight, by its name, is multiplied by."""
+        """Return the factor of the learning rate of each weight, by its name."""
         factors = {
             id(weight): self.recipe.layer_decay**depth
             for depth, stage in enumerate(reversed(self.stages))
@@ -100,7 +100,7 @@ class FineTuning:
         }
 
     def undecayed(self) -> set[str]:
-        """The names of weights that are pulled to the source and so not to 0."""
+        """Return the names of weights that are pulled to the source, and so get no weight decay."""
         held = {id(weight) for weight, _ in self._held}
         return {name for name, weight in self.network.named_parameters() if id(weight) in held}
 
@@ -117,7 +117,7 @@ class FineTuning:
         return self.recipe.l2_sp / 2 * torch.stack(terms).sum()
 
     def finish(self) -> None:
-        """Merges LoRA into the weights; nothing is frozen any longer."""
+        """Merges LoRA into the weights and unfreezes all stages."""
         merge_lora(self.network)
         self.network.requires_grad_(True)
 
@@ -126,13 +126,13 @@ class FineTuning:
         return self.recipe.lora_rank != "none"
 
     def _trainable(self, stage: Stage) -> list[nn.Parameter]:
-        """The weights of an unfrozen stage that training changes: with LoRA its changes alone."""
+        """The trained weights of an unfrozen stage; with LoRA only its low-rank changes."""
         if not self._has_lora:
             return list(stage.parameters())
         return [weight for module in stage.modules for weight in lora_parameters(module)]
 
     def _anchors(self) -> list[tuple[nn.Parameter, torch.Tensor]]:
-        """Each weight that may change, with a copy of what it begins as; with LoRA that is 0."""
+        """Each weight that may change, with a copy of its initial value; none with LoRA."""
         weights = [weight for stage in self.stages for weight in self._trainable(stage)]
         if self._has_lora:
             return []

@@ -1,8 +1,8 @@
-"""LoRA: a trained network changed by matrices of low rank, its own weights left alone.
+"""LoRA: low-rank changes to the weights of a trained network, which are frozen themselves.
 
 ``W' = W + (B A) / r`` for every convolution and linear layer but the output layer, W seen as a
-matrix (outputs, inputs * height * width), A of r rows and B of r columns. B begins at 0, so the
-network begins as it was. Merged, nothing is left but the network with other weights.
+matrix (outputs, inputs * height * width), A of r rows and B of r columns. B is 0 at first,
+so the network is unchanged at first. Merging adds the changes to the weights and removes A and B.
 
 Source: Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", 2021, section 4.1; a factor
 of their ``alpha / r`` is left to the learning rate. The change is added to the weight, not
@@ -49,9 +49,9 @@ class LowRankChange(nn.Module):
 
 
 def add_lora(network: nn.Module, rank: int, seed: int) -> None:
-    """Gives every layer but the output layer a change of low rank, which does nothing as yet.
+    """Adds a low-rank change, 0 at first, to every layer except the output layer.
 
-    The layers' own weights no longer ask for gradients.
+    The layers' own weights are frozen.
 
     Raises:
         ConfigError: a network without an output layer or without another layer to change, or a
@@ -72,7 +72,7 @@ def add_lora(network: nn.Module, rank: int, seed: int) -> None:
 
 
 def largest_rank(network: nn.Module) -> int:
-    """The largest rank that every layer but the output layer can be given.
+    """Return the largest rank that fits every layer except the output layer.
 
     Raises:
         ConfigError: a network without an output layer, or without another layer.
@@ -81,21 +81,21 @@ def largest_rank(network: nn.Module) -> int:
 
 
 def lora_parameters(module: nn.Module) -> Iterator[nn.Parameter]:
-    """The A and B of every change in ``module``."""
+    """Yield A and B of every change in ``module``."""
     for part in module.modules():
         if isinstance(part, LowRankChange):
             yield from part.parameters()
 
 
 def merge_lora(network: nn.Module) -> None:
-    """Adds every change to its weight for good; the network is then one without LoRA."""
+    """Adds every change to its weight and removes LoRA from the network."""
     for layer in list(network.modules()):
         if parametrize.is_parametrized(layer, "weight"):
             parametrize.remove_parametrizations(layer, "weight", leave_parametrized=True)
 
 
 def _layers_to_change(network: nn.Module) -> list[tuple[str, Any]]:
-    """Layers whose ``weight`` is a matrix or a stack of kernels, whoever computes with it."""
+    """All layers whose ``weight`` is a matrix or a stack of kernels, except the output layer."""
     head = output_layer(network)
     layers = []
     for name, layer in network.named_modules():

@@ -19,10 +19,10 @@ __all__ = ["PREFIX", "load_pretrained"]
 
 
 def load_pretrained(name: str, weights_file: Path | None = None) -> Classifier:
-    """A network of timm with trained weights, as a classifier to be fine-tuned.
+    """Load a network of timm with trained weights, as a source for fine-tuning.
 
-    Its image shape and normalisation are those it was trained with. Its output layer is random,
-    and its classes have no names: it is a source, not a classifier to ask.
+    Image shape and normalisation are those of its training. The output layer is random and its
+    classes have no names, so it cannot predict before it is fine-tuned.
 
     Args:
         name: as timm calls it, e.g. ``resnet18.a1_in1k``.
@@ -62,7 +62,7 @@ def _fetched(timm: Any, name: str) -> Any:
     try:
         return timm.create_model(name, pretrained=True)
     except Exception as error:
-        # Whatever the hub's client raises: no connection, no such file, a proxy that refuses.
+        # The hub's client raises errors of many types: no connection, no such file, a proxy.
         reason = (str(error) or type(error).__name__).splitlines()[0]
         raise ConfigError(
             f"the weights of timm's {name!r} cannot be fetched ({reason}); without a network give "

@@ -1,4 +1,4 @@
-"""An output layer from each class's mean feature: one image a class is enough.
+"""An output layer from the mean feature of each class; one image per class is enough.
 
 ``logit_c = scale * (m_c . x - |m_c|^2 / 2)`` is a linear layer and, up to a term that is the same
 for all classes, ``-scale / 2`` times the squared distance of the features x to the class's mean
@@ -62,7 +62,7 @@ def output_features(
 ) -> torch.Tensor:
     """The output layer's input for each image: float32 (images, inputs), on the CPU.
 
-    Of the plain image, whatever views the classifier averages over.
+    The features are those of the image itself, not of other views.
     """
     plain = classifier.with_views("plain")
     layer = output_layer(classifier.network)

@@ -1,4 +1,4 @@
-"""A network's stages, from the images to the output layer, which fine-tuning freezes in turn."""
+"""The stages of a network, from the images to the output layer, that fine-tuning freezes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _CONTAINERS = ("stages", "blocks", "layers", "features")
 
 @dataclass(frozen=True)
 class Stage:
-    """Layers that are frozen together: one with weights and those without that follow it.
+    """Layers that are frozen together: one with weights and the following ones without weights.
 
     Args:
-        name: of the layer with weights.
-        modules: in the order of the network.
-        loose: weights that no layer holds, such as a transformer's position embedding.
+        name: the name of the layer with weights.
+        modules: the layers in the order of the network.
+        loose: weights that belong to no layer, such as a transformer's position embedding.
     """
 
     name: str

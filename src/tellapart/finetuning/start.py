@@ -1,4 +1,4 @@
-"""What training starts from when it does not start from zero: a source, fitted to the data."""
+"""The initial weights of fine-tuning: those of a source, fitted to the data."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tellapart.runtime import Runtime, place
 
 @dataclass(frozen=True)
 class SourceReference:
-    """What a run was fine-tuned from.
+    """The source that a run was fine-tuned from.
 
     Args:
         source: a path, or ``timm:NAME``.
         weights_sha256: the digest of its weights.
-        style: of the drawings that it was trained on; None where they were none.
+        style: the style of its training drawings; None if it was trained on other images.
     """
 
     source: str
@@ -40,24 +40,24 @@ class SourceReference:
 
 @dataclass(frozen=True)
 class Source:
-    """A trained classifier to start from; ``is_start`` where it is a run's own, fitted already."""
+    """A trained classifier to start from; ``is_start`` if it is a run's own, already fitted."""
 
     reference: SourceReference
     classifier: Classifier
     is_start: bool = False
 
     def normalization(self, channels: int) -> Normalization:
-        """The source's, for images of ``channels``."""
+        """Return the source's normalisation for images of ``channels``."""
         return fit_normalization(self.classifier.spec.normalization, channels)
 
 
 @dataclass(frozen=True)
 class Start:
-    """What fine-tuning begins with, and what of it training is going to change.
+    """The initial classifier of fine-tuning, and which of its weights are trained.
 
-    ``classifier`` holds the weights as they are before the first step, whatever training does;
-    ``transfers`` says of every tensor whether it was loaded, adapted or is new; it is empty where a
-    run goes on. ``fraction_trained`` is the share of the network's numbers that is ever trained.
+    ``classifier`` is a copy with the weights before the first step. ``transfers`` lists for every
+    tensor whether it was loaded, adapted or is new; it is empty for a resumed run.
+    ``fraction_trained`` is the fraction of the network's weights that is ever trained.
     """
 
     reference: SourceReference
@@ -68,7 +68,7 @@ class Start:
     fraction_trained: float
 
     def to_json(self) -> dict[str, Any]:
-        """What ``--json`` adds for a fine-tuned run."""
+        """Return what ``--json`` adds for a fine-tuned run."""
         return {
             "source": self.reference.source,
             "source_sha256": self.reference.weights_sha256,
@@ -78,7 +78,7 @@ class Start:
 
 
 def with_source(recipe: Recipe, source: Source) -> Recipe:
-    """The recipe with the source's network, and the source's place as it can be found anywhere.
+    """Return the recipe with the source's network, and the absolute path of the source.
 
     Raises:
         ConfigError: a recipe that asks for another network.
@@ -120,7 +120,7 @@ def start_from(
     )
     if tuning.head == "prototype" and not source.is_start:
         set_prototypes(place(classifier, runtime), train, runtime.device)
-    # On a copy: this says what will be frozen, and refuses what cannot be, before anything starts.
+    # On a copy: this determines and checks the frozen stages before training starts.
     plan = FineTuning(
         copy.deepcopy(classifier.network), tuning, num_epochs=settings.epochs, seed=settings.seed
     )

@@ -1,4 +1,4 @@
-"""The weights of a trained network, fitted to other images and other classes."""
+"""Loading the weights of a trained network into one for other images and classes."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from tellapart.wording import plural
 
 @dataclass(frozen=True)
 class TensorTransfer:
-    """What became of one tensor of the new network.
+    """How one tensor of the new network got its initial values.
 
-    ``source_shape`` is None where the source has no tensor of that name; ``how`` is a few
-    words on why it is not as it was, empty where it was loaded.
+    ``source_shape`` is None if the source has no tensor of that name; ``how`` is a short reason
+    why it was adapted or is new, empty if it was loaded.
     """
 
     name: str
@@ -59,7 +59,7 @@ def transfer_weights(
     Raises:
         ConfigError: a network without an ``output`` layer, or none of whose weights fit.
     """
-    # Of both: a source without an output layer cannot be fine-tuned either.
+    # Both must have an output layer, or neither can be fine-tuned.
     _, output = (output_name(network) for network in (source.network, target.network))
     old, new = source.network.state_dict(), target.network.state_dict()
     loaded: dict[str, torch.Tensor] = {}
@@ -107,8 +107,8 @@ def fit_positions(
 
     Args:
         weight: (outputs, channels * height * width).
-        features: channels, height and width before the flatten, and
-        new_features: what they are to be; the same channels.
+        features: channels, height and width before the flatten.
+        new_features: the same for the new network; with the same channels.
 
     Returns:
         (outputs, channels * new height * new width).
@@ -132,7 +132,7 @@ def _fit(
     source: ImageNetwork,
     target: ImageNetwork,
 ) -> tuple[torch.Tensor | None, str]:
-    """``given`` in another shape and how it was brought there; None where it cannot be."""
+    """``given`` converted to another shape, and how; None if it cannot be converted."""
     old_channels, channels = source.image_shape[0], target.image_shape[0]
     if given.ndim == 4 and given.shape[1] == old_channels != channels == shape[1]:
         fitted = fit_channels(given, channels)
@@ -150,7 +150,7 @@ def _fit(
 def _before_flatten(of: ImageNetwork) -> tuple[int, ...]:
     """The shape of one image's features where the network flattens them; none if it does not."""
     if not isinstance(of.network, nn.Sequential):
-        return ()  # in what order somebody's own network runs its layers is not known
+        return ()  # the order in which a person's own network runs its layers is not known
     layers = nn.Sequential().train(of.network.training)
     for name, layer in of.network.named_children():
         if name == "flatten":

@@ -1,4 +1,4 @@
-"""What layers take in and give while a network runs, seen from outside."""
+"""Recording the inputs or outputs of a network's layers during a forward pass."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tellapart.errors import ConfigError
 
 @dataclass(frozen=True)
 class Activation:
-    """One layer at work once.
+    """One call of one layer.
 
     Args:
-        name: of the layer, as the network calls it.
-        layer: itself.
-        tensor: what it gave, or with ``inputs=True`` what it was given.
+        name: the name of the layer in the network.
+        layer: the layer.
+        tensor: its output, or its input with ``inputs=True``.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Activation:
 
 @dataclass
 class Activations:
-    """What was seen, in the order in which the layers ran; a layer that runs twice is in it twice.
+    """The recorded calls, in the order in which the layers ran; one entry for each call.
 
     ``seen["conv1"]`` is the list of that layer's tensors.
     """
@@ -57,25 +57,25 @@ def captured(
     gradients: bool = False,
     keep: Callable[[torch.Tensor], torch.Tensor] = lambda tensor: tensor,
 ) -> Iterator[Activations]:
-    """Records what layers give, or are given, in every forward pass inside.
+    """Records the outputs, or the inputs, of layers in every forward pass inside.
 
-    Tensors are the very ones that the network works with: still part of the graph that gradients
-    flow through, and changed by whoever works in place on them later.
+    The tensors are not copies: they are still part of the autograd graph, and change if a later
+    operation works on them in place.
 
     Args:
-        network: is not changed; nothing is left on it afterwards, also after an error.
+        network: it is not changed; all hooks are removed at the end, also after an error.
         layers: names of layers within it, or the layers themselves; None is all of them.
         inputs: records a layer's first input instead of its output.
         gradients: makes torch keep the gradient of each tensor, as ``tensor.grad``, when
             ``backward`` is called; tensors without a graph have none.
-        keep: is called with each tensor at once, and what it returns is recorded instead: a copy
-            (``torch.clone``), or a smaller type on the processor.
+        keep: called with each tensor; its result is recorded instead, e.g. a copy
+            (``torch.clone``), or a smaller type on the CPU.
 
     Yields:
-        What was seen so far; it stays valid afterwards.
+        The calls recorded so far; they stay valid afterwards.
 
     Raises:
-        ConfigError: no layer of that name, or one that gives no tensor.
+        ConfigError: an unknown layer, or one whose output is no tensor.
 
     Example:
         >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))

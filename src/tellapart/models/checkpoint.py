@@ -1,8 +1,8 @@
-"""The classifier file and the training state, both safetensors: loading runs no code from a file.
+"""The classifier file and the training state; both are safetensors, so loading runs no code.
 
 A classifier file holds the network's tensors and, in its header, one JSON text under the key
 ``tellapart``: the format's number, the classifier's specification (`tellapart.models.spec`), and
-what is known of the training (recipe, data fingerprint, version). A state holds tensors under
+the facts of its training (recipe, data fingerprint, version). A state holds tensors under
 ``weights/``, ``best/`` and ``optimizer/``, and the rest as JSON in the same place.
 """
 
@@ -30,7 +30,7 @@ _KEY = "tellapart"
 
 
 def weights_sha256(weights: Mapping[str, torch.Tensor]) -> str:
-    """Hexadecimal SHA-256 over names, types, shapes and bytes of tensors, by sorted name."""
+    """Return the SHA-256, in hexadecimal, of the tensors: names, types, shapes and bytes."""
     digest = hashlib.sha256()
     for name in sorted(weights):
         tensor = weights[name].detach().cpu().contiguous()
@@ -42,10 +42,10 @@ def weights_sha256(weights: Mapping[str, torch.Tensor]) -> str:
 def save_tensors(
     path: Path, tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]
 ) -> None:
-    """Writes tensors and a JSON header as one safetensors file, whole or not at all.
+    """Writes tensors and a JSON header as one safetensors file, completely or not at all.
 
     Raises:
-        RunError: where the file cannot be written.
+        RunError: a file that cannot be written.
     """
     # safetensors refuses channels_last tensors, so each is laid out plainly first.
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -54,7 +54,7 @@ def save_tensors(
 
 
 def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
-    """Tensors and header of a file that :func:`save_tensors` wrote.
+    """Read the tensors and the header of a file that :func:`save_tensors` wrote.
 
     Raises:
         ClassifierFileError: no such file, damaged, truncated, or not written by tellapart.
@@ -67,8 +67,8 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
                     f"{path} is a safetensors file, but not one that tellapart wrote "
                     f"(its header has no {_KEY!r} entry)"
                 )
-            # A copy: the tensors that come out are windows on the file, and whoever writes over it
-            # would change weights in use, or kill the process where the file became shorter.
+            # Copied, because the tensors are views of the mapped file: overwriting it would change
+            # weights in use, and truncating it would kill the process.
             tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
         raise ClassifierFileError(f"{path} does not exist") from None
@@ -91,12 +91,24 @@ def save_classifier(path: Path, classifier: Classifier, training: Mapping[str, A
     """Writes a classifier file.
 
     Args:
-        path: where to; replaced whole.
-        classifier: the network with its preprocessing and names.
-        training: what is known of its training, for whoever finds the file alone.
+        path: the file, which is replaced.
+        classifier: the network with its specification.
+        training: facts of its training, which `read_classifier` returns; may be empty.
 
     Raises:
-        RunError: where the file cannot be written.
+        RunError: a file that cannot be written.
+
+    >>> import tellapart
+    >>> spec = tellapart.ClassifierSpec(
+    ...     network="single-conv",
+    ...     class_names=("ant", "bee"),
+    ...     image_shape=(1, 28, 28),
+    ...     normalization=tellapart.Normalization(mean=(0.13,), std=(0.31,)),
+    ... )
+    >>> classifier = tellapart.Classifier(build_network("single-conv", (1, 28, 28), 2, {}), spec)
+    >>> tellapart.save_classifier(Path("bugs.safetensors"), classifier, {})
+    >>> tellapart.load_classifier(Path("bugs.safetensors")).class_names
+    ('ant', 'bee')
     """
     header = {
         "format": _FORMAT,
@@ -107,19 +119,28 @@ def save_classifier(path: Path, classifier: Classifier, training: Mapping[str, A
 
 
 def load_classifier(path: Path, network: str | None = None) -> Classifier:
-    """The classifier in a file, on the processor, in evaluation mode.
+    """Load the classifier of a file, on the CPU, in evaluation mode.
 
-    The network is laid out without memory first and its shapes are held against the file's, so a
-    header cannot ask for more memory than the file itself takes.
+    The network is first built without memory and its shapes are compared with those of the file, so
+    a header cannot claim more memory than the file has.
 
     Args:
         path: the file.
-        network: the place of a person's own network, ``my_nets.py:Net``, where the classifier is of
-            one: such code is run only when somebody names it, never because a file does.
+        network: the location of your own network, ``my_nets.py:Net``, if the classifier has one;
+            its code runs only if it is named here, never because a file names it.
+
+    Returns:
+        The classifier.
 
     Raises:
         ClassifierFileError: a file that is missing, damaged, foreign, or whose header and tensors
             do not describe one network of this package.
+
+    >>> import tellapart
+    >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
+    >>> run = tellapart.train(settings=quick, shots=9).run
+    >>> tellapart.load_classifier(run / "model.safetensors").image_shape
+    (1, 28, 28)
     """
     return read_classifier(path, network)[0]
 
@@ -144,10 +165,10 @@ def read_classifier(path: Path, network: str | None = None) -> tuple[Classifier,
 
 
 def _empty_classifier(header: Mapping[str, Any], own: str | None) -> Classifier:
-    """The classifier that a header describes; its network takes no memory yet.
+    """Build the classifier that a header describes, without memory for its weights.
 
-    A person's own network is laid out in memory all the same: what its constructor computes beside
-    the weights is not in the file.
+    A person's own network is built with memory: the file does not hold what its constructor
+    computes besides the weights.
     """
     if header.get("format") != _FORMAT:
         raise ClassifierFileError(

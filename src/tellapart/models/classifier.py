@@ -1,4 +1,4 @@
-"""Preprocessing, network and class names as one module: what is trained is what is shipped."""
+"""Preprocessing, network and class names as one module."""
 
 from __future__ import annotations
 
@@ -19,14 +19,21 @@ _IMAGES_AT_A_TIME = 10_000
 
 
 class Classifier(nn.Module):
-    """A network that takes uint8 images and gives logits, and knows its classes.
+    """A network with its preprocessing and class names, from uint8 images to logits.
 
     Args:
         network: float images (batch, channels, height, width) to logits (batch, classes).
-        spec: everything else: classes, shape of the images, normalisation, views, ...
+        spec: its classes, shape of the images, normalisation, views and so on.
 
     Raises:
         ConfigError: a normalisation that float32 cannot hold.
+
+    >>> import tellapart
+    >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
+    >>> run = tellapart.train(settings=quick, shots=9).run
+    >>> classifier = tellapart.load_classifier(run / "model.safetensors")
+    >>> classifier(torch.zeros(2, 1, 28, 28, dtype=torch.uint8)).shape
+    torch.Size([2, 10])
     """
 
     scale: torch.Tensor
@@ -66,16 +73,16 @@ class Classifier(nn.Module):
         return self.spec.views
 
     def with_network(self, network: nn.Module) -> Classifier:
-        """The same preprocessing and names around another network; nothing is copied."""
+        """Return the same preprocessing and names with another network; nothing is copied."""
         return Classifier(network, self.spec).to(self.scale.device)
 
     def with_views(self, views: Views) -> Classifier:
-        """The same network, answering by other views of each image; nothing is copied."""
+        """Return the same network, averaging over other views of an image; nothing is copied."""
         spec = dataclasses.replace(self.spec, views=views)
         return Classifier(self.network, spec).to(self.scale.device).train(self.training)
 
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 (batch, channels, height, width) to float32 of the same shape, channels last.
+        """Normalise uint8 (batch, channels, height, width) to float32, channels last.
 
         Raises:
             ShapeError: images that are not uint8, or have other channels than the network.
@@ -91,9 +98,9 @@ class Classifier(nn.Module):
         return torch.addcmul(self.shift, floats, self.scale)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """uint8 images (batch, channels, height, width) to logits (batch, classes).
+        """Map uint8 images (batch, channels, height, width) to logits (batch, classes).
 
-        In training mode each image is seen once, as it is, whatever the views.
+        In training mode the views are ignored: each image is used once, unchanged.
         """
         if self.training or self.views == "plain":
             return self.plain_logits(images)
@@ -101,13 +108,13 @@ class Classifier(nn.Module):
         return log_mean_probability(self.plain_logits(view) for view in seen)
 
     def plain_logits(self, images: torch.Tensor) -> torch.Tensor:
-        """As `forward`, for the images as they are, whatever the classifier's views."""
+        """Return the logits of the images themselves, without other views."""
         logits: torch.Tensor = self.network(self.normalize(images))
         return logits
 
 
 def measure_normalization(images: torch.Tensor) -> Normalization:
-    """Per-channel mean and std of uint8 images (n, channels, height, width), in 0..1.
+    """Return the mean and std per channel of uint8 images (n, channels, height, width), in 0..1.
 
     Counted by value (256 bins a channel), so that it is exact in integers and needs no float copy
     of the images. Of a set of more than 2^27 values (60,000 images of 28x28 have a third of

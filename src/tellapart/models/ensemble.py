@@ -1,4 +1,4 @@
-"""Several answers to one image made one: the mean of their class probabilities."""
+"""Ensembles: the mean of the class probabilities of several classifiers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import nn
 def log_mean_probability(answers: Iterable[torch.Tensor]) -> torch.Tensor:
     """The logarithm of the mean class probability: ``log(1/n sum_k softmax(logits_k))``.
 
-    It is logits again, of which softmax gives the mean back. Computed from log-probabilities, so
-    that a probability too small for float32 still tells its class from the others.
+    The result is logits: their softmax is the mean. It is computed from log-probabilities, so that
+    probabilities too small for float32 still differ.
 
     Args:
         answers: at least one; each logits (batch, classes).
@@ -28,7 +28,7 @@ def log_mean_probability(answers: Iterable[torch.Tensor]) -> torch.Tensor:
 
 
 class Ensemble(nn.Module):
-    """Classifiers that answer as one, by the mean of their class probabilities.
+    """Classifiers whose class probabilities are averaged.
 
     Probabilities and not logits, because the scale of logits is each network's own.
     Source: Lakshminarayanan et al., "Simple and Scalable Predictive Uncertainty Estimation using
@@ -48,7 +48,7 @@ class Ensemble(nn.Module):
 
 
 class Reordered(nn.Module):
-    """A classifier whose logits come in another order of the classes.
+    """A classifier with its logits in another order of the classes.
 
     Args:
         classifier: maps images to logits (batch, classes).

@@ -1,9 +1,9 @@
 """Networks that are computed by :mod:`tellapart.ops` alone, with the weights of torch's layers.
 
-``nn.Module`` is here for what it holds, names and weights; every number that a layer gives, and
-every gradient, comes from an operation that is written out in this package. A network and its twin
-have the same weights, name by name and shape by shape, and are the same function: a classifier
-that was trained on one is loaded onto the other as it is.
+``nn.Module`` only holds names and weights; every output of a layer, and every gradient, comes from
+an operation that is written out in this package. A network and its twin have the same weights, by
+name and shape, and compute the same function: a classifier that was trained on one can be loaded
+onto the other.
 
 Dropout multiplies by noise and takes no operation from there, because it draws exactly the noise of
 the layer it replaces: on a processor both lose the same features in the same step, and their losses
@@ -147,7 +147,7 @@ class FunctionFromScratch(nn.Module):
         self.operation, self.settings = operation, settings
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """What the operation takes and gives."""
+        """The shapes are those of the operation."""
         return self.operation(features, **self.settings)
 
 
@@ -202,7 +202,7 @@ _TWINS: Mapping[type[nn.Module], Callable[[Any], nn.Module]] = {
     blocks.Flatten: _flatten,
     blocks.DynamicConvolution: DynamicConvolutionFromScratch,
 }
-# What these do themselves is to add, to multiply or to join tensors.
+# These only add, multiply or concatenate tensors themselves.
 _CONTAINERS = (nn.Sequential, blocks.Residual, blocks.Ghost, blocks.SqueezeExcitation)
 
 

@@ -1,8 +1,7 @@
 """A person's own network: ``my_nets.py:Net`` or ``package.module:Net``.
 
-Code of a person's runs in one case only: the person has typed its place in this process. A
-classifier file or a run names the network that it was trained with, but nothing is ever imported
-because a file names it.
+A person's code runs only if the person has typed its location in this process. A classifier file or
+a run names the network that it was trained with, but nothing is imported because a file names it.
 
 What is accepted: an ``nn.Module`` class, or a function that returns an ``nn.Module``, which takes
 float images (batch, channels, height, width) and gives logits (batch, classes), without a softmax.
@@ -35,24 +34,24 @@ from tellapart.models.timm_networks import PREFIX as TIMM_PREFIX
 from tellapart.wording import did_you_mean
 
 _SHORT = "a file or a module, a colon and a class or function, as my_nets.py:Net"
-# What is left out when the place of a mistake is looked for: it is not the person's code.
+# Files in a traceback that are not the person's code.
 _NOT_THEIRS = (str(Path(torch.__file__).parent), str(Path(__file__).parent), "<frozen ")
 
 
 def is_own(name: str) -> bool:
-    """Whether a network's name is the place of a person's own code."""
+    """Whether a network's name is the location of a person's own code."""
     return ":" in name and not name.startswith(TIMM_PREFIX)
 
 
 def require_typed(name: str, own: str | None) -> str:
-    """What the person typed, if it is the network called ``name``.
+    """Return what the person typed, if it is the network called ``name``.
 
     Args:
-        name: as it stands in a recipe or a classifier file.
-        own: what the person typed in this process; None is nothing.
+        name: of the network, in a recipe or a classifier file.
+        own: what the person typed in this process; None if nothing.
 
     Raises:
-        ConfigError: nothing was typed, something for another network, or for none of theirs.
+        ConfigError: nothing was typed, or another network.
     """
     if not is_own(name):
         if own is not None:
@@ -77,26 +76,26 @@ def require_typed(name: str, own: str | None) -> str:
 def build_own(
     spelling: str, shape: ImageShape, num_classes: int, arguments: Mapping[str, Scalar]
 ) -> nn.Module:
-    """Imports a person's network, makes it, and tries it on two images of zeros.
+    """Imports a person's network, makes it, and runs it on two images of zeros.
 
-    It is made on the processor, whatever device is being laid out for, so that what it computes
-    while it is made has values.
+    It is made on the CPU, even inside ``torch.device("meta")``, so that values that its constructor
+    computes exist.
 
     Args:
         spelling: ``FILE.py:NAME``, the file relative to the working folder, or
             ``PACKAGE.MODULE:NAME``, looked for in the working folder too.
         shape: channels, height and width of the images.
         num_classes: of the logits.
-        arguments: what else it takes, by name.
+        arguments: further arguments, by name.
 
     Raises:
-        ConfigError: code that is not there or fails, an unfit signature, or a network that cannot
-            take these images or gives something other than logits.
+        ConfigError: code that is missing or fails, an unfit signature, or a network that cannot
+            take these images or does not return logits.
     """
     with torch.device("cpu"), contextlib.redirect_stdout(sys.stderr):
         target = _load(spelling)
         given = _call_arguments(spelling, target, shape, num_classes, arguments)
-        with _blaming(f"network {spelling!r} cannot be made"):
+        with _naming_the_line(f"network {spelling!r} cannot be made"):
             network = target(**given)
         if not isinstance(network, nn.Module):
             raise ConfigError(
@@ -161,7 +160,7 @@ def _import_file(place: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        with _blaming(f"{place} cannot be imported"), _searched(path.parent):
+        with _naming_the_line(f"{place} cannot be imported"), _searched(path.parent):
             spec.loader.exec_module(module)
     except ConfigError:
         del sys.modules[name]
@@ -170,7 +169,7 @@ def _import_file(place: str) -> ModuleType:
 
 
 def _import_module(place: str) -> ModuleType:
-    with _blaming(f"module {place!r} cannot be imported"), _searched(Path.cwd()):
+    with _naming_the_line(f"module {place!r} cannot be imported"), _searched(Path.cwd()):
         return importlib.import_module(place)
 
 
@@ -186,8 +185,8 @@ def _searched(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _blaming(what: str, remedy: str = "") -> Iterator[None]:
-    """Turns what a person's code raises into a ConfigError that names their line."""
+def _naming_the_line(what: str, remedy: str = "") -> Iterator[None]:
+    """Raises errors of a person's code as a ConfigError that names the line."""
     try:
         yield
     except (Exception, SystemExit) as error:
@@ -199,7 +198,7 @@ def _blaming(what: str, remedy: str = "") -> Iterator[None]:
 
 
 def _place_of(error: BaseException) -> str:
-    """File and line where a person's code went wrong; empty where it was none of it."""
+    """File and line of a person's code that raised the error; empty if it is not theirs."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{Path(error.filename).name}:{error.lineno}"
     frames = [
@@ -218,7 +217,7 @@ def _call_arguments(
     num_classes: int,
     arguments: Mapping[str, Scalar],
 ) -> dict[str, Any]:
-    """What the network is made with, by name."""
+    """The arguments for making the network, by name."""
     offered = {"in_channels": shape[0], "num_classes": num_classes, "image_shape": tuple(shape)}
     parameters = list(inspect.signature(target).parameters.values())
     takes_any = any(entry.kind is entry.VAR_KEYWORD for entry in parameters)
@@ -256,7 +255,7 @@ def _check_outputs(spelling: str, network: nn.Module, shape: ImageShape, num_cla
     network.eval()
     takes = f"images of (channels, height, width) {tuple(shape)}"
     remedy = "; build it for in_channels and image_shape, which it is given where it takes them"
-    with torch.no_grad(), _blaming(f"network {spelling!r} cannot take {takes}", remedy):
+    with torch.no_grad(), _naming_the_line(f"network {spelling!r} cannot take {takes}", remedy):
         logits = network(torch.zeros(2, *shape))
     is_tensor = isinstance(logits, torch.Tensor)
     if not is_tensor or tuple(logits.shape) != (2, num_classes) or not logits.is_floating_point():

@@ -1,4 +1,4 @@
-"""The one way in which an image file is read for a classifier; it loads no torch."""
+"""Reading an image file in the input form of a classifier; loads no torch."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ def read_image(
 
     Args:
         path: the file, or a member of an archive.
-        spec: of the classifier: shape, fit and drawing style.
-        as_is: leaves a drawing alone that differs in background, size or place from those that
-            the classifier was trained on.
+        spec: the classifier's specification: shape, fit and drawing style.
+        as_is: keep a drawing as it is; by default a drawing whose background, size or position
+            differs from the training images is changed to match them.
 
     Returns:
         ``pixels``, uint8 (channels, height, width), 0 is black and 255 is white; ``changes``, words
         such as ``inverted``; ``found``, False where a drawing was expected and the page is blank.
 
     Raises:
-        DataError: where the file is missing, empty, too large, or no image that can be read.
+        DataError: a file that is missing, empty, too large, or cannot be read as an image.
 
     >>> import numpy, PIL.Image, tellapart
     >>> PIL.Image.new("L", (40, 40), 200).save("grey.png")

@@ -1,4 +1,4 @@
-"""The networks that a recipe can name, and how one is built from its name.
+"""The networks by their names, and building one.
 
 A builder takes the images' shape, the number of classes and its own arguments, and gives a network
 from float images (batch, channels, height, width) to logits (batch, classes). Its last layer is
@@ -51,17 +51,17 @@ def build_network(
     arguments: Mapping[str, Scalar],
     own: str | None = None,
 ) -> nn.Module:
-    """The network called ``name``, in training mode.
+    """Build the network called ``name``, in training mode.
 
     Weights are drawn from torch's global generator, as torch's layers do.
 
     Args:
-        name: one of `NETWORKS`, ``timm:NAME``, or the place of a person's own, ``my_nets.py:Net``.
+        name: one of `NETWORKS`, ``timm:NAME``, or a person's own, ``my_nets.py:Net``.
         shape: channels, height and width of the images.
         num_classes: of the logits.
-        arguments: what the builder takes besides, by name.
-        own: the place of a person's own network, as the person typed it in this process. Without
-            it none is imported, whatever ``name`` is: that may come from a file.
+        arguments: further arguments of the builder, by name.
+        own: the location of a person's own network, as the person typed it. Without it no such
+            code is imported, because ``name`` may come from a file.
 
     Raises:
         ConfigError: an unknown name or argument, an argument of the wrong type, images that the

@@ -1,8 +1,8 @@
-"""What a classifier is, apart from its weights: plain values that a file's header holds.
+"""The specification of a classifier: all its attributes except the weights, as plain values.
 
-Nothing here loads torch, so that whoever only reads images for a classifier needs none. A new
-attribute is one field of `ClassifierSpec`: its default, limits and meaning stand there, and
-reading, writing and checking follow from it.
+Nothing here loads torch, so that reading images for a classifier needs none. A new attribute is one
+field of `ClassifierSpec` with default, limits and help; reading, writing and checking follow from
+it.
 """
 
 from __future__ import annotations
@@ -24,15 +24,24 @@ _MOST_CLASSES = 1_000_000
 
 @dataclass(frozen=True)
 class Normalization(Section):
-    """``(pixel / 255 - mean) / std``, per channel.
+    """The normalisation of pixels: ``(pixel / 255 - mean) / std``, per channel.
+
+    Args:
+        mean: per channel, of pixels in 0..1; one number serves all channels.
+        std: standard deviation per channel, above 0, as many as means.
 
     Raises:
-        ConfigError: as many means as standard deviations are needed, at least one, all of them
-            finite, and standard deviations above 0.
+        ConfigError: numbers that are not finite, different counts, or a std of 0 or less.
+
+    >>> import tellapart
+    >>> tellapart.Normalization(mean=(0.13,), std=(0.31,)).std
+    (0.31,)
     """
 
     mean: tuple[float, ...] = setting(MISSING, "per channel, of pixels in 0..1")
-    std: tuple[float, ...] = setting(MISSING, "standard deviation per channel, the same", above=0)
+    std: tuple[float, ...] = setting(
+        MISSING, "standard deviation per channel, of pixels in 0..1", above=0
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -45,10 +54,29 @@ class Normalization(Section):
 
 @dataclass(frozen=True)
 class ClassifierSpec(Section):
-    """Everything that a classifier is besides its weights.
+    """All attributes of a classifier except its weights; immutable plain values.
+
+    Args:
+        network: the name of the network, as in a recipe.
+        class_names: one name per logit, in the order of the logits.
+        image_shape: (channels, height, width) of the images.
+        normalization: mean and std of the pixels.
+        arguments: of the network's builder, by name.
+        fit: ``pad`` or ``crop``, for image files of another aspect ratio.
+        white_level: the value that is white in image files of more than 8 bits.
+        style: background, size and position of the training drawings; None for other images.
+        views: the views of an image that class probabilities are averaged over.
 
     Raises:
         ConfigError: a value of another type or outside its limits.
+
+    >>> import tellapart
+    >>> form = {"mean": [0.5], "std": [0.5]}
+    >>> spec = tellapart.ClassifierSpec(
+    ...     network="lenet", class_names=("a", "b"), image_shape=(1, 28, 28), normalization=form
+    ... )
+    >>> tellapart.ClassifierSpec.from_json(spec.to_json()) == spec
+    True
     """
 
     network: str = setting(MISSING, "name of the network, as a recipe gives it")
@@ -56,12 +84,16 @@ class ClassifierSpec(Section):
     image_shape: tuple[int, ...] = setting(
         MISSING, "(channels, height, width) of the images", minimum=1, maximum=_LONGEST_SIDE
     )
-    normalization: Normalization = setting(MISSING, "of the pixels")
-    arguments: Mapping[str, Scalar] = setting({}, "what the network's builder was given")
+    normalization: Normalization = setting(MISSING, "mean and std of the pixels")
+    arguments: Mapping[str, Scalar] = setting({}, "arguments of the network's builder, by name")
     fit: Fit = setting("pad", "how image files of another aspect ratio are made to fit")
     white_level: int = setting(65_535, "the value that is white in images of more than 8 bits")
-    style: DrawingStyle | None = setting(None, "how the images are drawn, where they are drawings")
-    views: Views = setting("plain", "of an image, over which class probabilities are averaged")
+    style: DrawingStyle | None = setting(
+        None, "background, size and position of the training drawings"
+    )
+    views: Views = setting(
+        "plain", "the views of an image that class probabilities are averaged over"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -89,21 +121,21 @@ class ClassifierSpec(Section):
 
     @property
     def frame(self) -> Frame:
-        """The form in which the classifier takes images that are read from files.
+        """The form to which image files are converted for the classifier.
 
         Raises:
-            ConfigError: a classifier of images that no file gives, with 2 channels for instance.
+            ConfigError: an image shape that files cannot have, e.g. 2 channels.
         """
         channels, height, width = self.image_shape
         return Frame(channels, height, width, self.fit, self.white_level)
 
     def to_json(self) -> dict[str, Any]:
-        """The specification as plain tables, lists, text and numbers."""
+        """Return the specification as plain tables, lists, text and numbers."""
         return dataclasses.asdict(self)
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> ClassifierSpec:
-        """The specification that :meth:`to_json` gave; what is missing has its default.
+        """Read a specification that :meth:`to_json` returned; a missing key has its default.
 
         Raises:
             ConfigError: an unknown key, or a value of the wrong type or outside its limits.

@@ -1,7 +1,7 @@
-"""Test-time augmentation: one image looked at in several ways, and the answers averaged.
+"""Test-time augmentation: class probabilities averaged over several views of an image.
 
-What the views are is a fixed rule; which of them a recipe takes is chosen on validation. Images
-are mirrored only for a recipe that says so: a mirrored digit is another digit, or none.
+The views are fixed; a recipe's choice of them is made on validation images. Mirror images are used
+only if the recipe has them: a mirrored digit is another digit, or none.
 
 Source: Krizhevsky et al., "ImageNet Classification with Deep Convolutional Neural Networks", 2012,
 section 4.1: the mean of the class probabilities over shifts and mirror images.
@@ -16,19 +16,19 @@ import torch
 from tellapart.config import Views
 
 _NUM_SHIFTS = 9
-# Whether mirror images have a say, and whether shifts have.
+# Whether the views include mirror images, and whether they include shifts.
 _KINDS: Mapping[Views, tuple[bool, bool]] = {
     "plain": (False, False),
     "mirrored": (True, False),
     "shifted": (False, True),
     "mirrored-and-shifted": (True, True),
 }
-# One pixel of images about as large as MNIST's, and the same share of any larger one.
+# One pixel of images about as large as MNIST's, and the same fraction of a larger side.
 _SIDE_PER_PIXEL = 32
 
 
 def view_shift(side: int) -> int:
-    """How many pixels a view is shifted along a side: a 32nd of it, and at least one.
+    """Return by how many pixels a view is shifted along a side: a 32nd of it, at least one.
 
     Halves are rounded up: 1 up to 47 pixels a side, 2 from 48, 3 from 80, 7 at 224.
     """
@@ -36,10 +36,9 @@ def view_shift(side: int) -> int:
 
 
 def shifted(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
-    """Images moved by whole pixels; what comes in at a border repeats the image's own edge.
+    """Shift images by whole pixels; the area behind a border repeats the image's edge.
 
-    ``new[y, x] = old[clamp(y - down), clamp(x - right)]``: nothing is resampled, so that a view
-    holds the image's own values and blurs nothing.
+    ``new[y, x] = old[clamp(y - down), clamp(x - right)]``: nothing is resampled or blurred.
 
     Args:
         images: (batch, channels, height, width), of any type.
@@ -56,9 +55,9 @@ def shifted(images: torch.Tensor, down: int, right: int) -> torch.Tensor:
 
 
 def nine_views(images: torch.Tensor) -> Iterator[torch.Tensor]:
-    """The images shifted up, down, left, right, along the diagonals, and not at all.
+    """Yield the images shifted up, down, left, right, along the diagonals, and not at all.
 
-    By `view_shift` of height and width; one view at a time, in the order of reading.
+    The shift is `view_shift` of height and width; the views come row by row.
 
     Args:
         images: (batch, channels, height, width).
@@ -71,26 +70,26 @@ def nine_views(images: torch.Tensor) -> Iterator[torch.Tensor]:
 
 
 def mirrors(views: Views) -> bool:
-    """Whether mirror images have a say."""
+    """Whether the views include mirror images."""
     return _KINDS[views][0]
 
 
 def shifts(views: Views) -> bool:
-    """Whether shifted images have a say."""
+    """Whether the views include shifted images."""
     return _KINDS[views][1]
 
 
 def num_views(views: Views) -> int:
-    """How many images each image is looked at as: 1, 2, 9 or 18."""
+    """Return the number of views of each image: 1, 2, 9 or 18."""
     return (2 if mirrors(views) else 1) * (_NUM_SHIFTS if shifts(views) else 1)
 
 
 def views_of(images: torch.Tensor, views: Views) -> Iterator[torch.Tensor]:
-    """The images as they are seen in each of ``views``, one view at a time.
+    """Yield the images in each of ``views``, one view at a time.
 
     Args:
         images: (batch, channels, height, width).
-        views: which; `num_views` says how many.
+        views: which views; `num_views` is their number.
     """
     sides = (images, images.flip(3)) if mirrors(views) else (images,)
     for side in sides:
@@ -101,12 +100,12 @@ def views_of(images: torch.Tensor, views: Views) -> Iterator[torch.Tensor]:
 
 
 def views_with_tta(views: Views, tta: bool | None) -> Views:
-    """What ``--tta`` and ``--no-tta`` make of a classifier's own views.
+    """Return the views of a classifier under ``--tta`` or ``--no-tta``.
 
     Args:
-        views: the classifier's, by its recipe.
-        tta: True adds `nine_views`, of the mirror image too where that has a say; False leaves the
-            image as it is; None changes nothing.
+        views: the classifier's own.
+        tta: True adds `nine_views`, also of the mirror image if ``views`` include it; False leaves
+            the image alone; None keeps ``views``.
     """
     if tta is None:
         return views
@@ -116,7 +115,7 @@ def views_with_tta(views: Views, tta: bool | None) -> Views:
 
 
 def views_in_words(counts: Sequence[int]) -> str:
-    """How many views of each image, by one classifier or several: ``nine``, ``one to two``."""
+    """Return the numbers of views of classifiers in words: ``nine``, ``one to two``."""
     words = {1: "one", 2: "two", 9: "nine", 18: "eighteen"}
     fewest, most = min(counts), max(counts)
     return words[most] if fewest == most else f"{words[fewest]} to {words[most]}"

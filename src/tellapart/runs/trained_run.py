@@ -30,6 +30,15 @@ class TrainedRun:
         path: the run's folder, or the classifier file.
         session: data folder, own network and callbacks.
         place: the new path of the run's data, if it was moved.
+
+    Raises:
+        RunError, ClassifierFileError: as :func:`open_run`.
+
+    >>> import tellapart
+    >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
+    >>> run = tellapart.TrainedRun(tellapart.train(settings=quick).run, tellapart.Session())
+    >>> run.recipe.model.network, sorted(run.splits)
+    ('single-conv', ['test', 'train'])
     """
 
     def __init__(self, path: Path, session: Session, place: str | Path | None = None) -> None:

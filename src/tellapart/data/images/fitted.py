@@ -1,4 +1,4 @@
-"""An image made to fit what a classifier asks for."""
+"""An image in the input form of a classifier."""
 
 from __future__ import annotations
 
@@ -10,13 +10,17 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class FittedImage:
-    """An image as a network takes it, and what was changed in it.
+    """An image in the input form of a classifier, and how it was changed; see `read_image`.
 
     Args:
         pixels: uint8 (channels, height, width), 0 is black and 255 is white.
-        changes: in words, such as ``inverted``, ``enlarged``, ``centred``; empty where the image
-            was only resized.
-        found: False where a drawing was expected and the page is blank.
+        changes: words such as ``inverted``, ``enlarged``, ``centred``; empty if the image was only
+            resized.
+        found: False if a drawing was expected and the page is blank.
+
+    >>> import tellapart
+    >>> tellapart.FittedImage(np.zeros((1, 28, 28), np.uint8)).found
+    True
     """
 
     pixels: NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""Finding and loading a data set: by its name in the catalogue, or from files of one's own.
+"""Finding and loading a data set, by its name in the catalogue or from files.
 
 `open_source` asks each source of `SOURCES` in turn whether a path is its own. It lists what is
 there, so that a recipe can be chosen; `OpenedSource.load` then reads the images in the form that
@@ -39,19 +39,28 @@ def load_data_set(
     preparation: Preparation | None = None,
     decoding: ImageProgress | None = None,
 ) -> DataSet:
-    """Load a data set and check that it is what its name says.
+    """Load a data set, by its name in the catalogue or from files.
 
     Args:
-        source: as :func:`open_source`.
-        data_dir: where to look first, in the folder called as the data set.
-        allow_download: whether a missing file may be fetched into the user cache.
-        progress: called with (done_bytes, total_bytes) of everything that is fetched.
-        preparation: what is to be made of image files; None leaves it to the images.
-        decoding: called with (done, total) of image files that are decoded.
+        source: a name of ``tellapart data list``, a folder with a sub-folder per class, a ``.csv``
+            table, an ``.npz`` archive, tar archives, or a folder of IDX files.
+        data_dir: the folder that is searched first, for ``DATA_DIR/NAME``.
+        allow_download: whether missing files may be downloaded into the user cache.
+        progress: called with (done_bytes, total_bytes) of each download.
+        preparation: the form and the splits of image files; None chooses by the images.
+        decoding: called with (done, total) of the image files that are decoded.
+
+    Returns:
+        The images (uint8) and labels (int64) of each split.
 
     Raises:
-        DataError: where there is no such source, a file is missing and cannot be fetched, is
-            damaged or not the expected one, or images and labels do not fit together.
+        DataError: an unknown source, a file that is missing, damaged or not the expected one, or
+            images and labels that do not match.
+
+    >>> import tellapart
+    >>> test = tellapart.load_data_set("mnist-sample").split("test")
+    >>> test.images.shape, test.labels.shape
+    (torch.Size([1000, 1, 28, 28]), torch.Size([1000]))
     """
     opened = open_source(
         source, data_dir=data_dir, allow_download=allow_download, progress=progress
