@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.images.foreign_files import remedies_for
 from tellapart.data.images.listing import path_text
 from tellapart.data.images.opening import open_image, quiet_pillow
 from tellapart.data.quality.blank import blank_images
@@ -83,6 +84,8 @@ def _files_left_out(data_set: DataSet) -> Iterator[Finding]:
     }
     for kind, remedy in remedies.items():
         items = [item for item in data_set.left_out if item.kind == kind]
+        if kind == "not a picture by its name":
+            remedy = remedies_for(item.path.name for item in items) or remedy
         if items:
             yield Finding(
                 kind,
