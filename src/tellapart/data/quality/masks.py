@@ -24,10 +24,10 @@ def mask_files(data_set: DataSet) -> Iterator[Finding]:
         data_set: of image files; arrays have no names.
     """
     masks: list[FoundImage] = []
+    # A mask and its image may be in different splits.
+    known = {Path(path).with_suffix("") for paths in data_set.files.values() for path in paths}
     for split, paths in data_set.files.items():
-        places = [Path(path) for path in paths]
-        known = {place.with_suffix("") for place in places}
-        for index, place in enumerate(places):
+        for index, place in enumerate(map(Path, paths)):
             match = _MASK.fullmatch(place.stem)
             if match and place.with_name(match[1]) in known:
                 masks.append(found_image(data_set, split, index))
