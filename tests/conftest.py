@@ -1,16 +1,20 @@
-"""What every test may lean on: one thread, a place of its own, small data, a trained run."""
+"""What every test may lean on: one thread, a place of its own, the command line, small data."""
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from tellapart.cli import run as run_command_line
 from tellapart.config import Recipe
 from tellapart.data.image_set import ImageSet
 from tellapart.data.sets.idx import write_idx
@@ -37,6 +41,53 @@ def data_dir():
     if not folder:
         pytest.skip("TELLAPART_DATA is not set: this test needs a full data set")
     return Path(folder)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left on the screen, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict[str, Any]:
+        """Standard output as the one JSON object that it must be."""
+        content = json.loads(self.out)
+        assert isinstance(content, dict)
+        return content
+
+
+Tellapart = Callable[..., Outcome]
+
+
+@pytest.fixture
+def tellapart(capsys: pytest.CaptureFixture[str]) -> Tellapart:
+    """Runs a command in this process."""
+
+    def call(*arguments: object) -> Outcome:
+        code = run_command_line([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.out + captured.err
+        return Outcome(code, captured.out, captured.err)
+
+    return call
+
+
+@pytest.fixture
+def refused(tellapart: Tellapart) -> Callable[..., str]:
+    """Runs a command that must be refused, in one line or two and nothing else; the message."""
+
+    def call(*arguments: object) -> str:
+        outcome = tellapart(*arguments)
+        assert outcome.code == 2
+        assert outcome.out == ""
+        assert outcome.err.startswith("tellapart: ")
+        assert outcome.err.count("\n") <= 2
+        return outcome.err.removeprefix("tellapart: ").rstrip("\n")
+
+    return call
 
 
 @pytest.fixture

@@ -241,6 +241,8 @@ def blank_pages():
     yield "on a table", np.asarray(with_strips("ltrb")(Image.fromarray(white)))
     yield "strip", np.asarray(with_strips("l")(Image.fromarray(white)))
     yield "black", np.zeros((28, 28), np.uint8)
+    yield "ruled", np.where(np.arange(300)[:, None] % 40 < 3, np.uint8(150), white)
+    yield "squared", np.where(np.arange(400)[None] % 25 < 2, np.uint8(150), white)
 
 
 @pytest.mark.parametrize(("name", "page"), list(blank_pages()))

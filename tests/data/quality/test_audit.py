@@ -73,6 +73,11 @@ def test_one_of_everything(messy):
     assert len(findings) == 13
 
 
+def test_photographs_of_an_unread_format_are_to_be_converted(pets):
+    (pets / "cat" / "phone.HEIC").write_bytes(b"x")
+    assert "convert" in findings_of(pets)["not a picture by its name"].message
+
+
 def test_leaks_come_first_and_decide(messy):
     data_set = load_data_set(messy, preparation=Preparation(test_fraction=0))
     found = audit(data_set)

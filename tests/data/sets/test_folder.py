@@ -239,3 +239,17 @@ def test_an_empty_class_whose_name_is_not_utf_8_is_said_in_words_that_print(tree
     folder = tree("cat/a.jpg", "dog/b.jpg")
     touch_bytes(folder, b"K\xe4fer/x").unlink()
     assert list_folder(folder).notes == ("K\\xe4fer/ holds no image",)
+
+
+@pytest.mark.parametrize("plain", ["images", "图片"])
+def test_a_plain_folder_is_no_class(tree, plain):
+    data = tree(*(f"{split}/{plain}/{name}/1.png" for split in ("train", "test") for name in "ab"))
+    assert {file.class_name for file in list_folder(data).files} == {"a", "b"}
+
+
+def test_one_class_called_images_is_to_be_sorted(tree):
+    data = tree("train/images/1.png", "train/images/2.png", "test/images/1.png")
+    with pytest.raises(DataError) as refusal:
+        open_source(data).load(Preparation())
+    assert "'images'" in str(refusal.value)
+    assert "DATA/CLASS/" in str(refusal.value)

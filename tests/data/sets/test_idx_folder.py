@@ -170,3 +170,49 @@ def test_two_that_could_be_the_same_are_refused(tmp_path):
     write_idx(folder / "digits-train-images-idx3-ubyte", IMAGES["train"])
     with pytest.raises(DataError, match=r"digits-train-images.*train-images.*keep"):
         load_data_set(folder)
+
+
+def test_a_file_in_a_folder_of_its_name_may_be_spelled_otherwise(tmp_path):
+    files = write_files(tmp_path / "files")
+    for name in NAMES.values():
+        place = tmp_path / "set" / name / name.replace("-idx", ".idx")
+        place.parent.mkdir(parents=True)
+        (files / name).rename(place)
+    assert_is_tiny(load_data_set(tmp_path / "set"))
+
+
+def test_files_are_found_below_folders_that_hold_nothing_else(tmp_path):
+    write_files(tmp_path / "downloads/data/MNIST/raw")
+    assert_is_tiny(load_data_set(tmp_path / "downloads"))
+
+
+@pytest.mark.parametrize("compress", [False, True])
+@pytest.mark.parametrize("name", ["train-images", "digits.idx", "train/images-idx3-ubyte"])
+def test_idx_files_under_any_other_name_are_named_with_the_usual_ones(tmp_path, name, compress):
+    path = tmp_path / "set" / name
+    path.parent.mkdir(parents=True)
+    write_idx(path, IMAGES["train"], compress=compress)
+    with pytest.raises(DataError) as refusal:
+        load_data_set(tmp_path / "set")
+    for word in (name, "train-images-idx3-ubyte", "train-labels-idx1-ubyte"):
+        assert word in str(refusal.value)
+
+
+def test_files_in_a_folder_for_each_split_belong_into_one(tmp_path):
+    for (split, content), name in NAMES.items():
+        (tmp_path / "set" / split).mkdir(parents=True, exist_ok=True)
+        write_idx(tmp_path / "set" / split / name, array_of(split, content))
+    with pytest.raises(DataError, match="into one folder"):
+        load_data_set(tmp_path / "set")
+
+
+def test_colours_may_be_the_last_dimension(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 5, 6, 3), dtype=np.uint8)
+    write_idx(tmp_path / "train-images-idx4-ubyte", pixels)
+    write_idx(tmp_path / "train-labels-idx1-ubyte", np.array([0, 1, 0, 1], np.uint8))
+    parts = load_data_set(tmp_path, preparation=Preparation(test_fraction=0)).splits.values()
+    found = torch.cat([part.images for part in parts])
+    assert found.shape[1:] == (3, 5, 6)
+    assert {image.numpy().tobytes() for image in found} == {
+        image.transpose(2, 0, 1).tobytes() for image in pixels
+    }

@@ -298,7 +298,9 @@ def test_nothing_but_rubbish_is_refused(tmp_path):
     for name in ("a", "b"):
         (tmp_path / "set" / name).mkdir(parents=True)
         (tmp_path / "set" / name / "x.jpg").write_text("no image")
-    with pytest.raises(DataError, match=r"none of the images looked at can be read, not even a/x"):
+    with pytest.raises(
+        DataError, match=r"none of the images .* can be read; .*a.x\.jpg: not a picture"
+    ):
         load(tmp_path / "set")
     with pytest.raises(DataError, match=r"none of its images can be read; .*x\.jpg: not an image"):
         load(tmp_path / "set", height=8, width=8, channels=3)
@@ -337,3 +339,39 @@ def test_ants_and_bees(data_dir):
     assert [item.kind for item in data_set.left_out] == ["system file", "system file"]
     assert set(count_shared_images(data_set).values()) == {0}
     assert np.isclose(data_set.split("test").class_counts(), 24.5, atol=0.5).all()
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+def test_a_given_split_of_which_nothing_can_be_read_is_refused(tmp_path, make_picture, split):
+    for number in range(24):
+        part = ("train", "validation", "test")[number % 3]
+        place = tmp_path / "set" / part / ("cat" if number % 2 else "dog") / f"{number}.png"
+        make_picture(place, number)
+        if part == split:
+            place.write_text(POINTER + str(number))
+    with pytest.raises(DataError, match=rf"{split} .*8 images.*git lfs pull"):
+        load(tmp_path / "set")
+
+
+def test_other_splits_of_data_to_be_evaluated_may_be_unreadable(tmp_path, make_picture):
+    for number in range(8):
+        name = "cat" if number % 2 else "dog"
+        make_picture(tmp_path / "set/test" / name / f"{number}.png", number)
+        place = make_picture(tmp_path / "set/train" / name / f"{number}.png", 100 + number)
+        place.write_text(POINTER + str(number))
+    data_set = load(tmp_path / "set", undivided="test", class_names=("cat", "dog"))
+    assert {split: len(part) for split, part in data_set.splits.items()} == {"test": 8}
+    with pytest.raises(DataError, match=r"train .*8 images.*git lfs pull"):
+        load(tmp_path / "set", undivided="train", class_names=("cat", "dog"))
+
+
+def test_a_class_of_which_nothing_can_be_read_is_named(pets):
+    (pets / "fish").mkdir()
+    for number in range(3):
+        (pets / "fish" / f"{number}.jpg").write_bytes(b"\0\0\0\x18ftypheic" + bytes([number] * 50))
+    data_set = load(pets)
+    assert data_set.class_names == ("cat", "dog")
+    assert any("'fish'" in note and "3 images" in note for note in data_set.notes)

@@ -43,3 +43,12 @@ def test_one_class_is_refused_whatever_it_is_made_of(tmp_path):
     for name in ("one.npz", "idx"):
         with pytest.raises(DataError, match="one class, '0'"):
             load_data_set(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"), [("x.npy", ".npz"), ("labels.xlsx", ".csv"), ("a.zip", "unpack")]
+)
+def test_a_file_of_a_known_other_kind_has_its_remedy(tmp_path, name, remedy):
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(DataError, match=remedy):
+        open_source(tmp_path / name)

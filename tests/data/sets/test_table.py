@@ -117,9 +117,11 @@ def test_columns_by_other_names_are_said(table):
     assert [(f.class_name, f.split) for f in listing.files] == [("cat", "train"), ("dog", "test")]
     for name, column in (("Image Path", "path"), ("Category", "label"), ("subset", "split")):
         assert any(name in note and column in note for note in listing.notes)
-    # A column that has its proper name needs no other.
-    listing = list_table(table("path,label,class,file\na.jpg,cat,1,x\n"))
-    assert (listing.files[0].class_name, listing.notes) == ("cat", ())
+    # A column that has its proper name needs no other; what is not read is named.
+    listing = list_table(table(",path,label,class,file\n0,a.jpg,cat,1,x\n"))
+    assert listing.files[0].class_name == "cat"
+    [note] = listing.notes
+    assert "class, file" in note
 
 
 def test_absolute_paths_and_addresses_of_files(table, tmp_path):
@@ -165,3 +167,9 @@ def test_any_bytes_are_a_listing_or_a_data_error(tmp_path_factory, content):
     path.write_bytes(content)
     with contextlib.suppress(DataError):
         list_table(path)
+
+
+def test_utf_16_without_a_mark_is_refused_with_the_remedy(tmp_path):
+    (tmp_path / "table.csv").write_bytes("path,label\na.jpg,cat\n".encode("utf-16-le"))
+    with pytest.raises(DataError, match=r"UTF-16.*UTF-8"):
+        list_table(tmp_path / "table.csv")

@@ -20,6 +20,7 @@ from tellapart.data.images.decoding import decode
 from tellapart.data.images.fitted import FittedImage
 from tellapart.data.images.listing import ReadableFile
 from tellapart.data.images.opening import open_image, upright_size
+from tellapart.data.images.ruling import without_ruling
 from tellapart.data.preparation import Frame
 
 _Floats = NDArray[np.float32]
@@ -213,7 +214,7 @@ class _Page:
     def _on(image: _Pixels, own: Box, background: _Background) -> _Page:
         paper = image if background == "light" else 255 - image
         part = page_without_bands(paper, own)
-        contrast = _lit_evenly(part.of(paper))
+        contrast = without_ruling(_lit_evenly(part.of(paper)), _FAINTEST_CONTRAST)
         strongest = float(np.quantile(contrast, _STRONGEST))
         faintest = min(_ABOVE_NOISE * _noise(contrast), _CLEAR_CONTRAST)
         along = ink_along_border(contrast >= max(_FAINTEST_CONTRAST, _INK * strongest))

@@ -11,7 +11,7 @@ from tellapart.data.images.listing import LeftOut
 from tellapart.errors import DataError
 
 IMAGE_SUFFIXES = (
-    *(".bmp", ".gif", ".jpeg", ".jpg", ".pbm", ".pgm"),
+    *(".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm"),
     *(".png", ".ppm", ".tif", ".tiff", ".webp"),
 )
 """What a file in a folder must end with, in either case, to be taken for an image."""

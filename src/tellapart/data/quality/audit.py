@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tellapart.data.image_set import DataSet, ImageSet
+from tellapart.data.images.foreign_files import remedies_for
 from tellapart.data.images.listing import path_text
 from tellapart.data.images.opening import open_image, quiet_pillow
 from tellapart.data.quality.blank import blank_images
 from tellapart.data.quality.class_names import class_name_findings
 from tellapart.data.quality.duplicates import repeats
 from tellapart.data.quality.findings import Audit, Finding, FoundImage
+from tellapart.data.quality.masks import mask_files
 from tellapart.data.quality.mirrored import Mirroring, mirrored_classes
 from tellapart.errors import DataError
 from tellapart.wording import listed, plural
@@ -48,6 +50,7 @@ def audit(data_set: DataSet, mirroring: Mirroring | None = None) -> Audit:
     findings = [
         *repeats(data_set),
         *blank_images(data_set),
+        *mask_files(data_set),
         *_files_left_out(data_set),
         *_class_findings(data_set),
         *_mirrored(data_set, mirroring),
@@ -83,6 +86,8 @@ def _files_left_out(data_set: DataSet) -> Iterator[Finding]:
     }
     for kind, remedy in remedies.items():
         items = [item for item in data_set.left_out if item.kind == kind]
+        if kind == "not a picture by its name":
+            remedy = remedies_for(item.path.name for item in items) or remedy
         if items:
             yield Finding(
                 kind,

@@ -10,6 +10,7 @@ from tellapart.data.quality.audit import IMBALANCE_RATIO, imbalance_ratio
 from tellapart.data.quality.blank import mostly_blank_classes
 from tellapart.data.quality.class_names import class_name_findings
 from tellapart.data.quality.duplicates import count_shared_images
+from tellapart.data.quality.masks import mask_files
 from tellapart.data.quality.mirrored import Mirroring, mirrored_classes
 from tellapart.data.sets.catalogue import CATALOGUE
 
@@ -17,7 +18,8 @@ from tellapart.data.sets.catalogue import CATALOGUE
 def warnings_before_training(data_set: DataSet, recipe: Recipe) -> Iterator[str]:
     """Yield a sentence for each fault that makes an accuracy low, or mean less than it seems.
 
-    That is: a recipe that mirrors one class into another; odd names of classes; splits that share
+    That is: a recipe that mirrors one class into another; odd names of classes; masks among the
+    images; splits that share
     images, counted as the audit counts them; classes with many blank images; classes of uneven
     size. Of the catalogue's data sets only the first is examined: their notes say what else is to
     be known of them.
@@ -28,6 +30,8 @@ def warnings_before_training(data_set: DataSet, recipe: Recipe) -> Iterator[str]
     if data_set.name in CATALOGUE:
         return
     for finding in class_name_findings(data_set.class_names):
+        yield finding.message
+    for finding in mask_files(data_set):
         yield finding.message
     for (split, other), count in count_shared_images(data_set).items():
         if count:

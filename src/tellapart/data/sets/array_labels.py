@@ -46,7 +46,7 @@ def read_labels(
     if present.tolist() != list(range(count)):
         raise DataError(
             f"{path}: labels must run from 0 without a gap, got {count} of them from "
-            f"{present[0]} to {present[-1]} in {found['train'][0]}; number the classes anew"
+            f"{present[0]} to {present[-1]} in {found['train'][0]}; {_numbered(found['train'][0])}"
         )
     texts = tuple(map(str, range(count) if names is None else names))
     if len(texts) != count or len(set(texts)) != count:
@@ -92,7 +92,11 @@ def _flat(path: Path, name: str, array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype.kind == "f" and not (np.isfinite(array) & (array == np.round(array))).all():
         raise DataError(
             f"{path}: the labels in {name} are no whole numbers, got {_some(np.unique(array))}; "
-            f"number the classes from 0 and save {name}.astype(int), {_REMEDY_NAMES}"
+            + (
+                f"take out the images without a label and save {name}.astype(int)"
+                if np.isnan(array).any()
+                else f"{_numbered(name)}, {_REMEDY_NAMES}"
+            )
         )
     return array.astype(np.int64)
 
@@ -104,12 +108,22 @@ def _from_one_hot(path: Path, name: str, array: NDArray[Any]) -> NDArray[np.int6
     if is_binary and (ones.sum(1) == 1).all():
         places: NDArray[np.int64] = ones.argmax(1)
         return places
+    if len(array) == 1:  # as MATLAB keeps a list
+        raise DataError(
+            f"{path}: the labels in {name} are one row, {array.shape}, and must be (n,), one class "
+            f"per image; save {name}.ravel()"
+        )
     what = "rows with none or several ones" if is_binary else "rows of other values than 0 and 1"
     raise DataError(
         f"{path}: the labels in {name}, {array.dtype} {array.shape}, are {what}; several labels "
         "per image cannot be learned here: save one class per image, for the largest value of each "
         f"row {name}.argmax(1)"
     )
+
+
+def _numbered(name: str) -> str:
+    """How labels of any values become 0, 1, ..."""
+    return f"number the classes from 0: np.unique({name}, return_inverse=True)[1]"
 
 
 def _texts(path: Path, name: str, array: NDArray[Any]) -> NDArray[np.str_]:

@@ -7,7 +7,7 @@ understood as well; ``images`` and ``labels`` alone are train.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,13 +80,14 @@ def roles_of(path: Path, names: Iterable[str]) -> Roles:
                 "keep one of them"
             )
     for split in SPLITS:
-        _require_pair(path, split, found)
+        _require_pair(path, split, found, unread)
     if ("train", "images") not in found:
         listed = [*(name for several in found.values() for name in several), *named, *unread]
         more = f" and {len(listed) - _NUM_NAMED} more" if len(listed) > _NUM_NAMED else ""
         raise DataError(
             f"{path}: has no x_train and y_train (or train_images and train_labels); it has: "
-            f"{', '.join(listed[:_NUM_NAMED]) + more or 'nothing'}"
+            f"{', '.join(listed[:_NUM_NAMED]) + more or 'nothing'}; save them under these names: "
+            "np.savez(path, x_train=..., y_train=...)"
         )
     pairs = {
         split: (found[split, "images"][0], found[split, "labels"][0])
@@ -116,11 +117,14 @@ def _role(name: str) -> tuple[str, str] | None:
     return (splits[0] if splits else "train"), kinds[0]
 
 
-def _require_pair(path: Path, split: str, found: Mapping[tuple[str, str], list[str]]) -> None:
+def _require_pair(
+    path: Path, split: str, found: Mapping[tuple[str, str], list[str]], unread: Sequence[str]
+) -> None:
+    ignored = f" (not read, by their names: {', '.join(unread[:_NUM_NAMED])})" if unread else ""
     for kind, other in (("images", "labels"), ("labels", "images")):
         if (split, kind) in found and (split, other) not in found:
             (name,) = found[split, kind]
             raise DataError(
-                f"{path}: {name} holds {kind} of {split}, and there are no {other} for it; add "
-                f"{_USUAL[other]}_{split}, or leave {name} out"
+                f"{path}: {name} holds {kind} of {split}, and no {other} belong to it{ignored}; "
+                f"add {_USUAL[other]}_{split}, or leave {name} out"
             )

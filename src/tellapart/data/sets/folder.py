@@ -28,6 +28,7 @@ from tellapart.data.images.listing import (
 )
 from tellapart.data.images.walking import Folder, is_image_name, walk_folders
 from tellapart.data.sets.layout import (
+    PLAIN_NAMES,
     Branch,
     Layout,
     class_folders,
@@ -72,7 +73,7 @@ def list_folder(folder: Path) -> Listing:
         files=tuple(files),
         left_out=tuple(left_out),
         notes=tuple(_empty_classes(folder, tree, layout, left_out)),
-        one_class_remedy=_further_down(folder, tree),
+        one_class_remedy=_further_down(folder, tree) or _if_no_class(files),
     )
 
 
@@ -144,6 +145,14 @@ def _further_down(folder: Path, tree: Branch) -> str:
         f"add images of another class; or, if {path_text(way[0])} is no class, give "
         f"{path_text(inside)}, which holds {', '.join(map(path_text, names[:_NUM_NAMED]))}{more}"
     )
+
+
+def _if_no_class(files: Sequence[ImageFile]) -> str:
+    """What to do where the one class is a folder like ``train/images``, which sorts nothing."""
+    names = {file.class_name for file in files}
+    if len(names) == 1 and names.pop().lower() in PLAIN_NAMES:
+        return f"if that is no class, sort its images: {_LAYOUT}"
+    return ""
 
 
 IMAGE_FOLDER = DataSource(

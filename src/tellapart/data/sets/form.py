@@ -12,7 +12,7 @@ from tellapart.data.images.cache import CacheEntry, open_entry
 from tellapart.data.images.colours import AboveWhiteLevelError, white_level_for
 from tellapart.data.images.decoding import ImageFacts, decode
 from tellapart.data.images.digests import Progress
-from tellapart.data.images.listing import ImageFile, Listing, ReadableFile, shown_path
+from tellapart.data.images.listing import ImageFile, Listing, ReadableFile, path_text, shown_path
 from tellapart.data.images.opening import is_deep, open_image, quiet_pillow, upright_size
 from tellapart.data.preparation import WHITE_LEVELS, Frame, Preparation
 from tellapart.errors import DataError
@@ -63,8 +63,8 @@ def own_shape(listing: Listing) -> tuple[int, int, int]:
     headers = _sampled_headers(listing.files)
     if not headers:
         raise DataError(
-            f"{listing.root}: none of the images looked at can be read, not even "
-            f"{shown_path(listing.files[0].path, listing.root)}; check that they are images"
+            f"{listing.root}: none of the images looked at can be read; "
+            f"{_why_unreadable(listing.files[0].path)}"
         )
     sizes = {header.size for header in headers}
     width, height = next(iter(sizes))
@@ -198,6 +198,15 @@ def _sampled_headers(files: Sequence[ImageFile]) -> list[_Header]:
             except DataError:  # to be reported when all are decoded
                 continue
     return headers
+
+
+def _why_unreadable(path: ReadableFile) -> str:
+    """The reason why a file's header cannot be read, with its path and the remedy."""
+    try:
+        with quiet_pillow(), open_image(path):
+            return f"{path_text(path)}: check that it is an image"
+    except DataError as error:
+        return str(error)
 
 
 def _spread(items: Sequence[_T], most: int) -> Sequence[_T]:

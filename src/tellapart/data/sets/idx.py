@@ -7,6 +7,7 @@ A file is a header of big-endian fields and then one byte per value, last dimens
     offset 3   number of dimensions  1 for labels; 3 or 4 for images
     offset 4   that many uint32      (count), (count, height, width)
                                      or (count, channels, height, width)
+                                     or (count, height, width, channels)
 
 What a file claims about itself is not believed: no memory is taken for bytes that have not come.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import os
 import re
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +19,7 @@ from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.listing import SPLITS
 from tellapart.data.images.split_names import split_named
 from tellapart.data.images.walking import is_file, is_folder, is_image_name, walk
-from tellapart.data.sets.idx import IdxFile, IdxPair, read_idx_pair
+from tellapart.data.sets.idx import GZIP_MAGIC, IdxFile, IdxPair, read_idx_pair
 from tellapart.data.sets.source import DataSource, opened_ready
 from tellapart.errors import DataError
 
@@ -29,6 +31,9 @@ _NAME = re.compile(
 )
 _LOOKS_LIKE_IDX = re.compile(r"idx[1-4]", re.IGNORECASE)
 _NUM_NAMED = 5
+_CHANNELS = (1, 3)
+# Zeros, the code of a type and the number of dimensions.
+_IDX_BEGINNING = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][\1-\4]")
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,11 @@ def holds_idx_files(folder: Path) -> bool:
     if _found(folder).files:
         return True
     suspects = bool(_found(folder).others) or any(_found(below).files for below in _below(folder))
-    return suspects and not any(is_image_name(path.name) for path in walk(folder))
+    if not suspects and not any(_may_be_idx(entry.name) for entry in _entries(folder)):
+        return False
+    if any(is_image_name(path.name) for path in walk(folder)):
+        return False
+    return suspects or bool(_idx_by_content(folder))
 
 
 def find_idx_file(name: str, folders: Iterable[Path]) -> Path | None:
@@ -130,6 +139,9 @@ def _image_set(class_names: tuple[str, ...], pair: IdxPair) -> ImageSet:
     pixels = pair.images.array
     if pixels.ndim == 3:
         pixels = pixels[:, np.newaxis]  # (count, 1, height, width)
+    elif pixels.shape[1] not in _CHANNELS and pixels.shape[3] in _CHANNELS:
+        # (count, height, width, channels) -> (count, channels, height, width)
+        pixels = np.ascontiguousarray(pixels.transpose(0, 3, 1, 2))
     return ImageSet(
         images=torch.from_numpy(pixels),
         labels=torch.from_numpy(pair.labels.array.astype(np.int64)),
@@ -144,17 +156,47 @@ def _place(folder: Path) -> Path:
     below = [path for path in _below(folder) if _found(path).files]
     if len(below) > 1:
         listed = ", ".join(map(str, below[:_NUM_NAMED]))
-        raise DataError(f"{folder}: several folders in it hold IDX files; give one: {listed}")
+        raise DataError(
+            f"{folder}: several folders in it hold IDX files ({listed}); give one of them, or put "
+            "the files of one data set into one folder"
+        )
     return below[0] if below else folder
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    """Where torchvision and archives put the files: ``raw``, ``NAME`` and ``NAME/raw``."""
-    for entry in _entries(folder):
-        if is_folder(Path(entry.path)):
-            yield Path(entry.path)
-            if is_folder(Path(entry.path, "raw")):
-                yield Path(entry.path, "raw")
+    """Where torchvision and archives put the files: ``raw``, ``NAME`` and ``NAME/raw``.
+
+    Or further down, where each folder holds nothing but the next one.
+    """
+    folders = [Path(entry.path) for entry in _entries(folder) if is_folder(Path(entry.path))]
+    for path in folders:
+        yield path
+        if len(folders) > 1 and is_folder(path / "raw"):
+            yield path / "raw"
+    if len(folders) == 1 and not folders[0].is_symlink():
+        yield from _below(folders[0])
+
+
+def _may_be_idx(name: str) -> bool:
+    """Whether a name has no ending that says something else; folders' names mostly have none."""
+    return not is_image_name(name) and not name.startswith(".")
+
+
+def _idx_by_content(folder: Path) -> list[str]:
+    """The files in a folder and below it that begin as IDX files do, whatever they are called."""
+    return [path.relative_to(folder).as_posix() for path in walk(folder) if _begins_as_idx(path)]
+
+
+def _begins_as_idx(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(4)
+        if beginning.startswith(GZIP_MAGIC):
+            with gzip.open(path) as file:
+                beginning = file.read(4)
+    except (OSError, EOFError, zlib.error):
+        return False
+    return _IDX_BEGINNING.fullmatch(beginning) is not None
 
 
 def _found(folder: Path) -> _Found:
@@ -164,16 +206,24 @@ def _found(folder: Path) -> _Found:
         # By the name first: a folder may hold a million images, none of which is looked up.
         if not _LOOKS_LIKE_IDX.search(entry.name):
             continue
-        file = Path(entry.path, entry.name) if is_folder(Path(entry.path)) else Path(entry.path)
+        file = _unfolded(Path(entry.path))
         if not is_file(file):
             continue
-        match = _NAME.fullmatch(entry.name)
+        match = _NAME.fullmatch(file.name)
         split = ("test" if match[1].lower() == "t10k" else split_named(match[1])) if match else None
         if match and split:
             files.setdefault((split, match[2].lower()), []).append(file)
         else:
             others.append(entry.name)
     return _Found(files, tuple(others))
+
+
+def _unfolded(path: Path) -> Path:
+    """The file itself, or the one in a folder of its name, which may be spelled otherwise."""
+    if not is_folder(path):
+        return path
+    inside = [Path(entry.path) for entry in _entries(path) if _NAME.fullmatch(entry.name)]
+    return inside[0] if len(inside) == 1 else path / path.name
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -196,7 +246,8 @@ def _pair(folder: Path, split: str, found: _Found) -> tuple[Path, Path] | None:
     lacking = " and ".join(
         f"{_PREFIXES[split]}-{ending}[.gz]" for kind, ending in _ENDINGS.items() if not files[kind]
     )
-    others = f" (it has {', '.join(found.others[:_NUM_NAMED])})" if found.others else ""
+    named = found.others or ([] if found.files else _idx_by_content(folder))
+    others = f" (it has {', '.join(named[:_NUM_NAMED])})" if named else ""
     raise DataError(
         f"{folder}: no {lacking} in it{others}; put the IDX files there under these names"
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -24,6 +25,7 @@ from tellapart.data.images.listing import (
     ReadableFile,
     left_out_notes,
     missing_class_notes,
+    shown_path,
 )
 from tellapart.data.images.near_duplicates import groups_of
 from tellapart.data.preparation import Frame, Preparation
@@ -70,6 +72,7 @@ def load_image_files(
     if not images:
         path, reason = next(iter(failed.items()))
         raise DataError(f"{listing.root}: none of its images can be read; {path}: {reason}")
+    _require_no_split_lost(listing, images, failed, preparation)
     unreadable = [
         LeftOut(path, "unreadable", reason)
         for path, reason in sorted(failed.items(), key=lambda item: Path(item[0]))
@@ -91,6 +94,7 @@ def load_image_files(
             *listing.notes,
             *form_notes(entry, preparation, contents, listing.root),
             *split_notes,
+            *_lost_classes(listing, images),
             *missing_class_notes(in_splits, class_names),
             *left_out_notes(left_out, listing.root),
         ),
@@ -101,6 +105,36 @@ def load_image_files(
         left_out=left_out,
         near_groups=_near_groups(divided, groups),
     )
+
+
+def _require_no_split_lost(
+    listing: Listing,
+    images: Sequence[_HashedFile],
+    failed: Mapping[ReadableFile, str],
+    preparation: Preparation,
+) -> None:
+    """Refuse data of which a wanted split is given and none of its images can be read.
+
+    Another split would take its place without a word: one held out of train.
+    """
+    readable = {image.file.split for image in images}
+    for split in (preparation.undivided,) if preparation.undivided else SPLITS:
+        lost = [file.path for file in listing.files if file.split == split]
+        if lost and split not in readable:
+            number = "its one image" if len(lost) == 1 else f"its {len(lost):,} images"
+            raise DataError(
+                f"{listing.root}: {split} is given and none of {number} can be read; "
+                f"{shown_path(lost[0], listing.root)}: {failed[lost[0]]}"
+            )
+
+
+def _lost_classes(listing: Listing, images: Sequence[_HashedFile]) -> Iterator[str]:
+    """A line for every class that is left out because none of its images can be read."""
+    readable = {image.file.class_name for image in images}
+    counts = Counter(file.class_name for file in listing.files)
+    for name in sorted(counts.keys() - readable):
+        number = "its one image" if counts[name] == 1 else f"its {counts[name]:,} images"
+        yield f"class {name!r} is left out: none of {number} can be read"
 
 
 def _in_expected_order(

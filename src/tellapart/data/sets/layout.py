@@ -15,7 +15,12 @@ Parts = tuple[str, ...]
 
 _REMEDY = "DATA/train/CLASS/image.jpg and DATA/test/CLASS/image.jpg, or a .csv with path and label"
 # A folder in a split that holds all of its classes and says nothing.
-_PLAIN_NAMES = frozenset({"data", "images", "imgs", "photos", "pictures"})
+PLAIN_NAMES = frozenset(
+    {
+        *("data", "image", "images", "img", "imgs", "photos", "pictures"),
+        *("图片", "图像", "照片", "数据", "圖片", "圖像", "画像", "写真", "データ"),
+    }
+)
 _NUM_NAMED = 5
 
 
@@ -143,7 +148,7 @@ def _unrepeated(way: Parts, branch: Branch) -> tuple[Parts, Branch]:
         repeats = name == way[-1] or (
             split_named(name) is not None and split_named(name) == split_named(way[-1])
         )
-        if not (repeats or (name.lower() in _PLAIN_NAMES and child.filled)):
+        if not (repeats or (name.lower() in PLAIN_NAMES and child.filled)):
             break
         way, branch = (*way, name), child
     return way, branch

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tellapart.data.image_set import DataSet
 from tellapart.data.images.digests import Progress as ImageProgress
+from tellapart.data.images.foreign_files import remedies_for
 from tellapart.data.images.listing import is_text, path_text
 from tellapart.data.preparation import Preparation
 from tellapart.data.sets.arrays import ARRAYS
@@ -105,6 +106,9 @@ def open_source(
     for kind in SOURCES:
         if kind.is_mine(path):
             return kind.open(path)
+    remedy = remedies_for([path.name])
+    if remedy:
+        raise DataError(f"{path} is no data set: {remedy}")
     kinds = ", ".join(kind.name for kind in SOURCES)
     raise DataError(
         f"{path} is a file of another kind; give {kinds}, or a name: {', '.join(CATALOGUE)}"

@@ -17,8 +17,10 @@ from typing import NamedTuple
 
 from tellapart.data.images.split_names import split_named
 from tellapart.errors import DataError
+from tellapart.wording import listed
 
 _MAX_BYTES = 2**30
+_NUM_LOOKED_AT = 16
 _SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
 _SYNONYMS = {
@@ -106,9 +108,9 @@ def columns_of(
         if name == "split":
             others = [place for place in others if _holds_splits(rows, place)]
         if not places and len(others) > 1:
-            listed = " and ".join(repr(header.cells[place]) for place in others)
+            both = " and ".join(repr(header.cells[place]) for place in others)
             raise DataError(
-                f"{table}: line {header.line}: {listed} could both be the {name}; call one of them "
+                f"{table}: line {header.line}: {both} could both be the {name}; call one of them "
                 f"{name!r}"
             )
         if places or others:
@@ -121,6 +123,13 @@ def columns_of(
             f"names {', '.join(map(repr, header.cells)) or 'nothing'}: rename two of them, or put "
             "the line path,label above"
         )
+    unread = [
+        cell
+        for place, cell in enumerate(header.cells)
+        if cell and place not in columns.values() and not cell.lower().startswith("unnamed: ")
+    ]
+    if unread:
+        notes.append(f"columns of the table that are not read: {listed(unread)}")
     if not rows:
         raise DataError(f"{table}: has no row below its first line; add one per image")
     return columns, tuple(notes)
@@ -134,6 +143,11 @@ def _decoded(table: Path) -> str:
     except OSError as error:
         raise DataError(f"{table}: cannot be read: {error.strerror}") from error
     is_utf_16 = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    if not is_utf_16 and b"\0" in content[:_NUM_LOOKED_AT]:
+        raise DataError(
+            f"{table}: line 1: holds zero bytes, as UTF-16 without a mark at its beginning does; "
+            "save the table as UTF-8"
+        )
     try:
         # Spreadsheets put a mark before UTF-8; utf-8-sig takes it off again.
         return content.decode("utf-16" if is_utf_16 else "utf-8-sig")
