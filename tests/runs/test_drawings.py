@@ -1,6 +1,7 @@
 """Drawings of other data are read by every verb as predict reads them."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -13,6 +14,12 @@ from tellapart.runs.trained_run import open_run
 from tellapart.workflow.evaluate import evaluate
 from tellapart.workflow.finetune import finetune
 from tellapart.workflow.predict import predict
+
+
+@pytest.fixture(scope="module")
+def run(trained, tmp_path_factory):
+    """A copy of the run: what is evaluated here is written into it."""
+    return shutil.copytree(trained.run, tmp_path_factory.mktemp("runs") / "digits")
 
 
 @pytest.fixture(scope="module")
@@ -31,61 +38,61 @@ def paper(tmp_path_factory):
     return folder
 
 
-def test_evaluate_classifies_what_predict_classifies(trained, paper):
+def test_evaluate_classifies_what_predict_classifies(run, paper):
     session = Session(threads=1)
-    predictions = predict(trained.run, [paper], session=session)
+    predictions = predict(run, [paper], session=session)
     right = sum(entry.label == entry.path.split("/")[-2] for entry in predictions)
-    result = evaluate(trained.run, paper, session=session)
+    result = evaluate(run, paper, session=session)
     assert result.evaluation.num_correct == right > 25
     assert result.changes["inverted"] == 40
-    as_is = evaluate(trained.run, paper, as_is=True, session=session)
+    as_is = evaluate(run, paper, as_is=True, session=session)
     assert as_is.evaluation.num_correct < 15
     assert not as_is.changes
 
 
-def test_what_was_changed_is_reported(trained, paper, capsys):
-    assert run_command_line(["evaluate", str(trained.run), str(paper), "--json"]) == 0
+def test_what_was_changed_is_reported(run, paper, capsys):
+    assert run_command_line(["evaluate", str(run), str(paper), "--json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["changes"]["inverted"] == 40
     assert "inverted 40" in captured.err
 
 
-def test_arrays_of_the_other_background_are_inverted(trained, tmp_path):
+def test_arrays_of_the_other_background_are_inverted(run, trained, tmp_path):
     test = load_data_set("mnist-sample").split("test")
     images, labels = 255 - test.images[:, 0].numpy(), test.labels.numpy()
     split = {f"{name}_{part}": of for part in ("train", "test") for name, of in
              (("x", images), ("y", labels))}  # fmt: skip
     np.savez(tmp_path / "inverted.npz", **split)
-    result = evaluate(trained.run, tmp_path / "inverted.npz", session=Session(threads=1))
+    result = evaluate(run, tmp_path / "inverted.npz", session=Session(threads=1))
     assert result.evaluation.accuracy == trained.test.accuracy
     assert result.changes == {"inverted": 1000}
 
 
-def test_fine_tuning_reads_drawings_as_its_source_knows_them(trained, paper):
+def test_fine_tuning_reads_drawings_as_its_source_knows_them(run, paper):
     session = Session(threads=1)
     settings = {"training.epochs": 2, "training.batch_size": 8}
-    result = finetune(trained.run, paper, settings=settings, out="tuned", session=session)
-    run = open_run(result.run)
-    assert run.classifier.spec.style.background == "dark"
-    for part in run.splits.values():
+    result = finetune(run, paper, settings=settings, out="tuned", session=session)
+    tuned = open_run(result.run)
+    assert tuned.classifier.spec.style.background == "dark"
+    for part in tuned.splits.values():
         assert float(part.images.float().mean()) < 80  # light on dark, as the source's images
     assert evaluate(result.run, session=session).evaluation == result.test
     left = {**settings, "data.drawings": "as-is"}
-    as_is = finetune(trained.run, paper, settings=left, out="as-is", session=session)
+    as_is = finetune(run, paper, settings=left, out="as-is", session=session)
     assert float(open_run(as_is.run).splits["train"].images.float().mean()) > 180
 
 
-def test_its_own_images_stay_as_they_are(trained):
-    result = evaluate(trained.run, session=Session(threads=1))
+def test_its_own_images_stay_as_they_are(run, trained):
+    result = evaluate(run, session=Session(threads=1))
     assert result.evaluation == trained.test
     assert not result.changes
 
 
-def test_photographs_are_no_drawings(trained, tmp_path):
+def test_photographs_are_no_drawings(run, tmp_path):
     noise = np.random.default_rng(0)
     for label in "01":
         (tmp_path / "noise" / label).mkdir(parents=True)
         for number in range(6):
             pixels = noise.integers(0, 256, (40, 40, 3)).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "noise" / label / f"{number}.png")
-    assert not evaluate(trained.run, tmp_path / "noise", session=Session(threads=1)).changes
+    assert not evaluate(run, tmp_path / "noise", session=Session(threads=1)).changes
