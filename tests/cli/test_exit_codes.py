@@ -101,7 +101,7 @@ REFUSALS = {
     "evaluate RUN bogus": "no data set is called 'bogus'",
     "evaluate RUN --split validation": "has no 'validation' split; it has: train, test",
     "evaluate RUN --split nonsense": 'Invalid value "nonsense" for --split. Choose from: "test"',
-    "predict RUN": "no image is named",
+    "predict RUN": "no image is given",
     "predict RUN gone.png": "gone.png: no such file or folder; check the path",
     "predict RUN gone*.png": "gone*.png: the pattern matches no image; check it",
     "predict file full": "file is damaged, cut off, or no safetensors file",

@@ -179,7 +179,7 @@ def test_a_classifier_file_instead_of_a_run(trained, test_split):
 
 def test_nothing_to_predict(trained):
     for pictures, message in (
-        ([], "no image is named"),
+        ([], "no image is given"),
         (["gone.png"], "gone.png: no such file or folder"),
         (["*.png"], r"\*.png: the pattern matches no image"),
         (["."], "is empty"),

@@ -1,7 +1,7 @@
-"""Data sets: where they come from, how they are read, checked, split and augmented.
+"""Data sets: finding, reading, checking, splitting and augmenting them.
 
-From the top down: `quality` reports what is wrong with a data set; `sets` turns what a person names
-into one; `hold_out` makes splits, `selection` picks classes and shots, `augment` changes batches;
-`image_set` is what they all work on; `images` reads and caches files of images; `preparation` tells
-in which form they are wanted. docs/README.md draws it.
+From the top down: `quality` finds faults of a data set; `sets` loads one from a name or a path;
+`hold_out` makes splits, `selection` picks classes and shots, `augment` varies batches; all work on
+the types of `image_set`; `images` reads and caches image files; `preparation` describes their form
+and splits. docs/README.md draws it.
 """

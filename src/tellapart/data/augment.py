@@ -1,7 +1,7 @@
 """Augmentation: images varied a batch at a time, on their device, with a generator passed in.
 
-All geometric changes (flip, turn, scale, shear, shift, elastic) become one sampling grid, so that a
-image is resampled once however many are asked for. What mixes images mixes their labels too.
+All geometric changes (flip, rotation, scale, shear, shift, elastic) become one sampling grid, so
+that an image is resampled once. Mixing images mixes their labels too.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ def augment(
     recipe: AugmentationRecipe,
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """A varied copy of a batch.
+    """Return a randomly varied copy of a batch.
 
     Args:
         images: uint8, (batch, channels, height, width).
         labels: int64, (batch,).
         num_classes: classes of the data set.
-        recipe: how much of what; nothing by default.
+        recipe: the kinds and amounts of augmentation; none by default.
         generator: on the device of ``images``.
 
     Returns:
-        uint8 images of the same shape, and targets: ``labels`` themselves, or where images were
-        mixed float32 (batch, classes) with every label's share, rows summing to 1.
+        uint8 images of the same shape, and targets: the ``labels``, or for mixed images the weight
+        of each class, float32 (batch, classes), with rows that sum to 1.
     """
     if recipe.is_geometric:
         images = _resample(images, sampling_grid(images.shape, recipe, generator), recipe)
@@ -51,10 +51,10 @@ def augment(
 def sampling_grid(
     shape: Sequence[int], recipe: AugmentationRecipe, generator: torch.Generator
 ) -> torch.Tensor:
-    """Where each pixel of each new image is taken from: (batch, height, width, 2), in -1..1.
+    """Return the source position of each pixel: (batch, height, width, 2), in -1..1.
 
-    The affine part maps new coordinates to old: ``old = R(turn) S(shear) D(scale, flip) new +
-    shift``, in pixels around the centre, so that a turn stays a turn where images are not square.
+    The affine part maps new coordinates to old: ``old = R(rotation) S(shear) D(scale, flip)
+    new + shift``, in pixels around the centre, so that rotations are right in oblong images too.
     """
     batch, _, height, width = shape
     device = generator.device
@@ -90,9 +90,9 @@ def sampling_grid(
 def _affine_grid(theta: torch.Tensor, height: int, width: int) -> torch.Tensor:
     """``theta`` (batch, 2, 3) times (x, y, 1) of every pixel's centre: (batch, height, width, 2).
 
-    What torch's ``affine_grid`` gives without ``align_corners``. That one multiplies matrices of
-    three columns; a sum of what belongs to the row and what belongs to the column is the same, and
-    takes a fraction of its time on a processor (docs/decisions/speed-on-a-processor.md).
+    The result is that of torch's ``affine_grid`` without ``align_corners``, which multiplies
+    matrices of three columns. Adding a term of the row and a term of the column is the same, in a
+    fraction of the time on a CPU (docs/decisions/speed-on-a-processor.md).
     """
     x, y = (2 * torch.arange(side, device=theta.device) + 1 for side in (width, height))
     columns = theta[:, :, 0, None] * (x / width - 1)  # (batch, 2, width)
@@ -103,10 +103,10 @@ def _affine_grid(theta: torch.Tensor, height: int, width: int) -> torch.Tensor:
 def elastic_displacement(
     shape: Sequence[int], pixels: float, generator: torch.Generator
 ) -> torch.Tensor:
-    """A smooth random field (batch, height, width, 2) in grid units.
+    """Return a smooth random field (batch, height, width, 2) in grid units.
 
-    Its deviation is ``pixels`` at the nodes, and less between them, where neighbours are averaged:
-    two thirds of it over the whole of an image.
+    Its standard deviation is ``pixels`` at the nodes, and smaller between them, where neighbours
+    are averaged: two thirds of it on average over an image.
 
     Source: Simard et al., "Best Practices for Convolutional Neural Networks", 2003, section 2.
     """
@@ -137,7 +137,7 @@ def _resample(images: torch.Tensor, grid: torch.Tensor, recipe: AugmentationReci
         align_corners=False,
     )
     if recipe.interpolation == "bicubic":
-        # Beside an edge the cubic swings past both sides of it.
+        # A cubic overshoots on both sides of an edge.
         sampled.clamp_(0, 255)
     return sampled.round_().to(torch.uint8)
 
@@ -153,7 +153,7 @@ def erase(
     device = generator.device
     drawn = torch.rand(batch, generator=generator, device=device) < probability
     side = torch.rand(2, batch, generator=generator, device=device)
-    # Largest sides are rounded down, so that the share is not passed.
+    # Largest sides are rounded down, so that the fraction is not exceeded.
     tallest, widest = (max(1, int(fraction**0.5 * whole)) for whole in (height, width))
     tall, wide = 1 + (side[0] * tallest).floor(), 1 + (side[1] * widest).floor()
     inside = _rectangles(tall, wide, height, width, generator) & drawn.view(-1, 1, 1, 1)
@@ -164,14 +164,14 @@ def erase(
 def _rectangles(
     tall: torch.Tensor, wide: torch.Tensor, height: int, width: int, generator: torch.Generator
 ) -> torch.Tensor:
-    """True inside one rectangle per image, somewhere in it: (batch, 1, height, width).
+    """Return a mask of one random rectangle per image: (batch, 1, height, width).
 
     Args:
         tall: rows of each rectangle, (batch,), whole numbers up to ``height``.
         wide: columns of each, (batch,), up to ``width``.
-        height: of the images.
-        width: of the images.
-        generator: draws the places.
+        height: of the images in pixels.
+        width: of the images in pixels.
+        generator: draws the positions.
     """
     device = generator.device
     place = torch.rand(2, len(tall), generator=generator, device=device)
@@ -191,12 +191,12 @@ def mix(
     recipe: AugmentationRecipe,
     generator: torch.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mixes every image with another one of the batch, and its label in the same share.
+    """Mixes every image with another one of the batch, and its label with the same weight.
 
-    Mixup blends (Zhang et al. 2017, section 2), CutMix pastes a rectangle (Yun et al. 2019); where
-    both are asked for, a coin is thrown per batch. CutMix's rectangle has the sides of the image
-    times the root of the share, and lies wholly inside; the labels' share is counted in its pixels,
-    because whole pixels cannot have every share.
+    Mixup blends (Zhang et al. 2017, section 2), CutMix pastes a rectangle (Yun et al. 2019); if
+    both are on, each batch gets one of them at random. CutMix's rectangle has the sides of the
+    image times the root of the weight, and lies inside the image; the weight of the label is then
+    computed from its area in whole pixels.
     """
     device = generator.device
     partner = torch.randperm(len(images), generator=generator, device=device)
@@ -218,7 +218,7 @@ def mix(
 
 
 def _beta(alpha: float, count: int, generator: torch.Generator) -> torch.Tensor:
-    """Draws from Beta(alpha, alpha): the share of one of two equal gamma variables in their sum.
+    """Draws from Beta(alpha, alpha): one of two equal gamma variables divided by their sum.
 
     torch's own Beta takes no generator; its gamma sampler does, on every device. A gamma variable
     of a small alpha is too small for float32, so its logarithm is drawn: that of one of alpha + 1,

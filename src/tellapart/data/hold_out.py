@@ -20,11 +20,11 @@ from tellapart.errors import ConfigError, DataError, ShapeError
 
 @dataclass(frozen=True)
 class Division:
-    """Where the images of train go.
+    """How the images of train are divided.
 
     Args:
         indices: int64, ascending, of the images in each split, ``train`` first.
-        notes: what was held out and why so, a line each.
+        notes: facts about the division for the person, one per line.
     """
 
     indices: dict[str, Tensor]
@@ -38,11 +38,10 @@ def divide(
     given: Collection[str],
     preparation: Preparation,
 ) -> Division:
-    """Cut the test and validation splits that are asked for and not given out of train.
+    """Divide train into train and the requested test and validation splits that are missing.
 
-    Both fractions are of all images that are divided. The images of one group stay on one side, as
-    `hold_out` does it; classes of look-alikes only are divided image by image, and a note names
-    them.
+    Both fractions are of all images. The images of one group stay in one split, see `hold_out`;
+    classes with near duplicates only are divided image by image, and a note names them.
 
     Args:
         labels: of the images of train, int64, (images,), an index into ``class_names``.
@@ -80,11 +79,11 @@ def divide(
 
 
 def hold_out(labels: Tensor, groups: Tensor, fraction: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Hold out ``fraction`` of every class, with the images of one group on one side.
+    """Hold out ``fraction`` of every class, with the images of one group in one split.
 
-    A group counts as one image, of the class of its first; so a class of many copies of few images
-    gives its part of the images, not of the copies. A group larger than the part to be held out
-    stays in train wherever a class has smaller ones.
+    A group counts as one image, of the class of its first one; so the fraction is of different
+    images, not of copies. A group that is larger than the number to hold out stays in train if the
+    class has smaller ones.
 
     Args:
         labels: int64, (images,), from 0 without a gap.
@@ -120,9 +119,9 @@ def _first_of_groups(groups: Tensor) -> tuple[Tensor, Tensor]:
 def _divisible(
     labels: Tensor, groups: Tensor, class_names: Sequence[str]
 ) -> tuple[Tensor, list[str]]:
-    """Return groups of which every class has two at least, and the classes that needed that.
+    """Return groups such that every class has at least two, and the classes that were changed.
 
-    Where a class has not, the groups with images of it are dissolved.
+    The groups of a class that has fewer are dissolved into single images.
     """
     _require_two_of_each(class_names, torch.bincount(labels, minlength=len(class_names)))
     first, group = _first_of_groups(groups)
@@ -167,15 +166,15 @@ def stratified_split(
         labels: int64, (images,), from 0 without a gap.
         fraction: how much to hold out, between 0 and 1, both excluded.
         generator: on the CPU; the same state gives the same split on every device.
-        last: bool, (images,), those that are held out only where a class has too few others.
+        last: bool, (images,), images that are held out only if a class has too few others.
 
     Returns:
         The indices that stay and those held out, int64, ascending, on the device of ``labels``.
 
     Raises:
-        ConfigError: where ``fraction`` is not between 0 and 1.
-        DataError: where a class has fewer than 2 images.
-        ShapeError: where ``labels`` is not int64 (images,).
+        ConfigError: a ``fraction`` that is not between 0 and 1.
+        DataError: a class with fewer than 2 images.
+        ShapeError: ``labels`` that are not int64 (images,).
     """
     if labels.ndim != 1 or labels.dtype != torch.int64:
         raise ShapeError(

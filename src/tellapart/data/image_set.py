@@ -136,10 +136,10 @@ class DataSet:
         return next(iter(self.splits.values())).class_names
 
     def split(self, name: str) -> ImageSet:
-        """The split called ``name``.
+        """Return the split called ``name``.
 
         Raises:
-            DataError: where this data set has no such split.
+            DataError: a split that this data set does not have.
         """
         if name not in self.splits:
             raise DataError(

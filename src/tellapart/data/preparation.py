@@ -1,4 +1,4 @@
-"""What is to be made of image files: their form, and the splits that nobody made."""
+"""How image files are prepared: their form, and the splits that are held out."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ NearDuplicates = Literal["together", "ignore"]
 
 @dataclass(frozen=True)
 class Frame:
-    """The form that every image of a set is given.
+    """The form to which every image of a data set is converted.
 
     Args:
         channels: 1 for grey, 3 for RGB.
         height: pixels.
         width: pixels.
-        fit: what happens where the image has another aspect than the frame.
+        fit: ``pad`` or ``crop``, for images of another aspect ratio.
         white_level: the value of grey images with more than 8 bits that becomes 255; one of
             `WHITE_LEVELS`. Images with 8 bits have their own, 255.
 
     Raises:
-        ConfigError: where ``channels`` is neither 1 nor 3, a side is not positive, or the white
-            level is none of those.
+        ConfigError: ``channels`` other than 1 and 3, a side that is not positive, or another white
+            level.
     """
 
     channels: int
@@ -56,18 +56,18 @@ class Frame:
 
     @property
     def mode(self) -> str:
-        """Pillow's name for pixels of so many channels."""
+        """Pillow's name for pixels with this number of channels."""
         return "L" if self.channels == 1 else "RGB"
 
     @property
     def num_bytes(self) -> int:
-        """Of one image in it."""
+        """The bytes of one image in this form."""
         return self.channels * self.height * self.width
 
     def key(self) -> dict[str, Any]:
-        """What tells one form from another in names of cached files and in fingerprints.
+        """Return the key of this form in names of cached files and in fingerprints.
 
-        A white level of 16 bits is left out: forms had none before.
+        A white level of 16 bits is left out, as in keys from before there were white levels.
         """
         values = asdict(self)
         if self.white_level == WHITE_LEVELS[-1]:
@@ -75,14 +75,14 @@ class Frame:
         return values
 
     def to_text(self) -> str:
-        """``128x96 colour, padded``."""
+        """Return the form in words: ``128x96 colour, padded``."""
         colour = "grey" if self.channels == 1 else "colour"
         return f"{self.width}x{self.height} {colour}, {self.fit}ped".replace("padped", "padded")
 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What a recipe, or a classifier, asks of image files; the rest is chosen by the images.
+    """The form and splits that a recipe or a classifier requires; 0 leaves a value to the images.
 
     Args:
         channels: 1 or 3; 0 chooses by the images.
@@ -90,15 +90,14 @@ class Preparation:
         width: pixels; 0 chooses by the images.
         fit: see `Frame`.
         white_level: see `Frame`; 0 chooses by the images.
-        test_fraction: part of each class held out for the test where no test split was given;
-            0 makes none.
+        test_fraction: fraction of each class held out for test if there is no test split; 0 holds
+            out none.
         validation_fraction: the same for validation.
         seed: decides which images are held out, and nothing else.
-        near_duplicates: ``together`` keeps look-alikes on one side of what is held out;
-            ``ignore`` counts every image by itself.
-        undivided: where no split was given, give all images to this one and make no other.
-        class_names: which class has which index, where a classifier knows that already; none:
-            the names of the classes found, sorted.
+        near_duplicates: ``together`` keeps near duplicates in one split; ``ignore`` divides image
+            by image.
+        undivided: put all images into this split if the data has no splits; empty divides them.
+        class_names: the classes in the order of a classifier; empty uses the names found, sorted.
     """
 
     channels: int = 0

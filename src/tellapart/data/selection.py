@@ -1,4 +1,4 @@
-"""Less than all of a data set: some of its classes, or a few images of each."""
+"""Selecting some classes of a data set, or a few images of each class."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from tellapart.wording import did_you_mean, listed
 
 
 def select_classes(data_set: DataSet, names: Sequence[str]) -> DataSet:
-    """The data set with these classes alone, in every split, numbered anew in its own order.
+    """Return the data set with only these classes, with new labels in the order of the data set.
 
-    The fingerprint stays: it says where the images come from, and the recipe which were taken.
+    The fingerprint is not changed: it identifies the source, and the recipe the selection.
 
     Args:
-        data_set: what to take from.
-        names: the classes to keep; none keeps all.
+        data_set: the data set to select from.
+        names: the classes to keep; empty keeps all.
 
     Raises:
-        DataError: a name that is no class.
+        DataError: an unknown class.
     """
     if not names:
         return data_set
@@ -73,14 +73,14 @@ def _of_classes(part: ImageSet, kept: tuple[str, ...]) -> ImageSet:
 
 
 def match_classes(image_set: ImageSet, class_names: Sequence[str], name: str) -> ImageSet:
-    """The same images with labels that number the classes as ``class_names`` does.
+    """Return the same images with labels that are indices into ``class_names``.
 
-    Classes are matched by their names, whatever their order; some may have no image here.
+    Classes are matched by name, in any order; some may have no image here.
 
     Args:
         image_set: the images.
-        class_names: the classes that a classifier knows, in its order.
-        name: of the data set, for the message of an error.
+        class_names: the classes of a classifier, in its order.
+        name: the name of the data set, for error messages.
 
     Raises:
         DataError: images of a class that is not among ``class_names``.
@@ -103,13 +103,13 @@ def match_classes(image_set: ImageSet, class_names: Sequence[str], name: str) ->
 
 
 def few_shots(train: ImageSet, shots: int, seed: int) -> ImageSet:
-    """``shots`` images of each class, drawn at random, in the order of ``train``.
+    """Return ``shots`` images of each class, drawn at random, in the order of ``train``.
 
-    A larger draw from the same seed holds every smaller one.
+    A larger draw with the same seed contains every smaller one.
 
     Args:
-        train: what to draw from.
-        shots: images a class, at least 1.
+        train: the images to draw from.
+        shots: images per class, at least 1.
         seed: the same seed draws the same images.
 
     Raises:

@@ -41,7 +41,7 @@ def test_finds_files_folders_and_patterns(tree, arguments, expected):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "no image is named; give files"),
+        ([], "no image is given; give files"),
         (["b.png", "missing.png"], "missing.png: no such file or folder"),
         (["*.bmp"], r"\*\.bmp: the pattern matches no image"),
         (["only text"], r"only text holds 1 file, none of them an image by its name \(\.md 1\)"),

@@ -1,1 +1,1 @@
-"""Image files: finding, decoding and caching them, and finding those that look alike."""
+"""Image files: finding, decoding and caching them, and finding near duplicates."""

@@ -1,4 +1,4 @@
-"""What runs along the border of a photographed or scanned page, and is no part of a drawing.
+"""Bands and lines along the border of a photographed or scanned page, outside the drawing.
 
 A strip of the table, a scanner's shadow, a line framing the page, a punched hole. Two steps: bands
 of dark rows or columns that end at a sharp edge are cut off; then ink that hangs together is
@@ -39,21 +39,21 @@ class Box(NamedTuple):
 
     @property
     def height(self) -> int:
-        """Rows."""
+        """The number of rows."""
         return self.bottom - self.top
 
     @property
     def width(self) -> int:
-        """Columns."""
+        """The number of columns."""
         return self.right - self.left
 
     def of(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The part of an array (height, width)."""
+        """Return this part of an array (height, width)."""
         return pixels[self.top : self.bottom, self.left : self.right]
 
 
 def page_without_bands(page: NDArray[np.uint8], box: Box) -> Box:
-    """The part of a page, light with dark ink, that no dark band along a side covers.
+    """Return the part of a light page that no dark band along a side covers.
 
     Args:
         page: uint8 (height, width).
@@ -90,7 +90,7 @@ def _cut(page: NDArray[np.uint8], is_dark: _Bools, box: Box, side: str) -> Box:
 
 
 def ink_along_border(ink: _Bools) -> _Bools:
-    """Which of the ink lies along the border; nothing, where no other ink would remain inside.
+    """Return a mask of the ink along the border; empty if no other ink would remain.
 
     Args:
         ink: (height, width), where there is ink.
@@ -122,7 +122,7 @@ def ink_along_border(ink: _Bools) -> _Bools:
 
 
 def bounding_box(mask: _Bools) -> Box:
-    """The smallest box around what is True, of which there must be some."""
+    """Return the smallest box around all True elements; there must be one."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     return Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
 
@@ -155,7 +155,7 @@ def _touches(box: Box, shape: tuple[int, ...]) -> bool:
 
 
 def _is_apart(box: Box, other: Box, shape: tuple[int, ...]) -> bool:
-    """Whether there is a gap between two boxes; or the first, a frame, goes round the other."""
+    """Whether two boxes have a gap between them, or the first is a frame around the other."""
     gap = _GAP * min(shape)
     rows = max(other.top - box.bottom, box.top - other.bottom)
     columns = max(other.left - box.right, box.left - other.right)
@@ -179,7 +179,7 @@ def _boxes(labels: _Ints, num_labels: int) -> list[Box]:
 
 
 def _connected(mask: _Bools) -> tuple[_Ints, int]:
-    """Each place's number of the piece that it hangs together with, diagonals too; 0 off the mask.
+    """Label the connected pieces of a mask, diagonals included; 0 outside the mask.
 
     Runs of a row are joined with those of the row before that they touch.
     """

@@ -1,4 +1,4 @@
-"""Many images decoded at once, on all cores."""
+"""Decoding many images in parallel, on all cores."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_FILES_AT_A_TIME, _JOBS_PER_CORE = 16, 16
 
 
 class Outcome(NamedTuple):
-    """What became of the images that were decoded, by their rows.
+    """The results of decoding, by row.
 
     Args:
         failures: why an image could not be decoded.

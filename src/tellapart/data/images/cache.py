@@ -1,4 +1,4 @@
-"""Images decoded once: uint8 in a file that the next run maps into memory at once.
+"""The cache of decoded images: uint8 files that later runs map into memory.
 
 An entry is keyed by what the files hold and by the form they are given, not by names, classes or
 splits: a set that was moved, renamed or divided anew is not decoded again. Of a set that has grown
@@ -57,7 +57,7 @@ _Bytes = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """Images of one form.
+    """The decoded images of one form.
 
     Args:
         folder: of the entry.
@@ -81,7 +81,7 @@ class CacheEntry:
 def open_entry(
     contents: Mapping[bytes, ReadableFile], frame: Frame, progress: Progress | None = None
 ) -> CacheEntry:
-    """The entry for these contents, decoded on all cores where it is not there yet.
+    """Return the entry for these contents, decoding what is missing on all cores.
 
     Args:
         contents: a file for each SHA-256, in the order in which they are best read.
@@ -111,7 +111,7 @@ def open_entry(
 
 
 def map_rows(entry: CacheEntry, order: Sequence[int]) -> torch.Tensor:
-    """The images of these numbers, (rows, channels, height, width), mapped and not read.
+    """Return the images of these numbers, (rows, channels, height, width), memory-mapped.
 
     The file is rewritten, without decoding anything, where it has another order.
     """
@@ -129,7 +129,7 @@ def map_rows(entry: CacheEntry, order: Sequence[int]) -> torch.Tensor:
 
 
 def _form(frame: Frame) -> str:
-    """What two entries must share for one to take pixels over from the other."""
+    """The part of a key that two entries must have in common to exchange pixels."""
     size = f"{frame.width}x{frame.height}x{frame.channels}"
     return f"{size}-{frame.fit}-{frame.white_level}-{_FORMAT}"
 
@@ -142,7 +142,7 @@ def _key(contents: Mapping[bytes, ReadableFile], frame: Frame) -> str:
 
 
 def _read(folder: Path, frame: Frame) -> CacheEntry | None:
-    """The entry in ``folder``; None where it is missing or damaged."""
+    """Read the entry in ``folder``; None if it is missing or damaged."""
     try:
         # From memory: of a damaged archive NumPy leaves the file open.
         index = io.BytesIO((folder / "index.npz").read_bytes())
@@ -166,7 +166,7 @@ def _read(folder: Path, frame: Frame) -> CacheEntry | None:
 
 
 def _layouts(folder: Path, frame: Frame) -> list[tuple[Path, _Ints]]:
-    """The files of pixels that are whole, with the number of the image in each row."""
+    """The complete pixel files, with the number of the image in each row."""
     found = []
     for order_file in folder.glob("order-*.npy"):
         order = np.load(order_file, allow_pickle=False)
@@ -183,13 +183,13 @@ def _pixels_path(folder: Path, order: _Ints) -> Path:
 def _fill(
     folder: Path, contents: Mapping[bytes, ReadableFile], frame: Frame, progress: Progress | None
 ) -> None:
-    """Decodes everything into a folder aside, which takes its name when it is whole."""
+    """Decodes everything into a temporary folder, which is renamed when it is complete."""
     make_folder(folder.parent)
     digests = list(contents)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
         with _created(aside / "pixels", len(contents), frame) as pixels:
-            known, facts = _take_over(folder.parent, digests, frame, pixels)
+            known, facts = _copy_from_other_entry(folder.parent, digests, frame, pixels)
             files = {row: path for row, path in enumerate(contents.values()) if row not in known}
             failures, seen = decode_all(files, frame, pixels, progress)
             kept = np.setdiff1d(np.arange(len(contents)), list(failures))
@@ -216,10 +216,10 @@ def _fill(
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _take_over(
+def _copy_from_other_entry(
     cache: Path, digests: Sequence[bytes], frame: Frame, pixels: _Bytes
 ) -> tuple[frozenset[int], dict[bytes, ImageFacts]]:
-    """Copies what another entry of this form holds already, the one with most in common.
+    """Copies images from the entry of this form that has most of them in common.
 
     Returns:
         The rows that were copied, and what is known of their images.

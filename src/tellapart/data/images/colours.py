@@ -1,4 +1,4 @@
-"""Pixels of any kind become 8-bit grey or RGB.
+"""Converting pixels of any kind to 8-bit grey or RGB.
 
 - Grey of more than 8 bits: a value of `Frame.white_level` becomes 255, so that 12 bits stored in 16
   are as bright as they were meant. A value above it is refused, never cut off. TIFF's WhiteIsZero
@@ -49,7 +49,7 @@ class AboveWhiteLevelError(DataError):
 
 
 def white_level_for(peak: int) -> int:
-    """The smallest white level of a usual number of bits (8, 10, 12, 14 or 16) that holds a value.
+    """Return the smallest usual white level (8, 10, 12, 14 or 16 bits) that holds a value.
 
     >>> white_level_for(3071)
     4095
@@ -73,7 +73,7 @@ def draft_mode(image: Image.Image, frame: Frame) -> str:
 def convert(
     path: ReadableFile, opened: OpenedImage, frame: Frame
 ) -> tuple[Image.Image, int | None, bool]:
-    """The image in the frame's mode, the largest value of a 16-bit one, and whether it has colour.
+    """Convert an image to the frame's mode; also its largest 16-bit value, and if it has colour.
 
     Whether it has colour is looked at where the frame is grey, and else False.
 
@@ -104,7 +104,7 @@ def convert(
 
 
 def _on_paper(layer: Image.Image) -> Image.Image:
-    """RGBA as it looks on white paper, or on black where white would hide it."""
+    """RGBA on white paper, or on black if white paper would hide the drawing."""
     paper = "black" if _is_hidden_by_white(layer) else "white"
     return Image.alpha_composite(Image.new("RGBA", layer.size, paper), layer).convert("RGB")
 

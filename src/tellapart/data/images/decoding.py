@@ -1,4 +1,4 @@
-"""From an image file to pixels of a known form.
+"""Decoding an image file to pixels of a given form.
 
 One rule for every file, so that the same file always gives the same pixels:
 
@@ -62,7 +62,7 @@ _LARGEST_MISSING_PART = 16  # one in so many
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What was seen of an image while it was decoded, and its pixels do not tell any more.
+    """Facts about an image file that its decoded pixels no longer show.
 
     Args:
         peak: the largest value of a grey image with more than 8 bits; None for any other.
@@ -116,7 +116,7 @@ def decode(path: ReadableFile, frame: Frame, resize: Resize = resize_bicubic) ->
 
 
 def reason_of(path: ReadableFile, error: DataError) -> str:
-    """What `decode` reports of a file, without the file's name before it."""
+    """Return the reason in an error of `decode`, without the file's name."""
     return str(error).removeprefix(f"{path}: ")
 
 

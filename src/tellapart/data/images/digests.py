@@ -1,4 +1,4 @@
-"""What files hold, as SHA-256, without reading again those that have not changed.
+"""SHA-256 digests of files; files that have not changed are not read again.
 
 As git does it: a file with the size and the time of change that it had when it was last read holds
 what it held then. A file changed within two seconds of being read is read again next time, because
@@ -41,7 +41,7 @@ class _Stamp(NamedTuple):
 def digest_files(
     root: Path, paths: Sequence[ReadableFile], progress: Progress | None = None
 ) -> tuple[dict[ReadableFile, bytes], dict[ReadableFile, str]]:
-    """The SHA-256 of each file, and for each that cannot be read the reason.
+    """Return the SHA-256 of each file, and the reason for each file that cannot be read.
 
     Args:
         root: names the list of what is known already.
@@ -84,7 +84,7 @@ def digest_files(
 
 
 def num_cores() -> int:
-    """How many cores this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -123,7 +123,7 @@ def _index_path(root: Path) -> Path:
 
 
 def _read_index(index: Path) -> dict[str, tuple[_Stamp, bytes]]:
-    """What is known of files by their paths; nothing, where the list is missing or damaged."""
+    """The known digests by path; empty if the list is missing or damaged."""
     try:
         # From memory: of a damaged archive NumPy leaves the file open.
         with np.load(io.BytesIO(index.read_bytes()), allow_pickle=False) as arrays:

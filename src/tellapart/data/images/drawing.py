@@ -1,4 +1,4 @@
-"""Drawings on a plain background: how a classifier knows them, and others made to look the same.
+"""Drawings on a plain background: measuring their style, and changing others to match it.
 
 MNIST's digits are light on dark, fill five sevenths of the frame and have their centre of mass in
 its middle, and a network that has seen nothing else classifies nothing else. A digit in black ink
@@ -56,7 +56,7 @@ BORDER_IGNORED = "border ignored"
 
 @dataclass(frozen=True)
 class DrawingStyle:
-    """How the images of a set are drawn; fractions are of the frame's shorter side.
+    """The style of a set of drawings; fractions are of the frame's shorter side.
 
     Args:
         background: what the strokes stand on.
@@ -91,7 +91,7 @@ class _Ink:
 
 
 def measure_style(images: _Pixels) -> DrawingStyle | None:
-    """The style of a set of images; None where they are no drawings on a plain background.
+    """Measure the style of a set of images; None if they are not drawings on a plain background.
 
     Args:
         images: uint8 (images, height, width) or (images, channels, height, width); colour has no
@@ -125,7 +125,7 @@ def measure_style(images: _Pixels) -> DrawingStyle | None:
 def read_drawing(
     path: ReadableFile, frame: Frame, style: DrawingStyle, plain: _Pixels
 ) -> FittedImage:
-    """An image file as drawings of ``style`` look; called inside `quiet_pillow`.
+    """Read an image file as a drawing of ``style``; call it inside `quiet_pillow`.
 
     What differs in nothing, and what is no drawing on a plain background, stays as it is.
 
@@ -181,7 +181,7 @@ def _enlargement(frame: Frame) -> int:
 
 @dataclass(frozen=True)
 class _Page:
-    """What is drawn on a page: how far each pixel stands out, and where the ink is.
+    """A page: the contrast of each pixel to the background, and the box of the ink.
 
     Args:
         contrast: float32 (height, width), of the part that is looked at.
@@ -243,7 +243,7 @@ class _Page:
 def _changes(
     ink: _Ink, background: _Background, style: DrawingStyle, frame: Frame
 ) -> tuple[str, ...]:
-    """What has to be done to a drawing, its ink measured in the frame, for it to be of a style."""
+    """The changes that give a drawing a style, by its ink measured in the frame."""
     pixel = 1 / min(frame.height, frame.width)
     changes = ["inverted"] if background != style.background else []
     # A pixel more or less is how finely an image of this size can be measured at all.
@@ -257,7 +257,7 @@ def _changes(
 
 
 def _stands_on_background(contrast: _Floats) -> bool:
-    """Whether most of the border is plain: what covers everything is no drawing on something."""
+    """Whether most of the border is plain, as it is around a drawing."""
     ink = max(_FAINTEST_CONTRAST, _INK * float(np.quantile(contrast, _STRONGEST)))
     return bool((_border(contrast) < ink).mean() >= _PLAIN_BORDER)
 
@@ -273,14 +273,14 @@ def _border(image: NDArray[_Number]) -> NDArray[_Number]:
 
 
 def _contrast_to(image: _Pixels, background: _Background) -> _Floats:
-    """How far each pixel stands out from the background, on the ink's side of it; at least 0."""
+    """The contrast of each pixel to the background, towards the ink; at least 0."""
     difference = image.astype(np.float32) - _border_level(image)
     contrast: _Floats = np.maximum(difference if background == "dark" else -difference, 0)
     return contrast
 
 
 def _lit_evenly(paper: _Pixels) -> _Floats:
-    """The contrast of dark ink to the paper as it is at each place: a shadow on it is no ink.
+    """The contrast of dark ink to the paper around it, so that shadows are not ink.
 
     The paper at a place is the lightest of a neighbourhood wider than any stroke.
     """

@@ -1,4 +1,4 @@
-"""Single images: finding their files, and reading one as a tensor."""
+"""Finding the image files of a command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _WANTED = "images are looked for in it and below it"
 
 
 def find_images(arguments: Sequence[str]) -> list[ReadableFile]:
-    """The image files that a person names on a command line, each once, in a fixed order.
+    """Find the image files that a person names on a command line, each once, in a fixed order.
 
     Args:
         arguments: files, taken whatever they are called; folders, searched to the bottom for
@@ -30,7 +30,7 @@ def find_images(arguments: Sequence[str]) -> list[ReadableFile]:
         DataError: where nothing is named, or one of the arguments matches no image.
     """
     if not arguments:
-        raise DataError("no image is named; give files, folders or patterns such as 'scans/*.png'")
+        raise DataError("no image is given; give files, folders or patterns such as 'scans/*.png'")
     found = dict.fromkeys(path for argument in arguments for path in _matches(argument))
     return list(found)
 
@@ -65,7 +65,7 @@ def _matches(argument: str) -> list[ReadableFile]:
 
 
 def _images_at(path: Path) -> Iterable[ReadableFile]:
-    """What a place that a pattern matches stands for."""
+    """The image files at a path that a pattern matches."""
     if path.is_dir():
         return _below(path)
     return _in_archive(path) if path.suffix.lower() == TAR_SUFFIX else [path]

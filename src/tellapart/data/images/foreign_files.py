@@ -1,4 +1,4 @@
-"""A folder without images: what its files are, by their names, and how they become images."""
+"""Describing a folder without images: the kinds of its files, and how to convert them."""
 
 from __future__ import annotations
 

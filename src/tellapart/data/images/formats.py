@@ -1,4 +1,4 @@
-"""Which formats are read, and what a file is that is none of them.
+"""The formats that are read, and recognising files of other formats.
 
 A file is named by its first bytes, whatever its name claims, and each kind has its remedy.
 """
@@ -40,7 +40,7 @@ _BRANDS = {
 
 
 class _Signature(NamedTuple):
-    """What a kind of file has at a place, and what is to be told of it."""
+    """The bytes by which a kind of file is recognised, and the message about it."""
 
     content: bytes
     description: str
@@ -84,7 +84,7 @@ _SIGNATURES = (
 
 
 def why_not_read(path: ReadableFile) -> str:
-    """What a file is that Pillow does not know by any of `FORMATS`, and what to do about it."""
+    """Return what kind of file Pillow could not open by `FORMATS`, and the remedy."""
     with path.open("rb") as file:
         start = file.read(_NUM_LOOKED_AT)
         if not start:
@@ -100,7 +100,7 @@ def why_not_read(path: ReadableFile) -> str:
 
 
 def refused_tiff(path: ReadableFile, start: bytes, tags: Any) -> str | None:
-    """Why a TIFF that Pillow does open is refused: what it would show is only a preview.
+    """Return why a TIFF that Pillow opens is refused: Pillow would only show a preview.
 
     Args:
         path: the file; cameras' suffixes are known.
@@ -138,7 +138,7 @@ def _raw_by_name(path: ReadableFile) -> str | None:
 
 
 def _by_suffix(path: ReadableFile) -> str | None:
-    """Of kinds without a signature."""
+    """The message for kinds of files without a signature, by suffix."""
     suffix = Path(path.name).suffix.lower()
     return f"DICOM by its name; {_CONVERT}" if suffix in (".dcm", ".dicom") else None
 

@@ -1,4 +1,4 @@
-"""Image files with their classes and splits, before one of them is opened."""
+"""Lists of image files with their classes and splits, before any of them is opened."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _NUM_NAMED = 3
 
 
 class FileStatus(Protocol):
-    """What is asked of a file's status: whether it is still what it was."""
+    """The part of a file's status by which a change is noticed."""
 
     @property
     def st_size(self) -> int:
-        """Bytes."""
+        """The size in bytes."""
 
     @property
     def st_mtime_ns(self) -> int:
-        """When it was changed, in nanoseconds."""
+        """The time of the last change, in nanoseconds."""
 
 
 class ReadableFile(Protocol):
@@ -79,7 +79,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One image: its file, its class and its split, None where nobody has divided the set."""
+    """One image: its file, its class, and its split, None if the set is not divided."""
 
     path: ReadableFile
     class_name: str
@@ -118,7 +118,7 @@ class Listing:
 
 
 def left_out_notes(left_out: Sequence[LeftOut], root: Path) -> tuple[str, ...]:
-    """A line for every kind of thing that was left out: how many, the first few, and why."""
+    """Return a line for every kind of file that was left out: how many, the first few, and why."""
     lines = []
     for kind, count in Counter(item.kind for item in left_out).items():
         items = [item for item in left_out if item.kind == kind]

@@ -1,4 +1,4 @@
-"""Files mapped into memory: tensors that are larger than it, and read when they are looked at."""
+"""Memory-mapped files: tensors that may be larger than memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAP_NORESERVE, _WILL_NEED = 0x4000, 3
 def mapped_bytes(path: Path, num_bytes: int) -> torch.Tensor:
     """The first ``num_bytes`` of a file as uint8 (num_bytes,).
 
-    The mapping is private: whoever writes to the tensor changes a copy of the page of his own.
+    The mapping is private: writing to the tensor changes a copy in this process, not the file.
     """
     if sys.platform != "linux":
         return torch.from_file(str(path), shared=False, size=num_bytes, dtype=torch.uint8)
@@ -35,7 +35,7 @@ def mapped_bytes(path: Path, num_bytes: int) -> torch.Tensor:
 
 
 def announce_rows(mapped: torch.Tensor, rows: torch.Tensor) -> None:
-    """Asks the system to read these rows (int64) of a mapped tensor, all at once and nothing else.
+    """Asks the system to read exactly these rows (int64) of a mapped tensor ahead.
 
     Read by looking at them, each page is waited for in its turn and comes with neighbours that
     nobody wants: of random images of 48 kB a twentieth of the speed. A hint: where the system has

@@ -1,6 +1,6 @@
-"""Finds images that show the same thing: equal ones, and copies recompressed, resized or relit.
+"""Finding near duplicates: equal images, and recompressed, resized or relit copies.
 
-Equal images are found by a hash of their pixels, whatever they show. Near duplicates are found in
+Equal images are found by a hash of their pixels. Near duplicates are found in
 two steps. A difference hash (dhash) of 128 bits, 64 between neighbours in a row and 64 between
 neighbours in a column of the grey image, finds candidates; then 16x16 thumbnails, in colour where
 the images have colour, decide. Two images are near duplicates where the squared distance of their

@@ -1,4 +1,4 @@
-"""Image files opened: one place that reads them, refuses what must not be decoded, and names why.
+"""Opening image files, and refusing those that must not be decoded, with the reason.
 
 What is limited is what is decoded. A JPEG can be decoded at an eighth of its size, so one of 200
 million pixels is read; anything else of that size is refused before a pixel is made.
@@ -59,7 +59,7 @@ def quiet_pillow() -> Iterator[None]:
 def open_image(path: ReadableFile) -> Iterator[OpenedImage]:
     """The image in a file, its header read; called inside `quiet_pillow`.
 
-    Whatever goes wrong inside the ``with`` block is named as a fault of this file.
+    Errors inside the ``with`` block are raised as a DataError that names this file.
 
     Raises:
         DataError: where the file is missing, empty, no image that can be read, or damaged.
@@ -96,16 +96,16 @@ def is_deep(image: Image.Image) -> bool:
 
 
 def orientation(image: Image.Image) -> int:
-    """As the EXIF tag gives it, 1 where there is none; 1 is upright."""
+    """Return the orientation of the EXIF tag; 1 is upright, and is returned without a tag."""
     value: int = image.getexif().get(_ORIENTATION_TAG, 1)
     return value
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height, by the header alone, of the image turned upright."""
+    """Width and height, by the header alone, of the image rotated upright."""
     # Of a TIFF file Pillow gives them so.
-    turned = image.format != "TIFF" and orientation(image) in QUARTER_TURNS
-    return image.size[::-1] if turned else image.size
+    is_rotated = image.format != "TIFF" and orientation(image) in QUARTER_TURNS
+    return image.size[::-1] if is_rotated else image.size
 
 
 def has_more_frames(image: Image.Image) -> bool:

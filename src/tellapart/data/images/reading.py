@@ -1,4 +1,4 @@
-"""The one way to read an image file for a classifier; NumPy and Pillow only."""
+"""Reading an image file for a classifier, with NumPy and Pillow only."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ FIRST_FRAME = "first frame of several"
 def read_fitted(
     path: ReadableFile, frame: Frame, style: DrawingStyle | None = None, as_is: bool = False
 ) -> FittedImage:
-    """Read an image file in the form, and the style of drawing, of those trained on.
+    """Read an image file in a form and, if it is a drawing, in the style of the training images.
 
     Args:
         path: the file.
         frame: the form.
         style: of the drawings that a classifier was trained on; None where they were none.
-        as_is: leaves a drawing as it is, whatever the style.
+        as_is: keep a drawing as it is.
 
     Raises:
         DataError: where the file is missing, empty, too large, or no image that can be read.

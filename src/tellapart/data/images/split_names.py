@@ -11,7 +11,7 @@ _WORDS = {
     "val": "validation", "valid": "validation", "validation": "validation", "dev": "validation",
     "test": "test", "testing": "test",
 }  # fmt: skip
-# What may stand beside or behind such a word and says nothing: training_set, testImages.
+# Words without a meaning beside or after such a word: training_set, testImages.
 _FILLERS = (
     *("data", "dataset", "dir", "directory", "files", "folder", "image", "images", "img", "imgs"),
     *("part", "photos", "pics", "pictures", "sample", "samples", "set", "split"),
@@ -26,7 +26,7 @@ _CHARACTERS = {
 
 
 def split_named(name: str) -> str | None:
-    """The split that a folder or a cell calls ``name``, in any case; None where it means none."""
+    """Return the split that a folder or cell called ``name`` means, in any case; None if none."""
     words, splits = _words(name)
     return next(iter(splits)) if len(splits) == 1 and not words else None
 

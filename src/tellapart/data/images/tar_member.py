@@ -1,4 +1,4 @@
-"""One file inside a tar archive, read where it lies: nothing is unpacked.
+"""Reading single files inside a tar archive, without unpacking it.
 
 The archive is indexed once; a member is then found by its offset, so that members can be read in
 any order and from many threads.
@@ -27,7 +27,7 @@ _COMPRESSED = {
 
 
 class MemberStatus(NamedTuple):
-    """What `os.stat_result` tells of a file, as far as anybody asks."""
+    """The part of `os.stat_result` that is used."""
 
     st_size: int
     st_mtime_ns: int

@@ -1,4 +1,4 @@
-"""Every file below a folder, in a fixed order; what is passed over is listed with the reason."""
+"""Walking through all files below a folder, in a fixed order, and listing what is left out."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Folder(NamedTuple):
 
 
 class _Route(NamedTuple):
-    """A folder still to be walked through, and the true places of those that led to it."""
+    """A folder still to be walked through, and the resolved paths of its parents."""
 
     path: Path
     places: tuple[str, ...]
@@ -119,7 +119,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _place(entry: os.DirEntry[str], route: _Route) -> str | None:
-    """The true place of a folder; None where it is a link to a folder that it lies in."""
+    """The resolved path of a folder; None for a link to a folder that contains it."""
     here = route.places[-1]
     if not entry.is_symlink():
         return os.path.join(here, entry.name)  # noqa: PTH118
@@ -129,7 +129,7 @@ def _place(entry: os.DirEntry[str], route: _Route) -> str | None:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there; not, where it cannot be looked up."""
+    """Whether a folder exists; False if it cannot be accessed."""
     try:
         return path.is_dir()
     except OSError:
@@ -137,7 +137,7 @@ def is_folder(path: Path) -> bool:
 
 
 def is_file(path: Path) -> bool:
-    """Whether a file is there; not, where it cannot be looked up."""
+    """Whether a file exists; False if it cannot be accessed."""
     try:
         return path.is_file()
     except OSError:

@@ -1,1 +1,1 @@
-"""What is wrong with a data set: the audit and its findings."""
+"""Faults of a data set: the audit and its findings."""

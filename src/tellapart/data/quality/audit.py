@@ -1,4 +1,4 @@
-"""The audit of a data set: everything that can be found wrong before anything is trained."""
+"""The audit of a data set: all faults that can be found before training."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ TINY_CLASS = 20
 IMBALANCE_RATIO = 3.0
 """Classes are uneven where the largest has this many times the images of the smallest."""
 
-# A kind of file is odd where it is rarer than this among files that are otherwise of one kind.
+# A kind of file is odd if it is rarer than this among files of one other kind.
 _RARE_FRACTION = 0.02
 _LONGEST_ASPECT = 3.0
-# Pillow's names of how pixels are kept, in words; its other names are shown as they are.
+# Pillow's pixel modes in words; its other modes are shown unchanged.
 _MODES = {
     "1": "black and white",
     "L": "grey",
@@ -62,7 +62,7 @@ def audit(data_set: DataSet, mirroring: Mirroring | None = None) -> Audit:
 
 
 def imbalance_ratio(train: ImageSet) -> float:
-    """Return how many times as many images the largest class has as the smallest that has any."""
+    """Return the image count of the largest class divided by that of the smallest nonempty one."""
     counts = [count for count in train.class_counts() if count]
     return max(counts) / min(counts)
 
@@ -106,7 +106,7 @@ def _class_findings(data_set: DataSet) -> Iterator[Finding]:
             yield Finding(
                 "empty class",
                 "fault",
-                f"{split} has no image of {listed(empty)}: nothing can be said of them there",
+                f"{split} has no image of {listed(empty)}: they are not measured there",
             )
     train = data_set.split("train") if "train" in data_set.splits else None
     if train is None:
@@ -138,7 +138,7 @@ class _Header:
 
 
 def _kinds(data_set: DataSet) -> Iterator[Finding]:
-    """Files that are not like the others: a placeholder among photographs, a strip, a stamp."""
+    """Find files unlike the others: of a rare format, very small, or very long."""
     headers = list(_headers(data_set))
     if not headers:
         return

@@ -16,7 +16,7 @@ _BLANK_STD = 1.0
 BLANK_FRACTION = 0.05
 """A class with this part of its images blank is worth a warning before training."""
 
-# So many images are looked at before a training, spread over the split; a check looks at all.
+# The number of images that are examined before training; a check examines all.
 _NUM_SAMPLED = 4096
 _VALUES_AT_A_TIME = 2**21
 
@@ -61,9 +61,9 @@ def blank_images(data_set: DataSet) -> Iterator[Finding]:
 
 
 def mostly_blank_classes(train: ImageSet) -> dict[str, float]:
-    """Return the blank part of the images of each class that has many, by its name.
+    """Return the fraction of blank images of each class that has many, by its name.
 
-    Looks at up to 4,096 images, spread over the split.
+    Up to 4,096 images, spread over the split, are examined.
     """
     step = max(1, -(-len(train) // _NUM_SAMPLED))
     labels = train.labels[::step].cpu()

@@ -1,4 +1,4 @@
-"""Names of classes that are hardly meant: ``nan``, two that differ in a blank, names of splits."""
+"""Suspicious names of classes: ``nan``, names that differ in a blank, names of splits."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from tellapart.data.images.split_names import split_named
 from tellapart.data.quality.findings import Finding
 
-# What programs write where there is no value, in lower case.
+# What programs write for a missing value, in lower case.
 _NO_VALUES = frozenset(
     {
         *("nan", "none", "null", "nil", "n/a", "na", "#n/a", "#na", "<na>", "nat"),
@@ -20,7 +20,7 @@ _NUM_NAMED = 5
 
 
 def class_name_findings(class_names: Sequence[str]) -> Iterator[Finding]:
-    """Find names that are no name, alike, or those of splits."""
+    """Find class names that are missing values, nearly equal, or names of splits."""
     for message in (
         *_no_names(class_names),
         *_with_blanks(class_names),
@@ -44,7 +44,7 @@ def _no_names(names: Sequence[str]) -> Iterator[str]:
 
 
 def _is_from_a_program(name: str) -> bool:
-    """Whether it is an unnamed column of pandas, or a folder of a notebook or a system."""
+    """Whether the name is an unnamed column of pandas, or a folder of a notebook or a system."""
     return name.lower().startswith("unnamed: ") or name.startswith((".", "__"))
 
 

@@ -1,4 +1,4 @@
-"""Images that a data set holds more than once: within a split, across splits, in two classes.
+"""Repeated images of a data set: within a split, across splits, in two classes.
 
 Everything here follows from two divisions of all images, into groups of equal ones and into groups
 of near duplicates (`tellapart.data.images.near_duplicates`), so that the findings of a check and
@@ -22,7 +22,7 @@ from tellapart.wording import plural
 
 _Ints = NDArray[np.int64]
 
-# Of more groups than this the first are listed: whoever has so many will not look at each.
+# At most this many groups are listed.
 _NUM_LISTED_GROUPS = 10_000
 _COMPARED = (("test", "train"), ("validation", "train"), ("test", "validation"))
 
@@ -41,7 +41,7 @@ def count_equal_images(images: ImageSet, others: ImageSet) -> int:
 def count_shared_images(data_set: DataSet) -> dict[tuple[str, str], int]:
     """Return how many images of the first split equal, or nearly equal, one of the second.
 
-    By the names of the two splits; every two that the data set has are compared.
+    The keys are the names of the two splits; every pair of splits is compared.
     """
     groups = near_groups(data_set)
     return {
@@ -54,12 +54,12 @@ def count_shared_images(data_set: DataSet) -> dict[tuple[str, str], int]:
 def near_groups(data_set: DataSet) -> dict[str, _Ints]:
     """Return a number for each image of each split, equal for near duplicates of any split.
 
-    Taken from the data set where loading has found them, and searched for where it has not.
+    They are taken from the data set if loading has found them, else searched for.
     """
     if data_set.near_groups is not None:
         return {split: groups.numpy() for split, groups in data_set.near_groups.items()}
-    joined = join_splits(data_set)
-    groups = groups_of(near_duplicates(joined), len(joined))
+    images = join_splits(data_set)
+    groups = groups_of(near_duplicates(images), len(images))
     ends = np.cumsum([len(part) for part in data_set.splits.values()])
     return dict(zip(data_set.splits, np.split(groups, ends[:-1]), strict=True))
 
@@ -67,7 +67,7 @@ def near_groups(data_set: DataSet) -> dict[str, _Ints]:
 def join_splits(data_set: DataSet) -> torch.Tensor:
     """Return the images of all splits, one split behind the other, (images, ...).
 
-    The splits of a mapped set lie so in one file: then nothing is copied.
+    The splits of a mapped set are adjacent in one file, so nothing is copied.
     """
     parts = [part.images for part in data_set.splits.values()]
     first = parts[0]
@@ -83,11 +83,11 @@ def join_splits(data_set: DataSet) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class _Joined:
-    """The images of all splits one behind the other, each described by a few numbers.
+class _DescribedImages:
+    """The images of all splits, one split after the other, each described by a few numbers.
 
     Args:
-        data_set: whose images these are.
+        data_set: the data set.
         labels: (images,).
         split: the number of each image's split, (images,).
         equal: equal for images of the same pixels, (images,).
@@ -101,7 +101,7 @@ class _Joined:
     near: _Ints
 
     @classmethod
-    def of(cls, data_set: DataSet) -> _Joined:
+    def of(cls, data_set: DataSet) -> _DescribedImages:
         sizes = [len(part) for part in data_set.splits.values()]
         return cls(
             data_set,
@@ -112,7 +112,7 @@ class _Joined:
         )
 
     def images(self, groups: Sequence[_Ints]) -> tuple[tuple[FoundImage, ...], ...]:
-        """Return the images at these places, of the first so many groups."""
+        """Return the images at these indices, of the first groups only."""
         starts = np.searchsorted(self.split, np.arange(len(self.data_set.splits)))
         names = list(self.data_set.splits)
 
@@ -126,36 +126,39 @@ class _Joined:
 
 def repeats(data_set: DataSet) -> Iterator[Finding]:
     """Yield findings of equal and near duplicates: across splits, within one, in two classes."""
-    joined = _Joined.of(data_set)
+    described = _DescribedImages.of(data_set)
     for one, other in combinations(range(len(data_set.splits)), 2):
-        yield from _across(joined, one, other)
-    # Numbers of their own for each split: what is there twice is then in it twice.
-    within = joined.split * len(joined.split)
-    repeated = _is_repeated(joined.equal + within)
+        yield from _across(described, one, other)
+    # Separate numbers for each split, so that only repeats within a split count.
+    within = described.split * len(described.split)
+    repeated = _is_repeated(described.equal + within)
     if repeated.any():
-        yield _within(joined, "exact", _grouped(joined.equal + within, repeated))
-    varied = _groups_of_several(joined.near + within, joined.equal)
+        yield _within(described, "exact", _grouped(described.equal + within, repeated))
+    varied = _groups_of_several(described.near + within, described.equal)
     if varied.any():
-        yield _within(joined, "near", _grouped(joined.near + within, varied))
-    mixed = _groups_of_several(joined.near, joined.labels)
+        yield _within(described, "near", _grouped(described.near + within, varied))
+    mixed = _groups_of_several(described.near, described.labels)
     if mixed.any():
-        groups = _grouped(joined.near, mixed)
+        groups = _grouped(described.near, mixed)
         yield Finding(
             "contradiction",
             "fault",
             f"{_counted(groups)} in a group of equal or nearly equal ones that has more than one "
             "class: at least one label is wrong, or the classes differ in what is too small to see",
-            joined.images(groups),
+            described.images(groups),
         )
 
 
-def _across(joined: _Joined, one: int, other: int) -> Iterator[Finding]:
-    """Yield what the two splits of these numbers share: equal images, and near duplicates."""
-    ours, theirs = joined.split == one, joined.split == other
-    exact = theirs & np.isin(joined.equal, joined.equal[ours])
-    near = theirs & np.isin(joined.near, joined.near[ours]) & ~exact
-    names = list(joined.data_set.splits)
-    for kind, shared, numbers in (("exact", exact, joined.equal), ("near", near, joined.near)):
+def _across(described: _DescribedImages, one: int, other: int) -> Iterator[Finding]:
+    """Yield findings of equal images and near duplicates of two splits, given by number."""
+    ours, theirs = described.split == one, described.split == other
+    exact = theirs & np.isin(described.equal, described.equal[ours])
+    near = theirs & np.isin(described.near, described.near[ours]) & ~exact
+    names = list(described.data_set.splits)
+    for kind, shared, numbers in (
+        ("exact", exact, described.equal),
+        ("near", near, described.near),
+    ):
         if not shared.any():
             continue
         members = shared | (ours & np.isin(numbers, numbers[shared]))
@@ -164,38 +167,38 @@ def _across(joined: _Joined, one: int, other: int) -> Iterator[Finding]:
             "leak",
             f"{shared.sum():,} of the {theirs.sum():,} images of {names[other]} are in "
             f"{names[one]} too, {_HOW[kind]}: take them out of one",
-            joined.images(_grouped(numbers, members)),
+            described.images(_grouped(numbers, members)),
         )
 
 
 _HOW = {"exact": "pixel for pixel", "near": "but for size, compression or light"}
 
 
-def _within(joined: _Joined, kind: str, groups: Sequence[_Ints]) -> Finding:
+def _within(described: _DescribedImages, kind: str, groups: Sequence[_Ints]) -> Finding:
     return Finding(
         f"{kind} duplicates within a split",
         "fault",
         f"{_counted(groups)} there more than once, {_HOW[kind]}: keep one of each",
-        joined.images(groups),
+        described.images(groups),
     )
 
 
 def _is_repeated(numbers: _Ints) -> NDArray[np.bool_]:
-    """Return whether each number is there more than once."""
+    """Return whether each number occurs more than once."""
     _, inverse, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     repeated: NDArray[np.bool_] = counts[inverse] > 1
     return repeated
 
 
 def _groups_of_several(groups: _Ints, values: _Ints) -> NDArray[np.bool_]:
-    """Return whether each member is of a group whose members have different ``values``."""
+    """Return whether each member's group has members with different ``values``."""
     _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
     different = values != values[first[inverse]]
     return np.isin(groups, groups[different])
 
 
 def _grouped(groups: _Ints, members: NDArray[np.bool_]) -> list[_Ints]:
-    """Return the places of ``members`` by their group, each ascending."""
+    """Return the indices of ``members`` by their group, each ascending."""
     places = np.flatnonzero(members)
     order = places[np.argsort(groups[places], kind="stable")]
     return np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)

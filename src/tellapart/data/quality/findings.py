@@ -1,7 +1,7 @@
-"""What a check of a data set can find, in a form that is listed, shown and written as JSON.
+"""The findings of a check of a data set, to be printed, shown on a page and written as JSON.
 
-A finding is a *leak* where images of one split are, or nearly are, in another: an accuracy measured
-there says nothing. Everything else is a *fault* worth mending or a *fact* worth knowing.
+A finding is a *leak* if images of one split, or near duplicates of them, are in another: an
+accuracy measured there is too high. All others are a *fault* to correct or a *fact* to know.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Severity = Literal["leak", "fault", "fact"]
 
 @dataclass(frozen=True)
 class FoundImage:
-    """An image by its split, its index in it and its class, and by its file where it has one."""
+    """An image: its split, index and class, and its file if it has one."""
 
     split: str
     index: int
@@ -42,14 +42,14 @@ def found_image(data_set: DataSet, split: str, index: int) -> FoundImage:
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was found.
+    """One finding.
 
     Args:
-        kind: a few words that stay the same.
-        severity: what it means for a classifier that is trained on the data.
-        message: how much of it there is, and what to do.
-        groups: the images it is about; those that belong together in one group.
-        paths: files it is about that are no images of the data set, each with the reason.
+        kind: the kind of finding, in fixed words.
+        severity: ``leak``, ``fault`` or ``fact``.
+        message: the extent of it, and what to do.
+        groups: the images in question; those that belong together in one group.
+        paths: files in question that are no images of the data set, each with the reason.
     """
 
     kind: str
@@ -71,11 +71,11 @@ class Finding:
 
 @dataclass(frozen=True)
 class Audit:
-    """Everything that was found in a data set, the gravest first."""
+    """All findings of a data set, the most severe first."""
 
     findings: tuple[Finding, ...]
 
     @property
     def has_leaks(self) -> bool:
-        """Whether an accuracy measured on this data would be dishonest."""
+        """Whether images of one split are in another, so that a measured accuracy is too high."""
         return any(finding.severity == "leak" for finding in self.findings)

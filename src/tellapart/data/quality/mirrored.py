@@ -1,14 +1,13 @@
-"""Classes that mirroring turns into one another, like arrows to the left and to the right.
+"""Classes that mirroring exchanges, such as arrows to the left and to the right.
 
-A recipe that mirrors its training images teaches that both are the same. Three things tell of it:
-classes that are digits or letters, class names that differ in left and right only, and the images
-themselves. The last is measured on thumbnails: of up to 2,000 images, is the nearest neighbour of
-those of one class, mirrored, an image of a certain other class, and the other way round, and about
-as near as unmirrored images are to one another? All of it is asked, because a mirrored image that
-looks like nothing else has a nearest neighbour, too.
+A recipe that mirrors its training images teaches that both classes are the same. Three signs are
+checked: classes that are digits or letters, class names that differ only in left and right, and the
+images. For the images, the nearest neighbour of mirrored thumbnails of one class, among up to 2,000
+images, must be of one other class and vice versa, and about as near as unmirrored images are to one
+another: a mirrored image that resembles nothing has a nearest neighbour, too.
 
-Measured, as the part of mirrored images whose nearest neighbour is of the other class, the lower of
-the two directions: arrows 0.75 with 20 images a class and 1.00 with 48; photographs of ants and
+Measured as the fraction of mirrored images whose nearest neighbour is of the other class, the lower
+of the two directions: arrows 0.75 with 20 images a class and 1.00 with 48; photographs of ants and
 bees 0.42, hands that sign digits 0.22, clothes 0.19, MNIST's digits 0.34, noise 0.31.
 """
 
@@ -30,11 +29,11 @@ from tellapart.data.images.near_duplicates import THUMBNAIL_SIDE, describe
 _Floats = NDArray[np.float32]
 
 _NUM_SAMPLED = 2000
-# Both directions, of the mirrored images of a class: at least this part like the other class ...
+# In both directions: at least this fraction of a class's mirrored images is like the other class,
 _LEAST_EXCHANGED = 0.6
-# ... of the images as they are, at most this part ...
+# at most this fraction of the unmirrored images is,
 _MOST_CONFUSED = 0.4
-# ... and how much farther a mirrored image may be from its nearest neighbour than another image.
+# and a mirrored image may be at most this much farther from its nearest neighbour.
 _FARTHEST = 1.5
 # In standard deviations of a fair coin; 16 of 16 images are 4.
 _SIGNIFICANT = 4.0
@@ -61,10 +60,10 @@ class Mirroring:
     """How a recipe mirrors images.
 
     Args:
-        horizontal: whether left and right are exchanged, in training or in answering.
-        vertical: whether top and bottom are.
-        settings: ``KEY=VALUE`` that switch it off.
-        shows_signs: whether the images are known to be digits or letters; None asks their names.
+        horizontal: whether left and right are exchanged, in training or in prediction.
+        vertical: whether top and bottom are exchanged.
+        settings: the ``KEY=VALUE`` that switch it off.
+        shows_signs: whether the images are digits or letters; None decides by the class names.
     """
 
     horizontal: bool
@@ -74,9 +73,9 @@ class Mirroring:
 
 
 def mirrored_classes(data_set: DataSet, mirroring: Mirroring) -> str | None:
-    """Return what mirroring does to the classes of ``data_set``, and the remedy; None if nothing.
+    """Return a message about classes that mirroring exchanges, with the remedy; None if none.
 
-    Cost: one look at up to 2,000 images, well under a second.
+    Cost: up to 2,000 images are compared, in well under a second.
     """
     if not (mirroring.horizontal or mirroring.vertical):
         return None
@@ -91,7 +90,7 @@ def mirrored_classes(data_set: DataSet, mirroring: Mirroring) -> str | None:
 def _reason(train: ImageSet, mirroring: Mirroring) -> str | None:
     signs = mirroring.shows_signs
     if signs is None:
-        # Hands that sign digits are called like digits: only drawings are taken for signs.
+        # Photographs of hands that sign digits are named by digits too: only drawings count.
         signs = all(len(name) == 1 for name in train.class_names) and _are_drawings(train.images)
     if signs:
         return "the classes are digits or letters, which mirrored mean something else or nothing"
@@ -115,7 +114,7 @@ def _are_drawings(images: torch.Tensor) -> bool:
 
 
 def opposite_names(class_names: Sequence[str], direction: str) -> list[tuple[str, str]]:
-    """Return the pairs of classes whose names differ in what a mirror exchanges.
+    """Return the pairs of classes whose names differ in words that a mirror exchanges.
 
     Args:
         class_names: the classes.
@@ -132,10 +131,10 @@ def opposite_names(class_names: Sequence[str], direction: str) -> list[tuple[str
 
 
 def exchanged_classes(train: ImageSet, axis: int) -> list[tuple[str, str]]:
-    """Return the pairs of classes whose images mirroring turns into one another, as measured.
+    """Return the pairs of classes whose images mirroring exchanges, as measured.
 
     Args:
-        train: the images; up to 2,000 of them, spread over the split, are looked at.
+        train: the images; up to 2,000 of them, spread over the split, are compared.
         axis: of (images, channels, height, width), 3 for left and right and 2 for top and bottom.
     """
     step = max(1, -(-len(train) // _NUM_SAMPLED))
@@ -178,7 +177,7 @@ def _directions(thumbnails: _Floats) -> _Floats:
 def _nearest_neighbours(
     images: _Floats, others: _Floats, labels: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], _Floats]:
-    """Return the class of each image's nearest neighbour, itself apart, and how far that is."""
+    """Return the class of each image's nearest other neighbour, and the distance to it."""
     similarity = images @ others.T
     np.fill_diagonal(similarity, -2)
     nearest = similarity.argmax(1)

@@ -1,4 +1,4 @@
-"""What training warns of before it begins: the part of the audit that is quick."""
+"""The warnings before training: the quick part of the audit."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from tellapart.data.sets.catalogue import CATALOGUE
 
 
 def warnings_before_training(data_set: DataSet, recipe: Recipe) -> Iterator[str]:
-    """Yield a sentence for each fault that makes an accuracy low, or mean less than it seems.
+    """Yield a sentence for each fault that makes an accuracy low or misleading.
 
-    That is: a recipe that mirrors one class into another; odd names of classes; masks among the
-    images; splits that share
-    images, counted as the audit counts them; classes with many blank images; classes of uneven
-    size. Of the catalogue's data sets only the first is examined: their notes say what else is to
-    be known of them.
+    These are: a recipe that mirrors one class into another; odd names of classes; masks among the
+    images; splits with common images, counted as the audit counts them; classes with many blank
+    images; classes of uneven size. Data sets of the catalogue are only checked for mirroring: their
+    notes describe the rest.
     """
     mirrored = mirrored_classes(data_set, mirroring_of(recipe, data_set))
     if mirrored:
@@ -37,7 +36,7 @@ def warnings_before_training(data_set: DataSet, recipe: Recipe) -> Iterator[str]
         if count:
             yield (
                 f"{count:,} of the {len(data_set.split(split)):,} images of {split} are in "
-                f"{other} too, or look alike: what is measured on them says little; "
+                f"{other} too, or look alike: an accuracy measured on them is too high; "
                 "`tellapart data check` shows them"
             )
     train = data_set.split("train")

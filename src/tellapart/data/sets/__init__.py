@@ -1,1 +1,1 @@
-"""Where data sets come from: the catalogue, IDX files, folders, tables and archives of arrays."""
+"""Sources of data sets: the catalogue, IDX files, folders, tables, and archives of arrays."""

@@ -1,4 +1,4 @@
-"""Labels as arrays hold them: numbers, names, one-hot rows; read where the meaning is exact."""
+"""Labels in arrays: numbers, names or one-hot rows, read if their meaning is exact."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def _flat(path: Path, name: str, array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _from_one_hot(path: Path, name: str, array: NDArray[Any]) -> NDArray[np.int64]:
-    """The place of the one 1 in each row of zeros."""
+    """The index of the 1 in each row of zeros."""
     ones = array == 1
     is_binary = (ones | (array == 0)).all()
     if is_binary and (ones.sum(1) == 1).all():

@@ -1,4 +1,4 @@
-"""Which array of an archive holds what: ``x_train`` the images and ``y_train`` the labels of train.
+"""The meaning of an archive's arrays by name: ``x_train`` is images, ``y_train`` their labels.
 
 Upper and lower case are alike, and ``train_images``, ``X_dev``, ``valLabels`` or ``ytest`` are
 understood as well; ``images`` and ``labels`` alone are train.
@@ -22,13 +22,13 @@ _KINDS = {
 _CLASS_NAMES = ("class_names", "classnames", "label_names")
 _USUAL = {"images": "x", "labels": "y"}
 _NUM_NAMED = 10
-# Of these nobody needs to be told what they were read as.
+# The usual names, about which no note is given.
 _KNOWN = re.compile(r"[xy]_(train|val|valid|test)|(train|val|test)_(images|labels)")
 
 
 @dataclass(frozen=True)
 class Roles:
-    """What the arrays of an archive are for, by their names.
+    """The split and kind of each array of an archive, by its name.
 
     Args:
         pairs: of each split, the names of its images and of its labels.
@@ -41,7 +41,7 @@ class Roles:
     unread: tuple[str, ...]
 
     def notes(self) -> tuple[str, ...]:
-        """What was read under an unusual name, and what was not read."""
+        """Return notes on arrays that were read under an unusual name, and on arrays not read."""
         lines = [
             f"{images} and {labels} are read as {split}"
             for split, (images, labels) in self.pairs.items()
@@ -53,7 +53,7 @@ class Roles:
 
 
 def roles_of(path: Path, names: Iterable[str]) -> Roles:
-    """Return what each array is for.
+    """Return the split and kind of each array.
 
     Args:
         path: of the archive.

@@ -37,7 +37,7 @@ _REMEDY = "fetch or write the file again"
 
 
 def load_arrays(path: Path) -> DataSet:
-    """The data set in an archive; its fingerprint is over class names, images and labels.
+    """Load the data set of an archive; its fingerprint is over class names, images and labels.
 
     Raises:
         DataError: where the archive is damaged, lacks the arrays of train, or an array has another
@@ -94,7 +94,7 @@ def _image_sets(
 
 
 def _read(path: Path, archive: zipfile.ZipFile, member: str) -> NDArray[Any]:
-    """One array, after its header was held against the archive's own table."""
+    """Read one array, after comparing its header with the archive's table."""
     info = archive.getinfo(member)
     if info.file_size > MAX_BYTES:
         raise DataError(
@@ -155,7 +155,7 @@ def _images(path: Path, name: str, array: NDArray[Any]) -> torch.Tensor:
 
 
 def _as_bytes(name: str, array: NDArray[Any]) -> str:
-    """How numbers of this kind become uint8."""
+    """The remedy for numbers of this kind: how to convert them to uint8."""
     if array.dtype.kind == "b":
         return f'{name}.astype("uint8") * 255'
     if array.dtype.kind not in "uif" or not array.size:
@@ -172,7 +172,7 @@ def _as_bytes(name: str, array: NDArray[Any]) -> str:
 
 
 def _in_shape(name: str, array: NDArray[Any]) -> str:
-    """What makes another shape fit."""
+    """The remedy for another shape."""
     side = round(float(array.shape[-1]) ** 0.5) if array.ndim == 2 else 0
     if side > 1 and side * side == array.shape[-1]:
         return f"save {name}.reshape(-1, {side}, {side}) where they are {side}x{side} grey"

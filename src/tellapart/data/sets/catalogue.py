@@ -1,4 +1,4 @@
-"""The data sets known by name: their files, where to get them, and how to tell the right ones.
+"""The catalogue of named data sets: their files, mirrors and digests.
 
 Nothing here reads or fetches anything, and nothing heavy is imported: a list is quick to print.
 """
@@ -24,7 +24,7 @@ class CatalogueFile:
         content: what it holds.
         raw_bytes: size of the uncompressed file.
         download_bytes: size of the gzipped file that the mirrors hold.
-        sha256: hexadecimal SHA-256, of what ``sha256_of`` says.
+        sha256: hexadecimal SHA-256 of the bytes that ``sha256_of`` names.
         sha256_of: ``raw`` where the digest is of the uncompressed bytes, which every copy shares;
             ``gzip`` where only the digest of the gzipped file as published is known.
     """
@@ -68,17 +68,17 @@ class CatalogueEntry:
 
     @property
     def bundled(self) -> bool:
-        """Whether the package carries the files, so that no network is needed."""
+        """Whether the files are bundled with the package, so that no network is needed."""
         return not self.mirrors
 
     @property
     def download_bytes(self) -> int:
-        """How much there is to download, in bytes; 0 where it is bundled."""
+        """The bytes to download; 0 if the files are bundled."""
         return 0 if self.bundled else sum(file.download_bytes for file in self.files)
 
 
 def catalogue_entry(name: str) -> CatalogueEntry:
-    """The entry called ``name``.
+    """Return the entry called ``name``.
 
     Raises:
         DataError: where there is none, naming the nearest one and all there are.
@@ -89,7 +89,7 @@ def catalogue_entry(name: str) -> CatalogueEntry:
 
 
 def name_hint(name: str) -> str:
-    """The nearest name in the catalogue, or all of them where none is near."""
+    """Return the nearest name in the catalogue, or all names if none is near."""
     return did_you_mean(name, CATALOGUE, otherwise=f"the catalogue has: {', '.join(CATALOGUE)}")
 
 

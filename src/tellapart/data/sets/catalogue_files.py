@@ -1,4 +1,4 @@
-"""The files of the catalogue's data sets: found, fetched where they are missing, and checked.
+"""Finding, downloading and checking the files of the catalogue's data sets.
 
 A file is looked for in ``data_dir/<name>``, ``$TELLAPART_DATA/<name>`` and the user cache, in this
 order, and then downloaded into the cache. The first one found is the one used: if its digest is
@@ -39,7 +39,7 @@ _GZIP_SLACK_BYTES = 2**16
 def fetch(
     name: str, *, data_dir: Path | None = None, progress: Progress | None = None
 ) -> list[Path]:
-    """Download what is missing of the catalogue's data set ``name``, and say where its files are.
+    """Download the missing files of the catalogue's data set ``name``; return all paths.
 
     Args:
         name: a name of the catalogue; a bundled data set has nothing to download.
@@ -67,7 +67,7 @@ def fetch(
 
 
 def search_folders(name: str, data_dir: Path | None = None) -> tuple[Path, ...]:
-    """The folders where files of data set ``name`` are looked for, in order; last the cache."""
+    """Return the folders that are searched for files of ``name``, in order; last the cache."""
     from_environment = os.environ.get("TELLAPART_DATA")
     roots = [
         *([data_dir] if data_dir else []),
@@ -119,7 +119,7 @@ def _complete(
     download_folder: Path | None,
     progress: Progress | None,
 ) -> dict[CatalogueFile, Path]:
-    """Where each file of ``entry`` is, after downloading those that are nowhere."""
+    """The path of each file of ``entry``, after downloading the missing ones."""
     found = {file: find_idx_file(file.name, folders) for file in entry.files}
     missing = [file for file, path in found.items() if path is None]
     done_bytes = 0
@@ -178,7 +178,7 @@ def _check_download(file: CatalogueFile, path: Path) -> None:
 
 
 def _read_checked(file: CatalogueFile, path: Path, max_bytes: int = MAX_BYTES) -> IdxFile:
-    """Read ``path`` and make sure that it is ``file``, as far as that can be known."""
+    """Read ``path`` and check by its digest that it is ``file``."""
     if file.sha256_of == "gzip" and _is_gzipped(path):
         found = _sha256_of_file(path)
         if found != file.sha256:

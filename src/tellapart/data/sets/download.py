@@ -1,7 +1,7 @@
-"""Downloading one file: resumed where it broke off, from the first mirror that delivers it.
+"""Downloading one file from the first mirror that has it; broken downloads are resumed.
 
 A download grows in ``<name>.part`` beside its place. It takes its name only once it is complete,
-checked and synced, so a file under its own name is always whole, whatever was killed and when.
+checked and synced, so a file under its own name is always complete, even if the process was killed.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ _HEADERS = {"User-Agent": "tellapart", "Accept-Encoding": "identity"}
 
 
 class _MirrorError(Exception):
-    """One mirror did not deliver; the text says why."""
+    """One mirror did not deliver the file; the text is the reason."""
 
 
 class _BrokeOffError(_MirrorError):
-    """The connection ended early, but brought something: it is worth resuming."""
+    """The connection ended early but delivered some bytes, so resuming is worthwhile."""
 
 
 @dataclass(frozen=True)
 class _Transfer:
-    """What stays the same from mirror to mirror."""
+    """The arguments of a download that are the same for all mirrors."""
 
     part: BinaryIO
     check: Callable[[Path], None]
@@ -63,7 +63,7 @@ def download(
     progress: Progress | None = None,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> None:
-    """Download one file to ``target``, or leave everything there as it was.
+    """Download one file to ``target``, or leave ``target`` unchanged.
 
     Two processes that want the same file at the same time wait for each other, and the second
     finds it there.
@@ -110,7 +110,7 @@ def _no_progress(done_bytes: int, total_bytes: int | None) -> None:
 
 @contextmanager
 def _locked_part(target: Path) -> Iterator[BinaryIO]:
-    """The growing file beside ``target``, held by this process alone; deleted if it stays empty."""
+    """Open the partial file beside ``target``, locked; it is deleted if it stays empty."""
     path = target.with_name(target.name + ".part")
     with _open_locked(path) as part:
         try:
@@ -131,7 +131,7 @@ def _open_locked(path: Path) -> BinaryIO:
             fcntl.flock(part, fcntl.LOCK_EX)
         if _is_at(part, path):
             return part
-        part.close()  # whoever held the lock before has renamed or deleted it: open anew
+        part.close()  # the previous holder of the lock has renamed or deleted it: open again
 
 
 def _is_at(part: BinaryIO, path: Path) -> bool:
@@ -142,7 +142,7 @@ def _is_at(part: BinaryIO, path: Path) -> bool:
 
 
 def _fetch_from(url: str, transfer: _Transfer) -> None:
-    """Complete the part from ``url`` and check it; resume while the connection brings something."""
+    """Complete the partial file from ``url`` and check it; resume while bytes arrive."""
     part = transfer.part
     failure: _MirrorError
     for _ in range(1 + _MAX_RESUMPTIONS):
@@ -166,7 +166,7 @@ def _fetch_from(url: str, transfer: _Transfer) -> None:
 
 
 def _receive(url: str, transfer: _Transfer) -> None:
-    """Append to the part what ``url`` has beyond it, or start over where it cannot resume."""
+    """Append the rest of ``url`` to the partial file, or start over if it cannot resume."""
     part = transfer.part
     offset = part.seek(0, os.SEEK_END)
     response = _open(url, offset, transfer.timeout_seconds)
@@ -187,7 +187,7 @@ def _receive(url: str, transfer: _Transfer) -> None:
 def _append(
     response: http.client.HTTPResponse, done: int, total: int | None, transfer: _Transfer
 ) -> int:
-    """Copy the body to the part; return the size of the part."""
+    """Append the body to the partial file; return the size of that file."""
     start = done
     transfer.progress(done, total)
     while True:
@@ -207,7 +207,7 @@ def _append(
 
 
 def _open(url: str, offset: int, timeout_seconds: float) -> http.client.HTTPResponse | None:
-    """Ask for the file from ``offset`` on; None where the server has nothing beyond it."""
+    """Request the file from ``offset`` on; None if the server has nothing beyond it."""
     headers = _HEADERS | ({"Range": f"bytes={offset}-"} if offset else {})
     try:
         request = urllib.request.Request(url, headers=headers)

@@ -43,7 +43,7 @@ _NUM_NAMED = 5
 
 
 def list_folder(folder: Path) -> Listing:
-    """The images below ``folder`` with the classes and splits that its sub-folders mean.
+    """List the images below ``folder`` with the classes and splits of its sub-folders.
 
     Raises:
         DataError: where there is no sub-folder or no image, the folders mean no classes, a folder
@@ -104,7 +104,7 @@ def _sorted_in(path: Path, folder: Path, home: tuple[str, str | None] | str) -> 
 
 
 def _nothing_found(folder: Path, walked: Sequence[Folder], left_out: Sequence[LeftOut]) -> str:
-    """Why a folder without a labelled image is no data set, and what to do."""
+    """The message about a folder without a labelled image, with the remedy."""
     names = [name for found in walked for name in found.files]
     num_images = sum(map(is_image_name, names))
     if num_images:
@@ -123,7 +123,7 @@ def _nothing_found(folder: Path, walked: Sequence[Folder], left_out: Sequence[Le
 def _empty_classes(
     folder: Path, tree: Branch, layout: Layout, left_out: Sequence[LeftOut]
 ) -> Iterator[str]:
-    """A line for every folder that could be a class and holds no image."""
+    """A line for every folder that could be a class but has no image."""
     passed = [Path(item.path) for item in left_out if item.kind in ("own run", "unreadable folder")]
     for parts in layout.splits:
         branch = tree.reach(parts)
@@ -134,7 +134,7 @@ def _empty_classes(
 
 
 def _further_down(folder: Path, tree: Branch) -> str:
-    """What to give instead where one folder holds all of the images' folders."""
+    """The path to give instead if one folder holds all class folders."""
     way = find_wrapper(tree)
     if not way:
         return ""

@@ -1,4 +1,4 @@
-"""The form of a set's images: asked for, or chosen by the images themselves."""
+"""The form of a set's images: as requested, or chosen by the images."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 
 class _Header(NamedTuple):
-    """What a file's header gives: width and height upright, and Pillow's mode."""
+    """The header of an image file: width and height upright, and Pillow's mode."""
 
     path: ReadableFile
     size: tuple[int, int]
@@ -39,7 +39,7 @@ class _Header(NamedTuple):
 
 
 def choose_frame(preparation: Preparation, find_shape: Callable[[], tuple[int, int, int]]) -> Frame:
-    """The form that is asked for, and where nothing is, what ``find_shape`` gives."""
+    """Return the requested form, with values of ``find_shape`` where none is requested."""
     channels, height, width = preparation.channels, preparation.height, preparation.width
     if not (channels and height and width):
         own = find_shape()
@@ -49,7 +49,7 @@ def choose_frame(preparation: Preparation, find_shape: Callable[[], tuple[int, i
 
 
 def own_shape(listing: Listing) -> tuple[int, int, int]:
-    """Channels, height and width that fit these files.
+    """Return channels, height and width that suit these files.
 
     Where all images have one size of at most 128 pixels a side, that one. Else a square, its side
     the largest of 32, 48, 64, 96 and 128 that is not above the median of the images' shorter
@@ -81,10 +81,10 @@ def open_settled(
     preparation: Preparation,
     progress: Progress | None,
 ) -> CacheEntry:
-    """The decoded images, in the frame with what only all of them together can settle.
+    """Return the decoded images; values that depend on all of them are settled here.
 
     That is the white level of images with more than 8 bits, and whether images of which a sample
-    was grey are all so. Nobody pays twice but a set whose sample was not like the rest.
+    was grey are all so. Images are decoded twice only if the sample was unlike the rest.
 
     Args:
         contents: a file for each SHA-256, in the order in which they are best read.
@@ -106,7 +106,7 @@ def open_settled(
 def form_notes(
     entry: CacheEntry, preparation: Preparation, paths: Mapping[bytes, ReadableFile], root: Path
 ) -> list[str]:
-    """A line for each thing about the form that a person should know.
+    """Return a line for each fact about the form that a person should know.
 
     Args:
         entry: the decoded images.
@@ -210,5 +210,5 @@ def _why_unreadable(path: ReadableFile) -> str:
 
 
 def _spread(items: Sequence[_T], most: int) -> Sequence[_T]:
-    """At most about twice so many items, evenly spread over all."""
+    """Items evenly spread over the list, at most about twice the given number."""
     return items[:: max(1, len(items) // most)]

@@ -34,7 +34,7 @@ from tellapart.errors import DataError
 Content = Literal["images", "labels"]
 
 MAX_BYTES = 8 * 2**30
-"""The most uncompressed bytes a file may hold, 8 GiB, unless the caller says less."""
+"""The most uncompressed bytes a file may hold, 8 GiB, unless the caller gives less."""
 
 GZIP_MAGIC = b"\x1f\x8b"
 """The first two bytes of every gzipped file."""
@@ -52,7 +52,7 @@ _REMEDY = "fetch or copy the file again"
 
 @dataclass(frozen=True)
 class IdxFile:
-    """What an IDX file holds, and the digest that says whether it is the expected one.
+    """The content of an IDX file, and the digest by which it is checked.
 
     Args:
         array: uint8, (count,) for labels, (count, [channels,] height, width) for images.
@@ -77,7 +77,7 @@ class IdxPair(NamedTuple):
 
 
 def read_idx(path: Path, *, expect: Content, max_bytes: int = MAX_BYTES) -> IdxFile:
-    """Read an IDX file, raw or gzipped as its first two bytes say, and hash it on the way.
+    """Read an IDX file, raw or gzipped by its first two bytes, and compute its digest.
 
     Args:
         path: the file.
@@ -86,7 +86,7 @@ def read_idx(path: Path, *, expect: Content, max_bytes: int = MAX_BYTES) -> IdxF
 
     Raises:
         DataError: where the file cannot be opened, is not IDX of unsigned bytes with the expected
-            dimensions, is shorter or longer than its header says, or its gzip stream is damaged.
+            dimensions, is shorter or longer than its header claims, or its gzip stream is damaged.
     """
     try:
         # A pipe or a device would block or never end.
@@ -202,7 +202,7 @@ def _read_gzipped(path: Path, file: BinaryIO, expect: Content, max_bytes: int) -
 def _read_header(
     path: Path, file: BinaryIO | gzip.GzipFile, expect: Content, max_bytes: int
 ) -> tuple[int, ...]:
-    """The shape that the header claims; the file then stands behind the header."""
+    """Read the shape in the header; the file is then positioned after the header."""
     start = file.read(4)
     if len(start) < 4:
         raise DataError(

@@ -1,4 +1,4 @@
-"""A folder of IDX files under MNIST's usual names, or names much like them, as a data set."""
+"""Data sets of IDX files under MNIST's usual names, or similar names."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ _IDX_BEGINNING = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][\1-\4]")
 
 @dataclass(frozen=True)
 class _Found:
-    """The IDX files of a folder: for each split and content those in question, and the others."""
+    """The IDX files of a folder: the candidates for each split and content, and the others."""
 
     files: Mapping[tuple[str, str], list[Path]]
     others: tuple[str, ...]
 
 
 def load_idx_folder(folder: Path) -> DataSet:
-    """Load ``train``, and ``validation`` and ``test`` where they are there, from IDX files.
+    """Load ``train``, and ``validation`` and ``test`` if they exist, from IDX files.
 
     ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same with ``t10k`` or ``test``
     and with ``val``; a dot in place of a hyphen and ``.gz`` at the end are fine, and so is a file
@@ -96,7 +96,7 @@ def holds_idx_files(folder: Path) -> bool:
 
 
 def find_idx_file(name: str, folders: Iterable[Path]) -> Path | None:
-    """The IDX file ``name`` in the first folder that has it, in a spelling that is in use.
+    """Return the IDX file ``name`` in the first folder that has it, in one of its spellings.
 
     ``train-images-idx3-ubyte`` is also found as ``train-images.idx3-ubyte``, as unpacking programs
     call it, and either of them with ``.gz`` or in a folder of its own name.
@@ -116,7 +116,7 @@ def find_idx_file(name: str, folders: Iterable[Path]) -> Path | None:
 
 
 def image_sets(class_names: tuple[str, ...], pairs: Mapping[str, IdxPair]) -> dict[str, ImageSet]:
-    """The image set of each split; images without a channel dimension get one channel.
+    """Return the image set of each split; images without a channel dimension get one channel.
 
     Raises:
         DataError: where a label lies outside ``class_names``.
@@ -227,7 +227,7 @@ def _unfolded(path: Path) -> Path:
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What lies in a folder, by name; nothing, where it cannot be searched."""
+    """The entries of a folder by name; empty if it cannot be listed."""
     try:
         with os.scandir(folder) as entries:
             return sorted(entries, key=lambda entry: entry.name)
@@ -236,7 +236,7 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _pair(folder: Path, split: str, found: _Found) -> tuple[Path, Path] | None:
-    """Images and labels of ``split``; None where there is neither, which train may not be."""
+    """Images and labels of ``split``; None if both are missing, which is an error for train."""
     files = {kind: _one(folder, split, kind, found) for kind in _ENDINGS}
     images, labels = files["images"], files["labels"]
     if images and labels:

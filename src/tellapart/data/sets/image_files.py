@@ -44,17 +44,16 @@ class _HashedFile:
 def load_image_files(
     listing: Listing, frame: Frame, preparation: Preparation, progress: Progress | None = None
 ) -> DataSet:
-    """The data set of the files that a folder or a table lists.
+    """Load the data set of the files that a folder or a table lists.
 
     Args:
         listing: the files.
-        frame: the form that they are given, as it was chosen by headers.
-        preparation: what was asked of that form, and is asked of the splits.
-        progress: is told of images decoded, where they are not in the cache.
+        frame: the form of the images, as chosen by their headers.
+        preparation: the requested form and splits.
+        progress: called with (done, total) of images that are decoded.
 
     Raises:
-        DataError: where no image can be read, a class has none to learn from, or too few to be
-            divided.
+        DataError: no readable image, a class without training images, or too few to divide.
     """
     digests, failed = digest_files(listing.root, [file.path for file in listing.files])
     images = [
@@ -140,10 +139,10 @@ def _lost_classes(listing: Listing, images: Sequence[_HashedFile]) -> Iterator[s
 def _in_expected_order(
     images: Sequence[_HashedFile], preparation: Preparation
 ) -> dict[bytes, ReadableFile]:
-    """A file for each content, in the order of the splits as far as it is known before decoding.
+    """One file for each content, in the order of the splits as far as known before decoding.
 
-    Where every file is an image and no two look alike it is the order at last, and what is decoded
-    is not to be rearranged.
+    If every file is readable and there are no near duplicates, this is the final order, and the
+    decoded pixels need not be rearranged.
     """
     contents = {image.digest: image.file.path for image in images}
     if not contents:
@@ -152,7 +151,7 @@ def _in_expected_order(
         divided, _ = _divided(
             images, {content: number for number, content in enumerate(contents)}, preparation
         )
-    except DataError:  # to be said when it is known what is an image
+    except DataError:  # raised again once it is known which files are images
         return contents
     return {p.digest: contents[p.digest] for part in divided.values() for p in part}
 
@@ -166,7 +165,7 @@ def _groups_by_content(entry: CacheEntry) -> dict[bytes, int]:
 def _divided(
     images: Sequence[_HashedFile], groups: Mapping[bytes, int], preparation: Preparation
 ) -> tuple[dict[str, list[_HashedFile]], tuple[str, ...]]:
-    """The images of each split, given or held out of train, and what was held out.
+    """The images of each split, given or held out of train, and notes about the division.
 
     Args:
         images: in the order of the listing.
@@ -198,7 +197,7 @@ def _divided(
 
 
 def _class_names(divided: Mapping[str, Sequence[_HashedFile]]) -> tuple[str, ...]:
-    """Of the images that are learned from, sorted."""
+    """The classes of the training images, sorted."""
     part = divided.get("train") or next(iter(divided.values()))
     return tuple(sorted({image.file.class_name for image in part}))
 
@@ -238,7 +237,7 @@ def _image_sets(
 def _near_groups(
     divided: Mapping[str, Sequence[_HashedFile]], groups: Mapping[bytes, int]
 ) -> dict[str, torch.Tensor]:
-    """What near duplicates share, a number for each image of each split."""
+    """The number of each image's group of near duplicates, by split."""
     return {
         split: torch.tensor([groups[p.digest] for p in part]) for split, part in divided.items()
     }

@@ -1,4 +1,4 @@
-"""Which folders are classes and which are splits, by the names alone.
+"""Deciding which folders are classes and which are splits, by their names alone.
 
 Nothing here touches a disk: folders of a disk and of a tar archive are read by the same rules.
 """
@@ -14,7 +14,7 @@ from tellapart.errors import DataError
 Parts = tuple[str, ...]
 
 _REMEDY = "DATA/train/CLASS/image.jpg and DATA/test/CLASS/image.jpg, or a .csv with path and label"
-# A folder in a split that holds all of its classes and says nothing.
+# Names of a folder between a split and its classes that mean nothing.
 PLAIN_NAMES = frozenset(
     {
         *("data", "image", "images", "img", "imgs", "photos", "pictures"),
@@ -37,7 +37,7 @@ class Branch:
     below: dict[str, Branch] = field(default_factory=dict)
 
     def reach(self, parts: Parts) -> Branch:
-        """The folder at ``parts`` below this one, made where it is not there."""
+        """Return the folder at ``parts`` below this one, creating it if needed."""
         branch = self
         for name in parts:
             branch = branch.below.setdefault(name, Branch())
@@ -45,12 +45,12 @@ class Branch:
 
     @property
     def holds_images(self) -> bool:
-        """Whether there is an image in it or below it."""
+        """Whether the folder has an image in it or below it."""
         return self.num_images > 0 or any(child.holds_images for child in self.below.values())
 
     @property
     def filled(self) -> dict[str, Branch]:
-        """The folders in it that hold images, in alphabetical order."""
+        """The sub-folders with images, in alphabetical order."""
         return {
             name: self.below[name] for name in sorted(self.below) if self.below[name].holds_images
         }
@@ -58,7 +58,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Layout:
-    """What the folders of a data set mean.
+    """The meaning of a data set's folders.
 
     Args:
         splits: the folders whose sub-folders are classes, with the split of each; the data set's
@@ -80,7 +80,7 @@ class Layout:
 
 
 def find_layout(root: Branch, shown: str) -> Layout:
-    """Return what the folders in ``root`` mean.
+    """Return the meaning of the folders in ``root``.
 
     Folders that are called as splits are splits where they hold folders; where they hold images
     only, they are classes among others (``car``, ``bus``, ``train``) and never alone.

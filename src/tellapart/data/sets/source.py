@@ -1,4 +1,4 @@
-"""What a source of data is, and what is known of a data set before its images are read."""
+"""The interface of data sources, and a data set before its images are read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class DataSource:
 
 @dataclass(frozen=True)
 class OpenedSource:
-    """A data set that was found, and whose images have not been read.
+    """A data set that was found, before its images are read.
 
     Args:
         name: of the data set.
@@ -59,7 +59,7 @@ class OpenedSource:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width, if nothing else is asked for.
+        """Channels, height and width, if no others are requested.
 
         Raises:
             DataError: where none of the files looked at is an image.

@@ -116,7 +116,7 @@ def open_source(
 
 
 def _namesake_warnings(name: str, data_dir: Path | None) -> tuple[str, ...]:
-    """Return what to say of a folder that is called as the data set and is not meant."""
+    """Return a warning about a folder with the name of the data set, which is not used."""
     here = Path(name)
     if not here.exists() or here.resolve() in {
         folder.resolve() for folder in search_folders(name, data_dir)
@@ -129,7 +129,7 @@ def _namesake_warnings(name: str, data_dir: Path | None) -> tuple[str, ...]:
 
 
 def _require_text(path: Path) -> None:
-    """Refuse a place that a run could not write down, and so not find again."""
+    """Refuse a path that cannot be written into the run's files."""
     whole = path.resolve()
     if not is_text(whole):
         raise DataError(

@@ -26,11 +26,11 @@ _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 def list_table(table: Path) -> Listing:
-    """The images that ``table`` names, in the order of their paths.
+    """List the images that ``table`` names, in the order of their paths.
 
     Paths count from the folder of the table, and may lead into a tar archive
     (``shards/0.tar/cat.jpg``). A file that does not exist is left out and listed; the same file
-    twice with one label counts once. `tellapart.data.sets.table_text` says how cells are read.
+    twice with one label counts once. `tellapart.data.sets.table_text` describes how cells are read.
 
     Raises:
         DataError: where the table cannot be read, lacks a column or a row, or a row has too many
@@ -79,7 +79,7 @@ def table_text(rows: Sequence[tuple[str, str, str]]) -> str:
 
 
 def _image_file(table: Path, row: Row, columns: dict[str, int]) -> tuple[ImageFile, bool]:
-    """What a row names, and whether it exists."""
+    """The image file that a row names, and whether it exists."""
     cells = {name: row.cell(place) for name, place in columns.items()}
     for name in ("path", "label"):
         if not cells[name] or "\0" in cells[name]:

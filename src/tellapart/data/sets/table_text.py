@@ -1,4 +1,4 @@
-"""The text of a table as rows of cells, whatever program wrote it.
+"""Reading the text of a table as rows of cells, in the dialects of different programs.
 
 Cells are separated by commas, semicolons, tabulators or upright strokes: by the one that is most
 frequent in the header, or that a first line ``sep=;`` names. Text is UTF-8, or UTF-16 with a mark
@@ -45,7 +45,7 @@ class Row(NamedTuple):
 
 
 def read_rows(table: Path) -> tuple[Row, list[Row]]:
-    """The header and the rows below it; lines without any text are none.
+    """Return the header and the rows below it; empty lines are skipped.
 
     Raises:
         DataError: where the file cannot be read or decoded, quotes are not closed, there is no row,
@@ -87,7 +87,7 @@ def read_rows(table: Path) -> tuple[Row, list[Row]]:
 def columns_of(
     table: Path, header: Row, rows: Sequence[Row]
 ) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Where the columns path, label and, if there is one, split stand; and what to say of them.
+    """Return the indices of the columns path, label and perhaps split, and notes about them.
 
     A column of another usual name is taken where only one comes into question.
 

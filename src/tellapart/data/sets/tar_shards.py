@@ -1,4 +1,4 @@
-"""Tar archives of images, as WebDataset writes them: read in their order, nothing unpacked.
+"""Tar archives of images, as WebDataset writes them, read in order and without unpacking.
 
 ::
 
@@ -45,7 +45,7 @@ class _Sample(NamedTuple):
 
 
 def list_shards(path: Path) -> Listing:
-    """The images in a tar archive, or in those of a folder, with their classes and splits.
+    """List the images of a tar archive, or of those in a folder, with classes and splits.
 
     Raises:
         DataError: where an archive is compressed or damaged, lies in a folder that is no split,
@@ -157,7 +157,7 @@ def _labelled(shard: Path, key: str, sample: _Sample, split: str | None) -> Imag
 
 
 def _values(member: TarMember) -> list[Any]:
-    """What a ``.cls`` or ``.json`` member gives as the class."""
+    """The class in a ``.cls`` or ``.json`` member."""
     where = f"{member.archive}: {member.member}"
     if member.num_bytes > _MAX_LABEL_BYTES:
         raise DataError(f"{where} has {member.num_bytes:,} bytes, which is too long for a label")
@@ -210,7 +210,7 @@ def _by_folder(
             tree.reach(_parts(sample.image)).num_images += 1
     if images and not tree.filled:
         raise DataError(f"{path}: {images[0][0].member} has no label; {_REMEDY}")
-    # Nobody can name a folder inside an archive, so a wrapper is taken off here.
+    # A path cannot name a folder inside an archive, so a wrapper is removed here.
     wrapper = find_wrapper(tree)
     layout = find_layout(tree.reach(wrapper), str(path))
     files = []
