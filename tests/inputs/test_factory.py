@@ -121,7 +121,7 @@ def test_files_of_a_writer_that_crashed(fill, check, train, predicted):
     broken = {Path(file["path"]).name for file in found["kinds"]["unreadable"]["files"]}
     assert broken == {files[0].name, files[1].name}
     assert len(found["kinds"]["unreadable"]["files"]) == 3
-    assert len(found["kinds"]["not a picture by its name"]["files"]) == 1
+    assert len(found["kinds"]["not an image by its name"]["files"]) == 1
     train("line")
     answers = predicted("line", code=2)  # what can be read is answered
     assert [bool(row["error"]) for row in answers.values()].count(True) == 3

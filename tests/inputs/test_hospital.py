@@ -48,7 +48,7 @@ def test_dicom_beside_exports(fill, check, predicted, train, tellapart):
         file.with_suffix(".dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\0" * 64)
     found = check("exports")
     assert (found["code"], sum(found["totals"].values())) == (0, 20)
-    left_out = found["kinds"]["not a picture by its name"]
+    left_out = found["kinds"]["not an image by its name"]
     assert (len(left_out["files"]), "DICOM" in left_out["message"]) == (20, True)
     train("exports")
     assert len(predicted("exports")) == 20

@@ -35,7 +35,7 @@ def test_photographs_of_telephones(bar, save, check, train, predicted):
         Path(f"photos/lying/IMG_{number}.HEIC").write_bytes(heic)
     found = check("photos")
     assert (found["code"], sum(found["totals"].values())) == (0, 32)
-    left_out = found["kinds"]["not a picture by its name"]
+    left_out = found["kinds"]["not an image by its name"]
     assert (len(left_out["files"]), "convert" in left_out["message"]) == (5, True)
     train("photos")
     answers = predicted("photos")

@@ -75,7 +75,7 @@ def test_one_of_everything(messy):
 
 def test_photographs_of_an_unread_format_are_to_be_converted(pets):
     (pets / "cat" / "phone.HEIC").write_bytes(b"x")
-    assert "convert" in findings_of(pets)["not a picture by its name"].message
+    assert "convert" in findings_of(pets)["not an image by its name"].message
 
 
 def test_leaks_come_first_and_decide(messy):

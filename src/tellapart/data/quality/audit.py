@@ -86,7 +86,7 @@ def _files_left_out(data_set: DataSet) -> Iterator[Finding]:
     }
     for kind, remedy in remedies.items():
         items = [item for item in data_set.left_out if item.kind == kind]
-        if kind == "not a picture by its name":
+        if kind == "not an image by its name":
             remedy = remedies_for(item.path.name for item in items) or remedy
         if items:
             yield Finding(
