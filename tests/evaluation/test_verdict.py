@@ -29,6 +29,7 @@ def evaluation(confusion, names=("a", "b", "c")):
         ([[90, 0, 0], [5, 0, 0], [5, 0, 0]], "'a' for everything"),
         ([[60, 20], [15, 5]], "not significantly better than always answering 'a'"),
         ([[2, 0], [0, 2]], "not significantly better"),  # too few to tell
+        ([[0, 20], [0, 0]], "'b' for everything"),  # of one class, and answered as another
         ([[900, 100], [60, 40]], "not significantly better"),
     ],
 )
@@ -44,6 +45,8 @@ def test_of_no_use(confusion, words):
         [[990, 0], [0, 10]],  # nearly all images are of one class, and rightly answered so
         [[33, 3, 3], [4, 30, 2], [3, 3, 31]],
         [[5, 0], [0, 5]],
+        [[10, 0], [0, 0]],  # images of one class alone do not tell
+        [[6, 4], [0, 0]],
     ],
 )
 def test_of_use(confusion):

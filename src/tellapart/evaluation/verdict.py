@@ -19,7 +19,7 @@ def verdict(evaluation: Evaluation) -> str | None:
 
     It is of no use where it answers (nearly) one class for everything, or is not significantly
     better than always answering the most frequent class: McNemar's exact test, one-sided at 5 %,
-    on the images that exactly one of the two gets right.
+    on the images that exactly one of the two gets right. Images of one class alone do not tell.
 
     Source: McNemar, "Note on the sampling error of the difference between correlated proportions",
     1947.
@@ -29,6 +29,8 @@ def verdict(evaluation: Evaluation) -> str | None:
     predicted = [sum(row[label] for row in matrix) for label in range(len(names))]
     commonest = max(range(len(names)), key=lambda label: predicted[label])
     others = total - sum(matrix[commonest])
+    if not others:
+        return None  # images of one class alone, and answered so: nothing tells use from no use
     right_elsewhere = evaluation.num_correct - matrix[commonest][commonest]
     if predicted[commonest] >= _NEARLY_ALL * total and right_elsewhere <= _HARDLY_ANY * others:
         everything = "everything" if predicted[commonest] == total else "nearly everything"
@@ -43,6 +45,8 @@ def _no_better_than_the_most_frequent(evaluation: Evaluation) -> str | None:
     matrix, names = evaluation.confusion_matrix, evaluation.class_names
     supports = [sum(row) for row in matrix]
     frequent = max(range(len(names)), key=lambda label: supports[label])
+    if supports[frequent] == evaluation.num_images:
+        return None
     gained = evaluation.num_correct - matrix[frequent][frequent]
     lost = supports[frequent] - matrix[frequent][frequent]
     if _chance_of_at_least(gained, gained + lost) <= _SIGNIFICANT:

@@ -299,7 +299,7 @@ def test_nothing_but_rubbish_is_refused(tmp_path):
         (tmp_path / "set" / name).mkdir(parents=True)
         (tmp_path / "set" / name / "x.jpg").write_text("no image")
     with pytest.raises(
-        DataError, match=r"none of the images .* can be read; .*a.x\.jpg: not a picture"
+        DataError, match=r"none of the images .* can be read; .*a.x\.jpg: not an image"
     ):
         load(tmp_path / "set")
     with pytest.raises(DataError, match=r"none of its images can be read; .*x\.jpg: not an image"):
