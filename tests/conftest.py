@@ -25,7 +25,8 @@ from tellapart.models.spec import ClassifierSpec
 from tellapart.runs.session import Session
 from tellapart.runtime import Runtime
 from tellapart.training.trainer import Trainer
-from tellapart.workflow.train import TrainingResult, train
+from tellapart.workflow.train import train
+from tellapart.workflow.training_result import TrainingResult
 
 
 @pytest.fixture(autouse=True, scope="session")

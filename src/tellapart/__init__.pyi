@@ -30,6 +30,7 @@ from tellapart.workflow.show import (
     show_network as show_network,
     show_pooling as show_pooling,
 )
-from tellapart.workflow.train import TrainingResult as TrainingResult, train as train
+from tellapart.workflow.train import train as train
+from tellapart.workflow.training_result import TrainingResult as TrainingResult
 
 __version__: str

@@ -11,7 +11,8 @@ from tellapart.config import load_recipe
 from tellapart.models.classifier import Classifier
 from tellapart.models.registry import seeded_network
 from tellapart.models.spec import ClassifierSpec, Normalization
-from tellapart.runs.folder import DataReference, create_run
+from tellapart.runs.creation import create_run
+from tellapart.runs.folder import DataReference
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,7 @@ from tellapart.cli.tables import (
 from tellapart.evaluation import evaluate_logits
 from tellapart.workflow.predict import Prediction
 from tellapart.workflow.reproduce import CLAIMS
-from tellapart.workflow.train import TrainingResult
+from tellapart.workflow.training_result import TrainingResult
 
 
 def evaluation_of(names, num_wrong=3):

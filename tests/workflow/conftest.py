@@ -16,7 +16,7 @@ import pytest
 from tellapart.models.checkpoint import load_tensors
 from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import RunFolder
-from tellapart.workflow.train import TrainingResult
+from tellapart.workflow.training_result import TrainingResult
 
 DOOMED = Path(__file__).with_name("doomed_training.py")
 

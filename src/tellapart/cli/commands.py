@@ -30,7 +30,7 @@ from tellapart.errors import ConfigError
 if TYPE_CHECKING:
     from tellapart.runs.planning import TrainingRequest
     from tellapart.workflow.evaluate import EvaluationResult
-    from tellapart.workflow.train import TrainingResult
+    from tellapart.workflow.training_result import TrainingResult
 
 _MACHINE = Machine()
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tellapart.workflow.prepare import PreparationResult
     from tellapart.workflow.reproduce import Claim
     from tellapart.workflow.show import ShownNetwork
-    from tellapart.workflow.train import TrainingResult
+    from tellapart.workflow.training_result import TrainingResult
 
 # More classes than this, and only the worst are listed; report.html has them all.
 _MOST_CLASSES_LISTED = 20

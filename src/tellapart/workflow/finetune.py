@@ -13,7 +13,8 @@ from tellapart.runs.choosing import suggest_recipe
 from tellapart.runs.plan import Plan
 from tellapart.runs.planning import TrainingRequest, make_plan
 from tellapart.runs.session import Session
-from tellapart.workflow.train import TrainingResult, train, train_as_requested
+from tellapart.workflow.train import train, train_as_requested
+from tellapart.workflow.training_result import TrainingResult
 
 # The rank of LoRA in a comparison, if the layers are large enough for it.
 _USUAL_RANK = 4

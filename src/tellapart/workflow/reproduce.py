@@ -9,7 +9,8 @@ from pathlib import Path
 from tellapart.config import Settings, recipe_names
 from tellapart.errors import ConfigError
 from tellapart.runs.session import Session
-from tellapart.workflow.train import TrainingResult, train
+from tellapart.workflow.train import train
+from tellapart.workflow.training_result import TrainingResult
 
 
 @dataclass(frozen=True)
