@@ -160,7 +160,7 @@ def stratified_split(
 ) -> tuple[Tensor, Tensor]:
     """Hold out ``fraction`` of every class at random.
 
-    Of a class with n images, round(fraction * n) are held out, but at least 1 and at most n - 1.
+    From a class with n images, round(fraction * n) are held out, at least 1 and at most n - 1.
 
     Args:
         labels: int64, (images,), from 0 without a gap.

@@ -104,9 +104,9 @@ def cosine_conv(
     """A convolution by the lowest waves of the cosine transform, each with its negative.
 
     Of images these are nearly the principal components of their patches, so a first layer of them
-    keeps most of what there is to see, and nothing has to be learned for it. Of one grey channel
-    they stay as they are, which also spares all of the backward pass to them; of several, where
-    colour is still to be found, they are where learning begins.
+    keeps most of what there is to see, and nothing has to be learned for it. For one grey channel
+    they are fixed, which also saves the backward pass to them; for several channels they are the
+    initial weights, and colour is learned.
 
     Args:
         in_channels: of what comes in; each has the same weight in every wave.

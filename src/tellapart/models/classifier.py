@@ -117,8 +117,8 @@ def measure_normalization(images: torch.Tensor) -> Normalization:
     """Return the mean and std per channel of uint8 images (n, channels, height, width), in 0..1.
 
     Counted by value (256 bins a channel), so that it is exact in integers and needs no float copy
-    of the images. Of a set of more than 2^27 values (60,000 images of 28x28 have a third of
-    that) every k-th image is counted: more would change no digit that matters and cost seconds.
+    of the images. In a set of more than 2^27 values (60,000 images of 28x28 have a third of that)
+    only every k-th image is counted: more would cost seconds and change no digit that matters.
     A channel that never changes gets std 1: it is shifted, not divided by 0.
     """
     images = images[:: 1 + images.numel() // _MOST_VALUES_COUNTED]

@@ -75,7 +75,7 @@ def create_run(
     created = datetime.now(UTC).isoformat(timespec="seconds")
     content = {"format": _FORMAT, "created": created, "data": asdict(data)}
     try:
-        # What makes it a run comes last: whoever finds a run finds how it began.
+        # run.json makes it a run and is written last, so every run has the other files.
         run.write_json(run.environment_file, environment)
         write_whole(run.recipe_file, recipe.to_toml(explain=True))
         finetuned = {"finetuned_from": asdict(source)} if source else {}

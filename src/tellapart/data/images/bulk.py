@@ -18,8 +18,8 @@ from tellapart.data.images.opening import quiet_pillow
 from tellapart.data.preparation import Frame
 from tellapart.errors import DataError
 
-# Handing over a job has its price; but the last ones keep one core busy while the others wait, and
-# sixty-four photographs are to be shared by sixteen cores as well as by two.
+# Larger jobs cost less to hand over, but the last job keeps one core busy while the others wait;
+# these numbers divide even 64 photographs well over 2 to 16 cores.
 _MOST_FILES_AT_A_TIME, _JOBS_PER_CORE = 16, 16
 
 

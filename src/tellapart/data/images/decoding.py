@@ -2,19 +2,18 @@
 
 One rule for every file, so that the same file always gives the same pixels:
 
-1. Of a file with several frames the first is taken, and turned upright as its EXIF tag says.
+1. The first frame of the file is decoded and rotated upright by its EXIF tag.
 2. Its pixels become 8-bit grey or RGB, as `tellapart.data.images.colours` describes.
-3. It is resized bicubically, its aspect kept, until it just fits into the frame (``pad``) or just
-   covers it (``crop``); where it shrinks, over areas as large as it shrinks by. A JPEG is decoded
-   at 1/2, 1/4 or 1/8 where at most a sixteenth is then missing; what is still six times too large,
-   or more, is first made three times too large by means over areas. An image that fits keeps its
-   values.
-4. It is centred. What ``crop`` has too much of is cut off evenly; what ``pad`` leaves free is
-   filled, per channel, with the median of the image's outermost pixels: paper goes on as paper,
-   and night as night.
+3. It is resized bicubically, with its aspect ratio, until it just fits into the frame (``pad``) or
+   just covers it (``crop``); when it shrinks, the filter covers the area of each new pixel. A JPEG
+   is decoded at 1/2, 1/4 or 1/8 if at most a sixteenth of the size is then missing; an image that
+   is still six or more times too large is first reduced to three times by means over areas. An
+   image that fits keeps its values.
+4. It is centred. ``crop`` cuts off the rest evenly; ``pad`` fills the border, per channel, with the
+   median of the image's outermost pixels, so that paper continues as paper, and night as night.
 
-NumPy and Pillow only: whoever serves a classifier reads images without torch. Who decodes many
-passes a faster filter in (`tellapart.data.images.fast_resize`).
+Only NumPy and Pillow are used, so that a service can read images without torch. Decoding many
+images takes a faster filter (`tellapart.data.images.fast_resize`).
 """
 
 from __future__ import annotations

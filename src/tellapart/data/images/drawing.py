@@ -42,7 +42,7 @@ _FAINTEST_CONTRAST = 24.0
 _ABOVE_NOISE, _CLEAR_CONTRAST = 6.0, 60.0
 # Strokes may reach the border, but this fraction of it is background.
 _PLAIN_BORDER = 0.7
-# Of the ink, so much may lie outside the box around it: dust is no part of a digit.
+# This fraction of the ink may lie outside its box: dust is not part of a digit.
 _DUST = 0.005
 # Where the middle of a page differs by so many grey levels from its border, something frames it, on
 # so many sides, and this fraction of the page's own edge is paper; a drawing cut out tightly may
@@ -294,7 +294,7 @@ def _lit_evenly(paper: _Pixels) -> _Floats:
 
 def _noise(contrast: _Floats) -> float:
     """The standard deviation of a page's grain, where less than 60 % of the page is ink."""
-    # Of a normal distribution these quantiles lie 1.28 and 0.25 standard deviations below its mean.
+    # These quantiles of a normal distribution lie 1.28 and 0.25 standard deviations below its mean.
     low, high = np.quantile(contrast, [0.1, 0.4])
     return float(high - low) / 1.03
 

@@ -37,9 +37,9 @@ def mapped_bytes(path: Path, num_bytes: int) -> torch.Tensor:
 def announce_rows(mapped: torch.Tensor, rows: torch.Tensor) -> None:
     """Asks the system to read exactly these rows (int64) of a mapped tensor ahead.
 
-    Read by looking at them, each page is waited for in its turn and comes with neighbours that
-    nobody wants: of random images of 48 kB a twentieth of the speed. A hint: where the system has
-    no such call nothing happens.
+    Without it each page is waited for in turn and read with unneeded neighbours: random images of
+    48 kB are then read at a twentieth of the speed. It is a hint: on a system without such a call
+    nothing happens.
 
     Source: madvise(2), MADV_WILLNEED.
     """

@@ -43,7 +43,7 @@ class _Search:
 _SMALL_SIDE = 48
 _SMALL, _LARGE = _Search(7, 0.003, 6), _Search(10, 0.02, 8)
 THUMBNAIL_SIDE = 16
-"""Of the thumbnails that `describe` makes, in pixels."""
+"""The side of the thumbnails that `describe` makes, in pixels."""
 # Below this standard deviation, in grey levels, a thumbnail is a plain surface, like any other.
 _PLAIN_STD = 2.0
 # By so much of itself a colour cast may change with the light.

@@ -19,9 +19,9 @@ from tellapart.data.images.listing import ReadableFile
 from tellapart.errors import DataError
 
 MAX_PIXELS = 100_000_000
-"""An image of which more pixels than this (300 MB as RGB) would be decoded is refused."""
-# Of a progressive JPEG all coefficients are in memory, whatever the size that it is decoded at; of
-# any other one the time is limited.
+"""An image with more decoded pixels than this (300 MB as RGB) is refused."""
+# A progressive JPEG has all its coefficients in memory at any decoded size; for other JPEGs the
+# limit is for the time.
 _MAX_PROGRESSIVE_PIXELS, _MAX_JPEG_PIXELS = 2 * MAX_PIXELS, 10 * MAX_PIXELS
 _BUFFER_BYTES = 2**16
 _ORIENTATION_TAG, _PHOTOMETRIC_TAG = 0x0112, 262
@@ -103,7 +103,7 @@ def orientation(image: Image.Image) -> int:
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
     """Width and height, by the header alone, of the image rotated upright."""
-    # Of a TIFF file Pillow gives them so.
+    # Pillow returns a TIFF's sizes already rotated.
     is_rotated = image.format != "TIFF" and orientation(image) in QUARTER_TURNS
     return image.size[::-1] if is_rotated else image.size
 

@@ -6,9 +6,9 @@
     train_images, train_labels, test_images, test_labels, and val_images, val_labels
 
 Images are uint8, (n, height, width), (n, height, width, channels) or (n, channels, height, width);
-labels are whole numbers from 0, names or one-hot rows. What a file claims about itself is not
-believed: nothing is read that is larger than the archive says and the limit allows, and nothing in
-it is run.
+labels are whole numbers from 0, names or one-hot rows. A file's header is not
+trusted: no array is read that is larger than its entry in the archive or than the limit, and no
+code in it is run.
 """
 
 from __future__ import annotations

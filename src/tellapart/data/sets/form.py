@@ -158,7 +158,7 @@ def _white_level(facts: Iterable[ImageFacts]) -> int:
 
 
 def _facts_of(paths: Sequence[ReadableFile]) -> list[ImageFacts]:
-    """Of those with more than 8 bits, by decoding them; others are passed over by their headers."""
+    """The facts of images with more than 8 bits, by decoding them; headers exclude the others."""
     facts = []
     with quiet_pillow():
         for path in paths:

@@ -259,6 +259,6 @@ def _truncated(path: Path, received: int, shape: tuple[int, ...], total: int) ->
 
 def _too_long(path: Path, shape: tuple[int, ...], total: int) -> DataError:
     return DataError(
-        f"{path}: goes on at offset {total}, where the header, which claims {shape}, "
-        f"says it ends; {_REMEDY}"
+        f"{path}: goes on at offset {total}, where it should end by its header, "
+        f"which claims {shape}; {_REMEDY}"
     )

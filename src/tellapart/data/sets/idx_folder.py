@@ -49,7 +49,7 @@ def load_idx_folder(folder: Path) -> DataSet:
 
     ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and the same with ``t10k`` or ``test``
     and with ``val``; a dot in place of a hyphen and ``.gz`` at the end are fine, and so is a file
-    in a folder of its own name. Of several spellings the raw file is read before the gzipped one.
+    in a folder of its own name. A raw file is preferred to a gzipped one.
     The files may also lie in ``MNIST/raw`` below, where torchvision puts them. Classes are called
     ``0`` to the highest label of train.
 
@@ -178,7 +178,7 @@ def _below(folder: Path) -> Iterator[Path]:
 
 
 def _may_be_idx(name: str) -> bool:
-    """Whether a name has no ending that says something else; folders' names mostly have none."""
+    """Whether a name has no ending of another kind; names of folders mostly have none."""
     return not is_image_name(name) and not name.startswith(".")
 
 

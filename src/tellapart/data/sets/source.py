@@ -43,7 +43,7 @@ class OpenedSource:
         name: of the data set.
         train_counts: how many images of each class there are to learn from, before any is held
             out.
-        find_shape: returns channels, height and width of the images where nobody asks for others;
+        find_shape: returns channels, height and width of the images if no others are requested;
             may read headers.
         read: reads the images in the form of a preparation, and reports progress.
         one_class_remedy: what to do where all of it is one class.
