@@ -101,7 +101,7 @@ def test_file_and_folder_are_both_synced_the_file_first(tmp_path, monkeypatch):
     assert kinds == [False, True]
 
 
-def test_a_missing_folder_is_said(tmp_path):
+def test_a_missing_folder_is_reported(tmp_path):
     with pytest.raises(RunError, match=r"cannot write .*: No such file or directory"):
         write_whole(tmp_path / "no" / "file", "x")
 

@@ -1,4 +1,4 @@
-"""Devices and seeds are what was asked for, and autocast does what its precision says."""
+"""Devices and seeds are those requested, and autocast has the precision of the runtime."""
 
 import time
 
@@ -126,7 +126,7 @@ def test_a_process_that_works_alone_is_the_main_one(monkeypatch):
     assert (runtime.rank, runtime.world_size, runtime.is_main) == (0, 1, True)
 
 
-def test_torchrun_says_which_process_this_is(monkeypatch):
+def test_torchrun_reports_which_process_this_is(monkeypatch):
     monkeypatch.setenv("RANK", "2")
     monkeypatch.setenv("WORLD_SIZE", "4")
     runtime = choose_runtime("cpu", "fp32")

@@ -85,7 +85,7 @@ def test_train_without_a_test_split(tellapart, digits):
     assert content["test_accuracy"] is content["test_accuracy_interval"] is None
 
 
-def test_dry_run_says_what_would_be_done_and_writes_nothing(tellapart):
+def test_dry_run_reports_what_would_be_done_and_writes_nothing(tellapart):
     outcome = tellapart("train", "--dry-run", "--recipe", "tutorial-lenet")
     assert outcome.code == 0
     assert outcome.err == ""

@@ -64,7 +64,7 @@ def test_a_check_that_finds_leaks_ends_with_2_unless_it_is_allowed(tellapart, pe
     assert allowed.json["page"] is None
 
 
-def test_preparing_says_what_and_where(tellapart, pets):
+def test_preparing_reports_what_and_where(tellapart, pets):
     outcome = tellapart("data", "prepare", pets, "--set", "data.size=24")
     assert outcome.code == 0
     assert "2 classes; 24x24 colour" in outcome.out

@@ -1,4 +1,4 @@
-"""0 done, 1 our fault, 2 the request is wrong, 130 interrupted; and what is said of it."""
+"""0 done, 1 our fault, 2 the request is wrong, 130 interrupted; and the message of each."""
 
 from __future__ import annotations
 
@@ -200,7 +200,7 @@ def fail_to_sync(number: int) -> OSError:
 
 
 @pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
-def test_a_full_disk_is_said_and_the_old_files_stay(tellapart, trained, monkeypatch, reason):
+def test_a_full_disk_is_reported_and_the_old_files_stay(tellapart, trained, monkeypatch, reason):
     run = Path(shutil.copytree(trained, "run"))
     before = {path: path.read_bytes() for path in run.iterdir()}
 

@@ -14,7 +14,7 @@ QUICK = ("--set", "epochs=2", "--set", "batch_size=50", "--threads", "1")
 SOME = ("--set", "classes=3,5,8")
 
 
-def test_it_says_what_became_of_every_tensor_and_how_much_is_trained(tellapart, trained, digits):
+def test_it_reports_what_became_of_every_tensor_and_how_much_is_trained(tellapart, trained, digits):
     outcome = tellapart("finetune", trained, digits, *SOME, *QUICK, "--freezing", "head")
     assert outcome.code == 0
     progress = outcome.err.splitlines()
@@ -97,7 +97,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("arguments", REFUSALS, ids=" ".join)
-def test_what_is_wrong_is_said_in_a_line(refused, trained, digits, arguments):
+def test_what_is_wrong_is_reported_in_a_line(refused, trained, digits, arguments):
     source, *options = (trained if word == "RUN" else word for word in arguments)
     assert REFUSALS[arguments] in refused("finetune", source, digits, *options)
     assert not Path("runs").exists()

@@ -1,4 +1,4 @@
-"""Folders of small pictures, and a cache that no other test sees."""
+"""Folders of small images, and a cache that no other test sees."""
 
 from __future__ import annotations
 

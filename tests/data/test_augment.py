@@ -1,4 +1,4 @@
-"""Augmentation does what its formulas write, to pictures and labels alike, and draws from its own
+"""Augmentation does what its formulas write, to images and labels alike, and draws from its own
 generator only."""
 
 import math
@@ -79,7 +79,7 @@ def test_nothing_is_on_by_default():
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("recipe", [*ALONE, EVERYTHING], ids=lambda recipe: "-".join(recipe)[:20])
-def test_pictures_keep_their_form_and_what_came_in_is_not_changed(recipe, channels):
+def test_images_keep_their_form_and_what_came_in_is_not_changed(recipe, channels):
     images, labels = noise(16, channels), torch.arange(16) % 10
     before = images.clone(), labels.clone()
     new, targets = varied(images, labels, **recipe)
@@ -101,7 +101,7 @@ def test_pictures_keep_their_form_and_what_came_in_is_not_changed(recipe, channe
     fill=st.sampled_from(["edge", "black", "mirror"]),
     seed=st.integers(0, 1000),
 )
-def test_every_size_of_picture_and_batch_can_be_varied(size, fill, seed):
+def test_every_size_of_image_and_batch_can_be_varied(size, fill, seed):
     new, targets = varied(noise(*size), seed=seed, fill=fill, **EVERYTHING)
     assert new.shape == size
     assert torch.allclose(targets.sum(1), torch.ones(size[0]))
@@ -226,7 +226,7 @@ def test_a_scale_is_within_its_limits_and_the_same_in_both_directions():
     assert drawn["log stretch"].abs().max() < 1e-5
 
 
-def test_a_turn_stays_a_turn_where_pictures_are_not_square():
+def test_a_turn_stays_a_turn_where_images_are_not_square():
     height, width = 5, 20
     grid = sampling_grid((50, 1, height, width), AugmentationRecipe(rotation_degrees=90), seeded())
     pixels = grid * torch.tensor([width / 2, height / 2])
@@ -270,7 +270,7 @@ def test_a_shift_by_whole_pixels_moves_exactly_and_fills_as_told(fix_draws, draw
     assert torch.equal(new, wanted)
 
 
-def test_a_picture_shrunk_to_half_is_the_mean_of_four_pixels(fix_draws):
+def test_an_image_shrunk_to_half_is_the_mean_of_four_pixels(fix_draws):
     fix_draws(1.0)
     images = noise(4, 3, 8, 12)
     new, _ = varied(images, scale=1, fill="black")
@@ -337,7 +337,7 @@ def test_flips_come_as_often_as_asked_for_and_independently():
     assert (counts - torch.tensor([750, 750, 250, 250])).abs().max() < 90
 
 
-def test_a_picture_is_resampled_once_however_much_is_asked_for(monkeypatch):
+def test_an_image_is_resampled_once_however_much_is_asked_for(monkeypatch):
     calls, original = [], functional.grid_sample
 
     def counting(*args, **options):
@@ -429,7 +429,7 @@ def sides_of_rectangles(changed):
         (0.1, (32, 32)),
     ],
 )
-def test_what_is_erased_is_a_rectangle_of_at_most_its_share(fraction, size):
+def test_what_is_erased_is_a_rectangle_of_at_most_its_fraction(fraction, size):
     images = checks(400, *size)
     new = erase(images, 1.0, fraction, seeded())
     changed = (new != images).all(1)
@@ -449,7 +449,7 @@ def test_erased_rectangles_are_tall_and_wide_independently():
     assert torch.corrcoef(torch.tensor(sides).float().T)[0, 1].abs() < 0.13
 
 
-def test_what_is_erased_holds_the_mean_of_the_picture():
+def test_what_is_erased_holds_the_mean_of_the_image():
     images = noise(50, 3, 8, 10)
     new = erase(images, 1.0, 1.0, seeded())
     mean = images.float().mean((2, 3), keepdim=True).round()
@@ -473,7 +473,7 @@ def test_erased_rectangles_lie_inside_and_get_everywhere(fix_draws):
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
-def test_pictures_are_erased_as_often_as_asked_for(probability):
+def test_images_are_erased_as_often_as_asked_for(probability):
     images, labels = checks(2000, 4, 6), torch.arange(2000) % 10
     new, targets = varied(images, labels, erase_probability=probability, erase_fraction=0.5)
     assert torch.equal(new, erase(images, probability, 0.5, seeded()))
@@ -534,7 +534,7 @@ def test_cutmix_pastes_shares_of_its_beta():
 
 
 @pytest.mark.parametrize("kind", ["mixup_alpha", "cutmix_alpha"])
-def test_every_picture_is_partner_once(kind):
+def test_every_image_is_partner_once(kind):
     labels = torch.arange(30)
     _, targets = varied(noise(30, 1, 20, 20), labels, num_classes=30, **{kind: 4})
     theirs = targets - torch.diag(targets.diag())

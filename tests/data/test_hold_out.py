@@ -21,7 +21,7 @@ def split(labels, fraction, seed=0):
     fraction=st.floats(0.001, 0.999),
     seed=st.integers(0, 1000),
 )
-def test_each_class_gives_its_share(counts, fraction, seed):
+def test_each_class_gives_its_fraction(counts, fraction, seed):
     labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
     labels = labels[torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed))]
     kept, held_out = split(labels, fraction, seed)
@@ -51,7 +51,7 @@ def test_the_choice_within_a_class_is_uniform():
 
 
 @pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1, 10.0, float("nan")])
-def test_refuses_a_share_outside_0_and_1(fraction):
+def test_refuses_a_fraction_outside_0_and_1(fraction):
     with pytest.raises(
         ConfigError, match=rf"must lie between 0 and 1, got {fraction}; for a tenth"
     ):

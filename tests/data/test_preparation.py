@@ -1,4 +1,4 @@
-"""The form that pictures are given: what cannot be, and how it is said."""
+"""The form that images are given: what is refused, and the message."""
 
 import pytest
 

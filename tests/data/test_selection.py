@@ -1,4 +1,4 @@
-"""Some classes, and a few pictures of each: nothing else is lost, mixed up or drawn twice."""
+"""Some classes, and a few images of each: nothing else is lost, mixed up or drawn twice."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def data_set():
     return DataSet("zoo", splits, fingerprint="f" * 64, notes=("made up",))
 
 
-def test_classes_keep_their_pictures_and_the_order_of_the_data(data_set):
+def test_classes_keep_their_images_and_the_order_of_the_data(data_set):
     chosen = select_classes(data_set, ["dog", "ant"])
     train, test = chosen.split("train"), chosen.split("test")
     assert chosen.class_names == train.class_names == test.class_names == ("ant", "dog")
@@ -67,7 +67,7 @@ def test_the_seed_decides_the_shots_and_more_shots_hold_the_fewer():
     assert len(numbers(20, 1)) == 80
 
 
-def test_more_shots_than_pictures_are_refused():
+def test_more_shots_than_images_are_refused():
     with pytest.raises(DataError) as raised:
         few_shots(pictures([0, 0, 1, 2, 2, 2, 3, 3]), 2, seed=0)
     assert str(raised.value) == (

@@ -171,13 +171,13 @@ def test_lora_in_frozen_stages_stays_nothing(make):
     ("settings", "fraction"),
     [({}, 1.0), ({"freezing": "head"}, 195 / 167_651), ({"freezing": "gradual"}, 1.0)],
 )
-def test_the_share_that_is_trained(settings, fraction):
+def test_the_fraction_that_is_trained(settings, fraction):
     total = sum(weight.numel() for weight in tuning().network.parameters())
     assert total == 167_651
     assert tuning(**settings).fraction_trained == pytest.approx(fraction)
 
 
-def test_the_share_that_lora_trains():
+def test_the_fraction_that_lora_trains():
     assert 0.01 < tuning(lora_rank=2).fraction_trained < 0.05
 
 

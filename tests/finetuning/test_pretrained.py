@@ -160,6 +160,6 @@ def test_weights_that_are_none_or_of_another_network(timm, tmp_path):
     assert "does not hold the weights asked for" in refusal("tiny.v1", other)
 
 
-def test_pictures_it_cannot_take(timm):
+def test_images_it_cannot_take(timm):
     with pytest.raises(ConfigError, match=r"timm's 'tiny.v1' cannot take images .*\(1, 4, 4\)"):
         build_timm("tiny.v1", (1, 4, 4), 3)

@@ -42,7 +42,7 @@ def test_the_answer_is_the_nearest_class_mean(make, classifier):
     torch.testing.assert_close(gaps, wanted * scale, rtol=1e-3, atol=1e-3)
 
 
-def test_one_picture_a_class_is_enough(make, classifier):
+def test_one_image_a_class_is_enough(make, classifier):
     train = make.images(30, seed=3)
     first = torch.tensor([int((train.labels == label).nonzero()[0]) for label in range(3)])
     few = train.select(first)
@@ -51,7 +51,7 @@ def test_one_picture_a_class_is_enough(make, classifier):
         assert classifier.eval()(few.images).argmax(1).tolist() == [0, 1, 2]
 
 
-def test_a_class_without_a_picture_is_refused(make, classifier):
+def test_a_class_without_an_image_is_refused(make, classifier):
     train = make.images(9, seed=3)
     train = replace(train, labels=train.labels.clamp(max=1))
     with pytest.raises(DataError) as raised:

@@ -1,4 +1,4 @@
-"""Every weight of a network is in one stage or in the output layer, in the pictures' order."""
+"""Every weight of a network is in one stage or in the output layer, in the images' order."""
 
 import pytest
 from torch import nn

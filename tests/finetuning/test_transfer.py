@@ -55,7 +55,7 @@ def test_the_output_layer_is_kept_on_request():
 
 @pytest.mark.parametrize(("source_shape", "shape"), [(GREY, COLOUR), (COLOUR, GREY)])
 @pytest.mark.parametrize("name", ["small-residual", "lenet"])
-def test_a_grey_picture_gives_the_same_features_in_colour(name, source_shape, shape):
+def test_a_grey_image_gives_the_same_features_in_colour(name, source_shape, shape):
     source, target, entries = transferred(name, source_shape, shape)
     grey = torch.randn(5, *GREY)
     before = without_output(source)(grey.expand(-1, source_shape[0], -1, -1))
@@ -96,7 +96,7 @@ def test_maps_of_the_same_size_stay_as_they_are():
     torch.testing.assert_close(fit_positions(weight, (2, 3, 5), (2, 3, 5)), weight)
 
 
-def test_what_fits_nowhere_is_new_and_says_so():
+def test_what_fits_nowhere_is_new_and_listed_as_new():
     source = seeded_network("two-conv", GREY, 3, {}, 1)
     target = seeded_network("dropout", GREY, 3, {}, 2)
     target.hidden = torch.nn.Linear(8, 128)

@@ -160,7 +160,7 @@ def test_a_block_of_few_channels_keeps_a_hidden_unit():
     assert DynamicConvolution(1, 2).scores.squeeze.out_features == 1
 
 
-def test_a_dynamic_convolution_uses_for_each_picture_its_own_mean_of_kernels():
+def test_a_dynamic_convolution_uses_for_each_image_its_own_mean_of_kernels():
     torch.manual_seed(0)
     layer, features = DynamicConvolution(3, 5, num_kernels=4, temperature=0.1), features_of(3)
     attention = layer.attention(features)
@@ -207,7 +207,7 @@ def test_an_exported_dynamic_convolution_takes_batches_of_any_size():
     ],
     ids=["convolution", "separable", "ghost", "dynamic", "squeeze-and-excitation"],
 )
-def test_a_block_costs_what_its_docstring_says(block, parameters, multiply_adds):
+def test_a_block_costs_what_its_docstring_states(block, parameters, multiply_adds):
     assert sum(weight.numel() for weight in block.parameters()) == parameters
     assert sum(count_multiply_adds(block, (8, 7, 6)).values()) == multiply_adds
 
@@ -235,7 +235,7 @@ def test_dropout_does_nothing_outside_training():
 
 @pytest.mark.parametrize("probability", [0.1, 0.25, 0.5, 0.9])
 @pytest.mark.parametrize("count", [1_000_000, 999_997])
-def test_dropout_drops_its_share_and_keeps_the_mean(probability, count):
+def test_dropout_drops_its_fraction_and_keeps_the_mean(probability, count):
     torch.manual_seed(0)
     dropped = Dropout(probability)(torch.ones(count))
     fraction = (dropped == 0).double().mean().item()

@@ -75,7 +75,7 @@ def test_gradients_of_a_pass_without_a_graph_are_no_error():
     assert seen["conv"][0].grad is None
 
 
-def test_what_is_kept_may_be_a_copy_that_nobody_works_on_later():
+def test_what_is_kept_may_be_a_copy_that_is_not_changed_later():
     network = named(conv=nn.Conv2d(1, 2, 3), relu=nn.ReLU(inplace=True))
     with torch.no_grad():
         with captured(network, ["conv"], keep=torch.clone) as seen:

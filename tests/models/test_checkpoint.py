@@ -187,7 +187,7 @@ def test_tensors_and_header_come_back(path):
     assert header == {"text": "数", "numbers": [1, 2.5, None]}
 
 
-def test_a_missing_file_is_said(path):
+def test_a_missing_file_is_reported(path):
     assert refusal(path) == f"{path} does not exist"
 
 
@@ -332,7 +332,7 @@ def test_a_header_without_one_of_its_entries_is_refused(path, key):
     refusal(path, file_bytes({name: value for name, value in HEADER.items() if name != key}))
 
 
-def test_how_pictures_are_made_to_fit_comes_back(path):
+def test_how_images_are_made_to_fit_comes_back(path):
     style = DrawingStyle(**STYLE)
     made = Classifier(
         build_network("small-residual", (1, 8, 8), 2, {"width": 2}),

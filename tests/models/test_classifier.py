@@ -1,4 +1,4 @@
-"""A classifier normalises as it says, refuses other pictures, and measures as numpy does."""
+"""A classifier normalises by its formula, refuses other images, and measures as numpy does."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_normalisation_is_the_formula(mean, std):
     assert np.abs(ours.numpy() - wanted).max() < 1e-6
 
 
-def test_normalised_pictures_lie_channels_last():
+def test_normalised_images_lie_channels_last():
     assert make().normalize(pictures(2, 3, 4, 5)).is_contiguous(memory_format=torch.channels_last)
 
 
@@ -80,7 +80,7 @@ def test_the_answer_is_the_mean_over_the_views_by_hand():
         assert classifier(image).softmax(1)[0, 0].item() == pytest.approx(mean), views
 
 
-def test_training_sees_each_picture_once():
+def test_training_sees_each_image_once():
     classifier = make(mean=(0.0,), std=(1.0,), network=Corner())
     images = pictures(7, 3, 4, 5)
     expected = classifier.train()(images)
@@ -106,7 +106,7 @@ def test_an_unknown_kind_of_views_is_no_silent_plain_one():
         (pictures(2, 3, 4, 5).long(), "got torch.int64 (2, 3, 4, 5)"),
     ],
 )
-def test_other_pictures_are_refused(images, ending):
+def test_other_images_are_refused(images, ending):
     with pytest.raises(ShapeError) as caught:
         make()(images)
     assert str(caught.value) == f"images must be uint8 (batch, 3, height, width), {ending}"
@@ -169,7 +169,7 @@ def test_a_channel_that_never_changes_is_shifted_and_not_divided(value):
     assert normalised[:, 1].abs().max() < 1e-6
 
 
-def test_measured_pictures_have_mean_0_and_deviation_1():
+def test_measured_images_have_mean_0_and_std_1():
     images = pictures(40, 2, 6, 6)
     measured = measure_normalization(images)
     normalised = make(measured.mean, measured.std, channels=2).normalize(images).double()

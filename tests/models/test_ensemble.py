@@ -71,7 +71,7 @@ def test_an_ensemble_answers_with_the_mean():
     assert len(list(ensemble.parameters())) == 2  # both move with it to a device
 
 
-def test_the_order_of_its_classifiers_says_nothing():
+def test_the_order_of_its_classifiers_does_not_matter():
     one, other = Says(0.3, 1.0), Says(-2.0, 0.1)
     there, back = Ensemble([one, other]), Ensemble([other, one])
     torch.testing.assert_close(there(pictures(2)), back(pictures(2)))

@@ -75,7 +75,7 @@ def test_logits_gradients_and_statistics_are_torchs(name):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_evaluation_is_torchs_and_of_one_picture_the_same_as_in_a_batch(name):
+def test_evaluation_is_torchs_and_of_one_image_the_same_as_in_a_batch(name):
     network, twin = network_and_twin(name)
     pictures = batch_of(6, shape=SHAPES.get(name, DIGITS))
     step(network, pictures), step(twin, pictures)  # the running statistics have moved

@@ -23,7 +23,7 @@ def test_the_width_widens():
         ("padded-vgg", 240_466, [24, 48, 48, 96, 96, 96], ["conv2", "conv4"], range(1, 7), 8),
     ],
 )
-def test_a_vgg_is_what_its_docstring_says(
+def test_a_vgg_is_what_its_docstring_states(
     name, weights, channels, pooled, padded, smallest, refusal
 ):
     network = build_network(name, DIGITS, 10, {})

@@ -122,7 +122,7 @@ def test_weights_come_from_the_seed():
     assert not torch.equal(weights(1), weights(2))
 
 
-def test_nothing_is_imported_because_a_name_says_so(folder):
+def test_nothing_is_imported_because_a_file_names_it(folder):
     (folder / "trap.py").write_text("raise SystemExit('run')")
     for name in ("trap.py:Net", "trap:Net"):
         with pytest.raises(ConfigError, match=f"give --network {name}"):

@@ -1,4 +1,4 @@
-"""Every network takes the pictures it was built for, and says which it cannot take."""
+"""Every network takes the images it was built for, and refuses others."""
 
 import pytest
 import torch
@@ -81,7 +81,7 @@ def test_a_wrong_argument_is_refused(name, arguments, message, refusal):
 
 @pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 3), (28, 3), (3, 28)], ids=str)
 @pytest.mark.parametrize("name", NETWORKS)
-def test_pictures_too_small_are_refused_before_training(name, size, refusal):
+def test_images_too_small_are_refused_before_training(name, size, refusal):
     told = refusal(name, (1, *size))
     assert told.startswith(
         f"network {name!r} cannot take images of (channels, height, width) (1, {size[0]}, "

@@ -88,7 +88,7 @@ def test_layers_stand_in_the_order_of_the_articles(name, leaves_in_order):
     assert [described(layer) for layer in leaves_in_order(network, DIGITS)] == ARTICLES[name]
 
 
-def test_lenet_pads_its_pictures_to_32x32():
+def test_lenet_pads_its_images_to_32x32():
     network = build_network("lenet", DIGITS, 10, {})
     assert network.conv1.padding == (2, 2)
     assert network.conv2.padding == (0, 0)

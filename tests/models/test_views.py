@@ -43,7 +43,7 @@ def test_a_shift_by_hand():
 
 
 @pytest.mark.parametrize(("down", "right"), [(0, 0), (2, 0), (0, -3), (-1, 2), (3, 3)])
-def test_a_shift_is_a_cut_from_the_picture_with_its_edge_repeated(down, right):
+def test_a_shift_is_a_cut_from_the_image_with_its_edge_repeated(down, right):
     pictures = random_pictures(4, 3, 7, 9)
     padded = np.pad(pictures.numpy(), ((0, 0), (0, 0), (3, 3), (3, 3)), mode="edge")
     expected = padded[:, :, 3 - down : 10 - down, 3 - right : 12 - right]
@@ -52,7 +52,7 @@ def test_a_shift_is_a_cut_from_the_picture_with_its_edge_repeated(down, right):
     assert np.array_equal(moved.numpy(), expected)
 
 
-def test_nine_different_views_of_which_one_is_the_picture():
+def test_nine_different_views_of_which_one_is_the_image():
     views = list(nine_views(random_pictures(2, 1, 28, 28)))
     assert len(views) == 9
     assert len({view.numpy().tobytes() for view in views}) == 9

@@ -1,4 +1,4 @@
-"""Which recipe a data set gets where nobody names one."""
+"""Which recipe a data set gets if none is requested."""
 
 import math
 
@@ -49,7 +49,7 @@ def opened(num_train, shape, num_classes=10):
         (opened(60_000, (1, 28, 28)), ["finetuning.source=run", "shots=99"], "finetune-few"),
     ],
 )
-def test_settings_have_a_say(source, settings, name):
+def test_settings_affect_the_choice(source, settings, name):
     recipe, reason = choose_recipe(None, source, settings)
     assert recipe == load_recipe(name).with_settings(settings)
     assert reason

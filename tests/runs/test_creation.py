@@ -38,7 +38,7 @@ def test_a_new_or_empty_folder_is_taken(tmp_path):
     assert make(tmp_path / "a" / "b").run_file.exists()
 
 
-def test_a_file_in_the_way_is_said(tmp_path):
+def test_a_file_in_the_way_is_reported(tmp_path):
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "run"):
         told = refusal(lambda path=path: make(path))
@@ -46,7 +46,7 @@ def test_a_file_in_the_way_is_said(tmp_path):
         assert told.endswith("; choose another --out")
 
 
-def test_a_folder_that_may_not_be_written_is_said(tmp_path, monkeypatch):
+def test_a_folder_that_may_not_be_written_is_reported(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)
     assert "no permission to write; choose another --out" in refusal(lambda: make(tmp_path / "a"))
 
@@ -91,7 +91,7 @@ def test_a_name_cannot_lead_out_of_the_folder_of_runs(tmp_path, monkeypatch, nam
     assert run.read_recipe().name == name
 
 
-def test_what_stands_in_the_way_of_the_folder_of_runs_is_said(tmp_path, monkeypatch):
+def test_what_stands_in_the_way_of_the_folder_of_runs_is_reported(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs").write_text("")
     assert "runs" in refusal(lambda: make(None))
@@ -100,7 +100,7 @@ def test_what_stands_in_the_way_of_the_folder_of_runs_is_said(tmp_path, monkeypa
     assert "runs" in refusal(lambda: make(None))
 
 
-def test_a_name_too_long_for_the_file_system_is_said(tmp_path, monkeypatch):
+def test_a_name_too_long_for_the_file_system_is_reported(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     told = refusal(lambda: make(None, Recipe(name="x" * 300)))
     assert told.startswith("cannot make the run folder runs/mnist-xxx")

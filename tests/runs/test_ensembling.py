@@ -98,7 +98,7 @@ def test_figures_and_page_have_a_folder_of_their_own(runs):
     assert not (a / "evaluations" / "mnist-sample-test").exists()
 
 
-def test_runs_that_answer_by_different_views_are_kept_apart_and_said(runs):
+def test_runs_that_answer_by_different_views_are_kept_apart_and_reported(runs):
     a, b = (run.path for run in runs)
     tensors, header = load_tensors(runs[1].classifier_file)
     save_tensors(
@@ -194,7 +194,7 @@ def test_one_of_them_is_no_run_or_not_finished(runs):
         evaluate([a, b])
 
 
-def test_validation_pictures_of_one_that_another_was_trained_on(digits):
+def test_validation_images_of_one_that_another_was_trained_on(digits):
     settings = [*QUICK, "validation_fraction=0.25"]
     for name, seed, extra in (("a", 0, ()), ("b", 0, ("split_seed=1",)), ("c", 1, ())):
         train(digits, settings=[*settings, *extra], seed=seed, out=name, session=Session(threads=1))
@@ -224,7 +224,7 @@ def test_validation_of_runs_on_different_data(digits, make_digits, tmp_path):
         evaluate(["a", "b"], split="validation", session=Session(threads=1))
 
 
-def test_a_run_on_other_data_that_has_seen_the_pictures(second, make_digits, tmp_path):
+def test_a_run_on_other_data_that_has_seen_the_images(second, make_digits, tmp_path):
     folder = make_digits(tmp_path / "other", test_of="train")
     train(folder, settings=QUICK, out="first", session=Session(threads=1))
     doubts = Doubts()
@@ -234,7 +234,7 @@ def test_a_run_on_other_data_that_has_seen_the_pictures(second, make_digits, tmp
     assert f"run {second.run} has seen them" in warning
 
 
-def test_runs_trained_on_the_same_pictures_are_named_together(runs, make_digits, tmp_path):
+def test_runs_trained_on_the_same_images_are_named_together(runs, make_digits, tmp_path):
     a, b = (run.path for run in runs)
     folder = make_digits(tmp_path / "other", test_of="train")
     doubts = Doubts()

@@ -63,7 +63,7 @@ def leaky(tmp_path):
     return tmp_path / "leaky"
 
 
-def test_a_form_that_pictures_cannot_take_is_refused_as_by_training():
+def test_a_form_that_images_cannot_take_is_refused_as_by_training():
     for call in (check, prepare):
         with pytest.raises(
             ConfigError, match=r"^mnist-sample holds images of 28x28 with 1 channel"
@@ -72,7 +72,7 @@ def test_a_form_that_pictures_cannot_take_is_refused_as_by_training():
 
 
 @pytest.mark.parametrize("size", [32, 96])
-def test_pictures_are_divided_as_training_will_divide_them(pets, size):
+def test_images_are_divided_as_training_will_divide_them(pets, size):
     """By the shares of the recipe that training takes for pictures of this size."""
     settings = [f"data.size={size}"]
     plan = make_plan(TrainingRequest(pets, settings=settings), Session())
@@ -85,7 +85,7 @@ def test_pictures_are_divided_as_training_will_divide_them(pets, size):
     assert checked.fingerprint == plan.data_set.fingerprint
 
 
-def test_pictures_are_divided_as_the_recipe_that_is_named_divides_them(pets):
+def test_images_are_divided_as_the_recipe_that_is_named_divides_them(pets):
     """``photos`` holds out validation; ``small-data``, which suits so small pictures, does not."""
     for recipe, names in ((None, {"train", "test"}), ("photos", {"train", "validation", "test"})):
         asked = {"recipe": recipe, "settings": ["data.size=32"]}
@@ -95,7 +95,7 @@ def test_pictures_are_divided_as_the_recipe_that_is_named_divides_them(pets):
         assert set(prepare(pets, **asked).num_images) == names
 
 
-def test_a_check_says_everything_as_json_and_as_a_page(leaky, tmp_path):
+def test_a_check_reports_everything_as_json_and_as_a_page(leaky, tmp_path):
     result = check(leaky, page=tmp_path / "pages" / "check.html")
     content = json.loads(json.dumps(result.to_json(), allow_nan=False))
     assert content["has_leaks"] is True
@@ -119,7 +119,7 @@ def test_a_page_is_an_html_file(pets, tmp_path):
         check(pets, page=pets)
 
 
-def test_preparing_decodes_once_and_says_where(pets):
+def test_preparing_decodes_once_and_reports_where(pets):
     listener = Listener()
     result = prepare(pets, settings=["data.size=24"], session=Session(callbacks=listener))
     assert listener.decoded[-1] == (40, 40)
@@ -149,7 +149,7 @@ def test_training_warns_of_leaks_and_of_uneven_classes(leaky):
     assert len(quiet.warnings) == 1
 
 
-def test_pictures_in_memory_are_compared_byte_for_byte():
+def test_images_in_memory_are_compared_byte_for_byte():
     images = torch.randint(0, 256, (6, 1, 4, 4), dtype=torch.uint8)
     part = ImageSet(images, torch.tensor([0, 1, 0, 1, 0, 1]), ("a", "b"))
     test = replace(part, images=torch.cat([images[:2], 255 - images[2:]]))
@@ -162,7 +162,7 @@ def test_pictures_in_memory_are_compared_byte_for_byte():
 @pytest.mark.parametrize(
     "settings", [["training.class_weights=balanced"], ["training.sampling=balanced"], ["fit=crop"]]
 )
-def test_a_folder_is_trained_on_and_its_run_says_which_pictures(pets, settings):
+def test_a_folder_is_trained_on_and_its_run_reports_which_images(pets, settings):
     result = train(pets, settings=[*QUICK, *settings], out="run", session=Session(threads=1))
     assert result.test is not None
     assert result.test.num_images == 8
@@ -184,7 +184,7 @@ def renamed(path, name):
         pytest.skip("this file system takes names of UTF-8 only")
 
 
-def test_names_that_are_not_utf_8_are_said_and_keep_nothing_from_being_written(pets):
+def test_names_that_are_not_utf_8_are_reported_and_keep_nothing_from_being_written(pets):
     renamed(pets / "cat" / "3.png", b"K\xe4tzchen.png")
     result = check(pets, settings=["validation_fraction=0"], page="check.html")
     json.dumps(result.to_json(), ensure_ascii=False).encode("utf-8")

@@ -1,4 +1,4 @@
-"""`evaluate`: the run's own figures again, other data beside them, and doubts said aloud."""
+"""`evaluate`: the run's own figures again, other data beside them, and doubts as warnings."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def test_other_data_lies_below_evaluations(run, make_digits, tmp_path):
     assert doubts.printed == []
 
 
-def test_pictures_that_were_trained_on_are_counted_in_a_warning(run, make_digits, tmp_path):
+def test_images_that_were_trained_on_are_counted_in_a_warning(run, make_digits, tmp_path):
     other = make_digits(tmp_path / "other", test_of="train")
     doubts = Doubts()
     evaluate(run.path, other, session=Session(threads=1, callbacks=doubts))
@@ -269,7 +269,7 @@ def test_a_file_where_the_evaluations_should_go(run):
     assert (run.path / "evaluations").read_text("utf-8") == "dear"
 
 
-def test_the_result_says_what_was_averaged(run):
+def test_the_result_reports_what_was_averaged(run):
     plain, averaged = (
         evaluate(run.path, session=Session(threads=1)),
         evaluate(run.path, tta=True, session=Session(threads=1)),
@@ -287,7 +287,7 @@ def test_the_result_says_what_was_averaged(run):
     assert "How it learned" in averaged.report.read_text("utf-8")
 
 
-def test_nine_views_are_the_mean_over_shifted_pictures(run):
+def test_nine_views_are_the_mean_over_shifted_images(run):
     pictures = load_data_set("mnist-sample").split("test")
     padded = np.pad(pictures.images.numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
     classifier = load_classifier(run.classifier_file)

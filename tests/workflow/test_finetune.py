@@ -1,4 +1,4 @@
-"""Fine-tuning end to end: what comes from the source, what is said of it, and going on with it."""
+"""Fine-tuning end to end: what comes from the source, how it is reported, and resuming."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def weights_of(file):
     return load_classifier(file).network.state_dict()
 
 
-def test_a_fine_tuned_run_is_a_run_and_says_what_it_came_from(source, digits):
+def test_a_fine_tuned_run_is_a_run_and_reports_what_it_came_from(source, digits):
     result = finetune(source.run, digits, settings=SHORT, out="tuned", session=Session(threads=1))
     run = RunFolder(Path("tuned"))
     reference = json.loads(run.run_file.read_text("utf-8"))["finetuned_from"]
@@ -65,7 +65,7 @@ def test_a_fine_tuned_run_is_a_run_and_says_what_it_came_from(source, digits):
     assert evaluation.class_names == ("5", "6", "7", "8", "9")
 
 
-def test_training_from_zero_says_nothing_of_a_source(source):
+def test_training_from_zero_reports_nothing_of_a_source(source):
     assert "source" not in source.to_json()
     assert not (source.run / "start.safetensors").exists()
     assert "finetuned_from" not in json.loads((source.run / "run.json").read_text("utf-8"))
@@ -212,7 +212,7 @@ def test_a_run_that_had_no_time_to_keep_its_start_asks_for_the_same_source(
     require_same_run(train(resume="early", session=Session(threads=1)), reference)
 
 
-def test_pictures_of_another_kind_are_adapted_to(source, tmp_path, digits):
+def test_images_of_another_kind_are_adapted_to(source, tmp_path, digits):
     plan = make_plan(
         TrainingRequest(
             digits, settings=["finetuning.source=" + str(source.run), FIRST, "head=source"]
@@ -236,7 +236,7 @@ def test_normalization_is_the_sources_unless_told_otherwise(source, digits):
     assert normalization("normalization=none") == Normalization((0.0,), (1.0,))
 
 
-def test_the_new_head_begins_as_the_seed_says(source, digits):
+def test_the_seed_decides_the_weights_of_a_new_head(source, digits):
     def head(seed, *settings):
         asked = [f"finetuning.source={source.run}", SECOND, *settings]
         return make_plan(
@@ -312,7 +312,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(source, digits,
     assert not Path("tuned").exists()
 
 
-def test_more_shots_than_pictures_are_refused(source, digits):
+def test_more_shots_than_images_are_refused(source, digits):
     with pytest.raises(DataError, match=r"999 shots ask for 999 training images a class"):
         finetune(source.run, digits, shots=999, out="tuned", session=Session(threads=1))
 

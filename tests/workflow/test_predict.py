@@ -1,4 +1,4 @@
-"""`predict`: any picture file gets a class, and a file that is none does not stop the others."""
+"""`predict`: any image file gets a class, and a file that is none does not stop the others."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def digit(test_split, index=0) -> Image.Image:
     return Image.fromarray(test_split.images[index, 0].numpy())
 
 
-def test_a_picture_file_is_named_as_its_pixels_are(trained, test_split):
+def test_an_image_file_is_named_as_its_pixels_are(trained, test_split):
     indices = list(range(0, 1000, 50))
     for index in indices:
         digit(test_split, index).save(f"{index:03}.png")
@@ -103,7 +103,7 @@ def test_the_same_digit_in_every_mode_is_the_same_digit(trained, test_split):
         assert (entry.label, entry.probability) == (first.label, first.probability)
 
 
-def test_a_small_dark_digit_in_a_corner_of_a_page_is_put_right(trained, test_split):
+def test_a_small_dark_digit_in_a_corner_of_a_page_is_corrected(trained, test_split):
     for index in range(0, 1000, 25):
         page = Image.new("L", (300, 200), 240)
         ink = Image.eval(digit(test_split, index), lambda value: 255 - value)

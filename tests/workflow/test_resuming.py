@@ -135,7 +135,7 @@ class Warnings(Callbacks):
         self.given.append(text)
 
 
-def test_an_interrupt_says_how_to_go_on(digits, interrupt_after):
+def test_an_interrupt_names_the_command_that_resumes(digits, interrupt_after):
     with pytest.raises(KeyboardInterrupt) as raised:
         train(
             digits,

@@ -1,4 +1,4 @@
-"""What is shown is what was asked for; a wrong request is said and leaves no file behind."""
+"""What is shown is what was asked for; a wrong request is refused and leaves no file behind."""
 
 import json
 import re
@@ -92,7 +92,7 @@ def test_numbers_and_settings_are_as_written():
     assert "a handwritten 7 of MNIST" in page.read_text()
 
 
-def test_a_large_picture_is_made_smaller_and_the_page_says_so(photograph, tmp_path):
+def test_a_large_image_is_made_smaller_and_the_page_reports_it(photograph, tmp_path):
     page = show_convolution(image=photograph)
     assert shape_of_input(page) == [1, 19, 28]
     assert "photo.png, 28x19, grey levels 0 to 255; resized from 300x200" in page.read_text()
@@ -101,7 +101,7 @@ def test_a_large_picture_is_made_smaller_and_the_page_says_so(photograph, tmp_pa
     assert shape_of_input(show_pooling(image=small)) == [1, 4, 5]
 
 
-def test_a_picture_lying_on_its_side_stands(tmp_path):
+def test_an_image_lying_on_its_side_stands(tmp_path):
     path = tmp_path / "turned.jpg"
     exif = Image.Exif()
     exif[0x0112] = 6
@@ -120,7 +120,7 @@ def test_the_kinds_and_functions_asked_for_are_open(trained):
     assert "the feature map of kernel “conv1 · 2”" in page.read_text()
 
 
-def test_a_learned_kernel_sees_the_run_s_own_picture(trained):
+def test_a_learned_kernel_sees_the_run_s_own_image(trained):
     page = show_convolution(kernel=f"{trained.run}:conv1:3")
     assert opened_scene(page)["name"] == "conv1:3"
     assert len(content(page)["scenes"]) == 8
@@ -129,7 +129,7 @@ def test_a_learned_kernel_sees_the_run_s_own_picture(trained):
     assert show_convolution(kernel=f"{trained.run}:conv1", digit=4, padding=1, stride=2)
 
 
-def test_a_network_is_shown_with_what_it_says(trained, tmp_path):
+def test_a_network_is_shown_with_its_probabilities(trained, tmp_path):
     shown = show_network(trained.run)
     assert shown.page == Path("network.html")
     assert [layer.name for layer in shown.layers] == [
@@ -170,7 +170,7 @@ def test_a_run_whose_data_is_gone_is_shown_with_a_digit(trained, tmp_path):
     assert "a handwritten 3 of MNIST" in show_network(moved).page.read_text()
 
 
-def test_a_classifier_of_other_pictures_needs_one(colour_classifier, photograph):
+def test_a_classifier_of_other_images_needs_one(colour_classifier, photograph):
     shown = show_network(colour_classifier)
     assert shown.probabilities is None
     assert "No image was given" in shown.page.read_text()
@@ -224,7 +224,7 @@ def test_wrong_requests_of_the_other_pages(trained):
     assert list(Path().iterdir()) == []
 
 
-def test_a_file_that_is_no_picture_is_refused(tmp_path):
+def test_a_file_that_is_no_image_is_refused(tmp_path):
     path = tmp_path / "picture.png"
     path.write_text("<html>")
     with pytest.raises(DataError, match="it holds HTML or XML, not an image"):

@@ -59,7 +59,7 @@ def test_a_run_holds_all_that_came_of_it(trained):
     assert f"{100 * trained.test_accuracy:.1f}" in page
 
 
-def test_the_classifier_file_says_where_it_comes_from(trained):
+def test_the_classifier_file_reports_where_it_comes_from(trained):
     classifier, training = read_classifier(trained.run / "model.safetensors")
     assert classifier.class_names == tuple("0123456789")
     assert training["data"] == "mnist-sample"
@@ -347,7 +347,7 @@ def test_classes_that_cannot_be_learned(labels, settings, error, message):
     assert names_in() == {"idx"}
 
 
-def test_pictures_too_small_for_the_network():
+def test_images_too_small_for_the_network():
     folder = write_folder([0, 1] * 5, shape=(2, 2))
     with pytest.raises(ConfigError, match=r"cannot take images of .* \(1, 2, 2\)"):
         train(folder, settings=["batch_size=2", "model.network=single-conv"])

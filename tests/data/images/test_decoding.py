@@ -76,7 +76,7 @@ def test_resized_as_pillow_resizes_bicubically(tmp_path, channels, side):
 
 
 @pytest.mark.parametrize("side", [961, 1153])
-def test_a_picture_far_too_large_is_shrunk_evenly_to_its_edges(tmp_path, side):
+def test_an_image_far_too_large_is_shrunk_evenly_to_its_edges(tmp_path, side):
     lines = np.zeros((side, side), np.uint8)
     lines[:, [0, -1]] = 255
     lines[[0, -1]] = 255

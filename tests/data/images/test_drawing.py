@@ -1,4 +1,4 @@
-"""Drawings are put right where they differ from those trained on, and only there."""
+"""Drawings are corrected where they differ from those trained on, and only there."""
 
 from dataclasses import replace
 
@@ -44,7 +44,7 @@ def test_the_style_of_mnist(style):
     assert style.off_centre < 0.06
 
 
-def test_an_inverted_set_has_a_light_ground(digits, style):
+def test_an_inverted_set_has_a_light_background(digits, style):
     inverted = measure_style(255 - digits)
     assert inverted.background == "light"
     assert inverted.typical == pytest.approx(style.typical, abs=0.01)
@@ -120,7 +120,7 @@ def test_a_digit_that_is_only_moved_or_too_large(tmp_path, digits, style):
     assert "made smaller" in read(saved(tmp_path, large), style)[1]
 
 
-def test_for_a_light_ground_white_on_black_is_inverted(tmp_path, digits, style):
+def test_for_a_light_background_white_on_black_is_inverted(tmp_path, digits, style):
     light = replace(style, background="light")
     picture, changes = read(saved(tmp_path, digits[3, 0]), light)
     assert changes == ("inverted",)
@@ -140,7 +140,7 @@ def test_what_covers_everything_is_no_drawing(tmp_path, style):
     assert np.array_equal(picture[0], noise)
 
 
-def test_a_blurred_photograph_is_still_a_picture(tmp_path, style):
+def test_a_blurred_photograph_is_still_an_image(tmp_path, style):
     noise = np.random.default_rng(0).integers(0, 256, (300, 400), dtype=np.uint8)
     image = Image.fromarray(noise).filter(ImageFilter.GaussianBlur(9))
     picture, _ = read(saved(tmp_path, np.asarray(image)), style)

@@ -1,4 +1,4 @@
-"""What is said of files that are left out, and of splits that lack a class."""
+"""The notes on files that are left out, and on splits that lack a class."""
 
 import os
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_a_split_without_a_class_is_named():
     assert missing_class_notes(files, ("cat", "dog")) == ["test has no image of 'dog'"]
 
 
-def test_only_pictures_to_learn_from_are_counted():
+def test_only_images_to_learn_from_are_counted():
     divided = [("cat", "train"), ("cat", "train"), ("cat", "test"), ("dog", "train")]
     for files, counts in (
         (divided, {"cat": 2, "dog": 1}),

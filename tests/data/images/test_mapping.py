@@ -1,4 +1,4 @@
-"""What is mapped may be larger than memory, and is nobody's to change."""
+"""Mapped tensors may be larger than memory, and writing to them leaves the file alone."""
 
 import mmap
 import os

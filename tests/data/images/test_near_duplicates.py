@@ -1,4 +1,4 @@
-"""Copies are found however they were saved; different pictures are not taken for copies."""
+"""Copies are found however they were saved; different images are not taken for copies."""
 
 import io
 
@@ -74,7 +74,7 @@ def test_time_grows_with_the_number_of_alike_images_not_with_its_square(monkeypa
     assert sum(compared) < 100 * 2000
 
 
-def test_another_colour_is_another_picture():
+def test_another_colour_is_another_image():
     images = tensor(photographs(40))
     swapped = images[:, [1, 0, 2]]
     assert len(near_duplicates(torch.cat([images, swapped]))) == 0
@@ -89,11 +89,11 @@ def test_plain_surfaces_are_duplicates_only_where_they_are_equal():
 
 
 @pytest.mark.parametrize("count", [0, 1])
-def test_few_pictures(count):
+def test_few_images(count):
     assert near_duplicates(tensor(photographs(1))[:count]).shape == (0, 2)
 
 
-def test_small_pictures_have_a_stricter_limit():
+def test_small_images_have_a_stricter_limit():
     noisy = torch.Generator().manual_seed(0)
     image = tensor(photographs(1), side=28)
     noise = torch.randint(-24, 25, image.shape, generator=noisy)

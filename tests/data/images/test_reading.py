@@ -36,7 +36,7 @@ def save(folder: Path, image: Image.Image, name: str = "picture.png", **options)
 PIXELS = np.arange(16, dtype=np.uint8).reshape(4, 4) * 17
 
 
-def test_a_picture_that_fits_keeps_its_values(tmp_path):
+def test_an_image_that_fits_keeps_its_values(tmp_path):
     path = save(tmp_path, Image.fromarray(PIXELS))
     assert np.array_equal(grey(path), PIXELS[None])
     assert np.array_equal(colour(path), np.broadcast_to(PIXELS, (3, 4, 4)))
@@ -170,7 +170,7 @@ def test_a_decompression_bomb_is_refused_before_decoding(tmp_path, side):
         (png_of_size(40, 40), "cannot be decoded: .*the file is damaged"),
     ],
 )
-def test_what_is_no_picture_is_refused_with_path_and_reason(tmp_path, content, reason):
+def test_what_is_no_image_is_refused_with_path_and_reason(tmp_path, content, reason):
     path = tmp_path / "photo.jpg"
     path.write_bytes(content)
     with pytest.raises(DataError, match=rf"photo\.jpg: {reason}"):
@@ -184,7 +184,7 @@ def test_what_is_no_file_is_refused(tmp_path, name):
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "gif", "bmp", "tif", "webp", "ppm"])
-def test_truncated_anywhere_is_a_data_error_or_a_picture(tmp_path, suffix):
+def test_truncated_anywhere_is_a_data_error_or_an_image(tmp_path, suffix):
     noise = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
     content = save(tmp_path, Image.fromarray(noise), f"whole.{suffix}").read_bytes()
     path = tmp_path / f"cut.{suffix}"
@@ -203,7 +203,7 @@ def test_truncated_anywhere_is_a_data_error_or_a_picture(tmp_path, suffix):
 @given(start=st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF89a", b"BM", b"II*\0",
                               b"RIFF\x20\0\0\0WEBPVP8 ", b"P5 4 4 255\n"]),
        rest=st.binary(max_size=80))  # fmt: skip
-def test_any_bytes_are_a_data_error_or_a_picture(tmp_path_factory, start, rest):
+def test_any_bytes_are_a_data_error_or_an_image(tmp_path_factory, start, rest):
     path = tmp_path_factory.getbasetemp() / "fuzz"
     path.write_bytes(start + rest)
     with contextlib.suppress(DataError):

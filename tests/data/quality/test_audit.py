@@ -1,4 +1,4 @@
-"""Every kind of fault that a folder of pictures can have is found and named."""
+"""Every kind of fault that a folder of images can have is found and named."""
 
 import json
 from pathlib import Path
@@ -112,7 +112,7 @@ def test_ants_and_bees_have_their_placeholder(data_dir):
 
 
 @pytest.mark.slow
-def test_fashion_mnist_repeats_pictures_across_its_splits(data_dir):
+def test_fashion_mnist_repeats_images_across_its_splits(data_dir):
     found = audit(load_data_set("fashion-mnist", data_dir=data_dir))
     assert found.has_leaks
     (leak,) = [finding for finding in found.findings if finding.severity == "leak"]

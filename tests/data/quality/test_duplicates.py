@@ -1,4 +1,4 @@
-"""Repeats and leaks: which pictures, in which splits, under which names."""
+"""Repeats and leaks: which images, in which splits, under which names."""
 
 import pytest
 import torch
@@ -38,7 +38,7 @@ def test_nothing_is_found_where_nothing_is():
     assert found(made) == {}
 
 
-def test_equal_and_nearly_equal_pictures_across_splits_are_leaks():
+def test_equal_and_nearly_equal_images_across_splits_are_leaks():
     train, test = pictures(4, 0), pictures(4, 1)
     test[1] = train[2]
     test[3] = (train[0].float() * 0.97).to(torch.uint8)
@@ -62,7 +62,7 @@ def test_repeats_within_a_split_are_faults_in_one_group():
     assert finding.message.startswith("3 images (in 1 group) are there more than once")
 
 
-def test_one_picture_of_two_classes_is_a_contradiction():
+def test_one_image_of_two_classes_is_a_contradiction():
     train = pictures(3, 0)
     train[2] = train[0]
     findings = found(data_set(train=image_set(train, [0, 1, 1])))
@@ -81,7 +81,7 @@ def test_splits_of_one_tensor_are_found_at_their_place(contiguous):
     assert places(finding) == [[("train", 1), ("test", 1)]]
 
 
-def test_shared_pictures_are_counted_byte_for_byte():
+def test_shared_images_are_counted_byte_for_byte():
     train, test = pictures(4, 0), pictures(4, 1)
     test[:2] = train[:2]
     assert count_equal_images(image_set(test, [0] * 4), image_set(train, [0] * 4)) == 2
@@ -89,7 +89,7 @@ def test_shared_pictures_are_counted_byte_for_byte():
     assert count_equal_images(smaller, image_set(train, [0] * 4)) == 0
 
 
-def test_faint_pictures_are_found_and_counted_as_by_the_findings():
+def test_faint_images_are_found_and_counted_as_by_the_findings():
     masks = torch.randint(0, 2, (8, 1, 28, 28), dtype=torch.uint8)
     made = data_set(train=image_set(masks, [0, 1] * 4), test=image_set(masks[2:5], [0, 1, 0]))
     assert count_shared_images(made) == {("test", "train"): 3}

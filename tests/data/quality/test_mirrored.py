@@ -60,7 +60,7 @@ def test_names_that_a_mirror_exchanges(names, direction, expected):
     assert opposite_names(names, direction) == expected
 
 
-def test_what_is_wrong_is_said_with_the_classes_and_the_remedy():
+def test_what_is_wrong_is_reported_with_the_classes_and_the_remedy():
     train = image_set(wedges())
     text = mirrored_classes(DataSet("set", {"train": train}, "0"), SIDEWAYS)
     assert "'one' and 'two'" in text

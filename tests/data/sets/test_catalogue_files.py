@@ -138,7 +138,7 @@ def test_a_wrong_file_is_refused_and_not_passed_over(tmp_path, tiny, monkeypatch
     assert "delete it to have it fetched, or name the right folder with --data-dir" in text
 
 
-def test_offline_the_error_says_where_it_looked_and_what_to_do(tmp_path, tiny):
+def test_offline_the_error_reports_where_it_looked_and_what_to_do(tmp_path, tiny):
     with pytest.raises(DataError) as error:
         load_data_set("tiny")
     text = str(error.value)
@@ -241,7 +241,7 @@ def test_a_raw_file_that_cannot_be_checked_is_taken_with_a_note(tmp_path, tiny_b
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
-def test_the_real_files_are_what_the_catalogue_says(name, monkeypatch, real_data):
+def test_the_real_files_are_what_the_catalogue_states(name, monkeypatch, real_data):
     data_set = load_data_set(name, data_dir=real_data, allow_download=False)
     assert len(data_set.split("train")) == 60_000
     assert len(data_set.split("test")) == 10_000
@@ -249,7 +249,7 @@ def test_the_real_files_are_what_the_catalogue_says(name, monkeypatch, real_data
     assert min(data_set.split("test").class_counts()) > 800
 
 
-def test_the_samples_origin_is_as_its_note_says(real_data):
+def test_the_samples_origin_is_as_its_note_states(real_data):
     """All 5,000 are in MNIST's train split with the same label, none in test, none twice."""
     sample, mnist = load_data_set("mnist-sample"), load_data_set("mnist", data_dir=real_data)
 

@@ -1,4 +1,4 @@
-"""Which sub-folder is a class, which a split, and what is said of everything else."""
+"""Which sub-folder is a class, which a split, and the notes on everything else."""
 
 import os
 import unicodedata
@@ -36,7 +36,7 @@ def listed(folder):
     ]
 
 
-def test_a_folder_is_a_class_and_pictures_may_lie_deeper(tree):
+def test_a_folder_is_a_class_and_images_may_lie_deeper(tree):
     folder = tree("dog/a.jpg", "cat/b.PNG", "cat/more/deep/c.webp")
     assert listed(folder) == [
         ("cat/b.PNG", "cat", None),
@@ -59,7 +59,7 @@ def test_among_vehicles_train_is_a_class(tree):
     ]  # fmt: skip
 
 
-def test_a_loose_picture_makes_no_class_of_train(tree):
+def test_a_loose_image_makes_no_class_of_train(tree):
     listing = list_folder(tree("train/a.jpg", "train/cat/b.jpg", "val/cat/c.jpg"))
     assert [(f.class_name, f.split) for f in listing.files] == [
         ("cat", "train"), ("cat", "validation")
@@ -90,7 +90,7 @@ def test_what_lies_beside_splits_has_no_class(tree):
     ]
 
 
-def test_an_empty_class_is_said(tree):
+def test_an_empty_class_is_reported(tree):
     assert list_folder(tree("cat/a.jpg", "dog/")).notes == ("dog/ holds no image",)
     folder = tree("split/train/cat/a.jpg", "split/test/owl/")
     assert list_folder(folder / "split").notes == ("test/owl/ holds no image",)
@@ -213,7 +213,7 @@ def touch_bytes(folder, name):
     return path
 
 
-def test_a_picture_whose_name_is_not_utf_8_is_left_out_and_named(tree):
+def test_an_image_whose_name_is_not_utf_8_is_left_out_and_named(tree):
     folder = tree("cat/a.jpg", "dog/b.jpg")
     named = touch_bytes(folder, b"cat/K\xe4tzchen.jpg")
     deeper = touch_bytes(folder, b"dog/M\xfcnchen/c.jpg")
@@ -235,7 +235,7 @@ def test_a_class_whose_name_is_not_utf_8_is_refused(tree):
     )
 
 
-def test_an_empty_class_whose_name_is_not_utf_8_is_said_in_words_that_print(tree):
+def test_an_empty_class_whose_name_is_not_utf_8_is_reported_in_words_that_print(tree):
     folder = tree("cat/a.jpg", "dog/b.jpg")
     touch_bytes(folder, b"K\xe4fer/x").unlink()
     assert list_folder(folder).notes == ("K\\xe4fer/ holds no image",)

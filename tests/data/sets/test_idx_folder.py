@@ -52,7 +52,7 @@ def test_a_folder_of_idx_files_is_a_data_set(tmp_path, compress):
     assert data_set.provenance == f"IDX files in {tmp_path / 'mine'}"
 
 
-def test_dots_in_names_and_pictures_with_channels(tmp_path):
+def test_dots_in_names_and_images_with_channels(tmp_path):
     write_idx(tmp_path / "train-images.idx4-ubyte", np.ones((2, 3, 4, 5), np.uint8))
     write_idx(tmp_path / "train-labels.idx1-ubyte.gz", np.array([0, 1], np.uint8), compress=True)
     data_set = load_data_set(str(tmp_path), preparation=Preparation(test_fraction=0))
@@ -91,7 +91,7 @@ def test_a_folder_that_does_not_fit_together_is_refused(tmp_path, split, content
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_a_split_without_pictures_is_refused(tmp_path, split):
+def test_a_split_without_images_is_refused(tmp_path, split):
     write_files(tmp_path)
     spoil(tmp_path, split, "images", np.zeros((0, 2, 3)))
     spoil(tmp_path, split, "labels", [])

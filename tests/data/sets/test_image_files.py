@@ -1,4 +1,4 @@
-"""From a folder to splits: the form chosen, the cache used, splits made, everything said."""
+"""From a folder to splits: the form chosen, the cache used, splits made, everything noted."""
 
 import os
 import shutil
@@ -49,7 +49,7 @@ def decoded(monkeypatch):
     return names
 
 
-def test_every_picture_is_what_reading_it_alone_gives(pets):
+def test_every_image_is_what_reading_it_alone_gives(pets):
     data_set = load(pets)
     for split, part in data_set.splits.items():
         for image, label, path in zip(part.images, part.labels, data_set.files[split], strict=True):
@@ -59,7 +59,7 @@ def test_every_picture_is_what_reading_it_alone_gives(pets):
     assert data_set.split("train").mapped
 
 
-def test_splits_are_made_stratified_by_the_seed_and_said(pets):
+def test_splits_are_made_stratified_by_the_seed_and_reported(pets):
     data_set = load(pets, test_fraction=0.2, validation_fraction=0.3)
     assert sizes(data_set) == {"train": 10, "validation": 6, "test": 4}
     assert all(
@@ -89,7 +89,7 @@ def test_copies_stay_on_one_side(pets, make_picture):
 
 
 @pytest.mark.parametrize("asked", ["together", "ignore"])
-def test_a_fixed_camera_is_divided_picture_by_picture_and_said(tmp_path, asked):
+def test_a_fixed_camera_is_divided_image_by_image_and_reported(tmp_path, asked):
     noise = np.random.default_rng(0)
     scene = noise.integers(30, 200, (8, 8, 3), dtype=np.uint8)
     scene = np.asarray(Image.fromarray(scene).resize((64, 64), Image.Resampling.BICUBIC))
@@ -107,7 +107,7 @@ def test_a_fixed_camera_is_divided_picture_by_picture_and_said(tmp_path, asked):
     assert names_the_setting == (asked == "together")
 
 
-def test_undivided_pictures_can_all_go_to_one_split(pets):
+def test_undivided_images_can_all_go_to_one_split(pets):
     data_set = load(pets, undivided="test", class_names=("bird", "cat", "dog"))
     assert sizes(data_set) == {"test": 20}
     assert data_set.class_names == ("bird", "cat", "dog")
@@ -201,7 +201,7 @@ def test_another_form_takes_nothing_over(pets, decoded, monkeypatch):
     assert len(decoded) == 80
 
 
-def test_a_changed_picture_changes_the_set(pets, make_picture):
+def test_a_changed_image_changes_the_set(pets, make_picture):
     before = load(pets)
     make_picture(pets / "cat" / "0.png", 999)
     os.utime(pets / "cat" / "0.png", (1, 1))
@@ -226,7 +226,7 @@ def test_an_interrupted_filling_leaves_nothing(pets, own_cache, monkeypatch):
     assert list((own_cache / "pictures").iterdir()) == []
 
 
-def test_no_room_is_said(pets, monkeypatch):
+def test_no_room_is_reported(pets, monkeypatch):
     def full(descriptor, offset, length):
         raise OSError(28, "No space left on device")
 
@@ -247,7 +247,7 @@ def test_no_room_is_said(pets, monkeypatch):
         ([(10, 10), (11, 11)], "RGB", Frame(3, 32, 32)),
     ],
 )
-def test_the_form_is_chosen_by_the_pictures(tmp_path, make_picture, picture_sizes, mode, expected):
+def test_the_form_is_chosen_by_the_images(tmp_path, make_picture, picture_sizes, mode, expected):
     for number, size in enumerate(picture_sizes):
         make_picture(tmp_path / "set" / "a" / f"{number}.png", number, size, mode)
     listing = list_folder(tmp_path / "set")
@@ -256,7 +256,7 @@ def test_the_form_is_chosen_by_the_pictures(tmp_path, make_picture, picture_size
 
 @pytest.mark.parametrize("suffix", ["jpg", "tif", "png"])
 @pytest.mark.parametrize(("orientation", "expected"), [(1, (30, 40)), (3, (30, 40)), (6, (40, 30))])
-def test_the_form_is_that_of_pictures_turned_upright(tmp_path, suffix, orientation, expected):
+def test_the_form_is_that_of_images_turned_upright(tmp_path, suffix, orientation, expected):
     exif = Image.Exif()
     exif[0x0112] = orientation
     (tmp_path / "set" / "a").mkdir(parents=True)

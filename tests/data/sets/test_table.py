@@ -1,4 +1,4 @@
-"""Tables of pictures: what they may look like, and every way in which they may be wrong."""
+"""Tables of images: what they may look like, and every way in which they may be wrong."""
 
 import contextlib
 
@@ -110,7 +110,7 @@ def test_what_is_meant_clearly_is_read(table, tmp_path, text):
     ) == [("b.jpg", "dog", None), ("a.jpg", "cat", None)]
 
 
-def test_columns_by_other_names_are_said(table):
+def test_columns_by_other_names_are_reported(table):
     listing = list_table(
         table("Image Path,Category,subset,set\na.jpg,cat,train,x\nb.jpg,dog,test,y\n")
     )
