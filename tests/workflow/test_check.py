@@ -136,12 +136,11 @@ def test_preparing_decodes_once_and_reports_where(pets):
 def test_training_warns_of_leaks_and_of_uneven_classes(leaky):
     listener = Listener()
     make_plan(TrainingRequest(leaky, settings=QUICK), Session(callbacks=listener))
-    assert listener.warnings == [
-        "2 of the 2 images of test are in train too, or look alike: what is measured on them says "
-        "little; `tellapart data check` shows them",
-        "the largest class has 4.0 times the images of the smallest; "
-        "training.class_weights=balanced or training.sampling=balanced makes up for it",
-    ]
+    leak, uneven = listener.warnings
+    assert leak.startswith("2 of the 2 images of test are in train too")
+    assert "`tellapart data check`" in leak
+    assert "4.0 times" in uneven
+    assert "training.class_weights=balanced" in uneven
     quiet = Listener()
     make_plan(
         TrainingRequest(leaky, settings=[*QUICK, "sampling=balanced"]), Session(callbacks=quiet)
