@@ -96,3 +96,22 @@ def test_photographs_are_no_drawings(run, tmp_path):
             pixels = noise.integers(0, 256, (40, 40, 3)).astype(np.uint8)
             Image.fromarray(pixels).save(tmp_path / "noise" / label / f"{number}.png")
     assert not evaluate(run, tmp_path / "noise", session=Session(threads=1)).changes
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_a_classifier_of_8_bits_reads_images_of_more(run, tmp_path, bits):
+    test, session = load_data_set("mnist-sample").split("test"), Session(threads=1)
+    for label in range(10):
+        for folder in ("plain", "deep"):
+            (tmp_path / folder / str(label)).mkdir(parents=True)
+        for index in (test.labels == label).nonzero().flatten()[:4].tolist():
+            digit = test.images[index, 0].numpy()
+            Image.fromarray(digit).save(tmp_path / "plain" / str(label) / f"{index}.png")
+            values = digit.astype("u2") * ((2**bits - 1) // 255)
+            Image.fromarray(values).save(tmp_path / "deep" / str(label) / f"{index}.png")
+    plain, deep = (
+        evaluate(run, tmp_path / name, session=session).evaluation for name in ("plain", "deep")
+    )
+    assert deep.num_correct == plain.num_correct > 30
+    for entry in predict(run, [tmp_path / "deep"], session=session):
+        assert f"{2**bits - 1} is white" in entry.changes

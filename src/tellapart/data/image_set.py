@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import torch
 
 from tellapart.data.images.listing import LeftOut, ReadableFile
-from tellapart.data.preparation import WHITE_LEVELS, Fit
+from tellapart.data.preparation import Fit
 from tellapart.errors import DataError, ShapeError
 
 
@@ -103,7 +103,7 @@ class DataSet:
         licence: the terms of use, in a few words.
         notes: facts to know before training on it, one per line.
         fit: how images of another aspect ratio were fitted.
-        white_level: which value of 16-bit images is white, see `tellapart.data.preparation.Frame`.
+        white_level: which value of images with more than 8 bits is white; 0 where none has so many.
         cache_problem: why decoded images could not be cached; empty if they were, or need not be.
         files: the file of each image by split, if the images come from files.
         left_out: files that were found beside the images but not used, and why.
@@ -124,7 +124,7 @@ class DataSet:
     licence: str = ""
     notes: tuple[str, ...] = ()
     fit: Fit = "pad"
-    white_level: int = WHITE_LEVELS[-1]
+    white_level: int = 0
     cache_problem: str = ""
     files: Mapping[str, tuple[ReadableFile, ...]] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()

@@ -28,7 +28,8 @@ class Frame:
         width: pixels.
         fit: ``pad`` or ``crop``, for images of another aspect ratio.
         white_level: the value of grey images with more than 8 bits that becomes 255; one of
-            `WHITE_LEVELS`. Images with 8 bits have their own, 255.
+            `WHITE_LEVELS`, or 0: each image has the smallest that holds its values. Images with 8
+            bits have their own, 255.
 
     Raises:
         ConfigError: ``channels`` other than 1 and 3, a side that is not positive, or another white
@@ -50,7 +51,7 @@ class Frame:
             raise ConfigError(
                 f"height and width must be at least 1 pixel, got {self.height}x{self.width}"
             )
-        if self.white_level not in WHITE_LEVELS:
+        if self.white_level not in (0, *WHITE_LEVELS):
             levels = ", ".join(map(str, WHITE_LEVELS))
             raise ConfigError(f"white_level must be one of {levels}, got {self.white_level}")
 

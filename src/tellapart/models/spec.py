@@ -63,7 +63,8 @@ class ClassifierSpec(Section):
         normalization: mean and std of the pixels.
         arguments: of the network's builder, by name.
         fit: ``pad`` or ``crop``, for image files of another aspect ratio.
-        white_level: the value that is white in image files of more than 8 bits.
+        white_level: the value that is white in image files of more than 8 bits; 0 where no training
+            image had so many: what is white is then chosen by the images that are given.
         style: background, size and position of the training drawings; None for other images.
         views: the views of an image that class probabilities are averaged over.
 
@@ -87,7 +88,9 @@ class ClassifierSpec(Section):
     normalization: Normalization = setting(MISSING, "mean and std of the pixels")
     arguments: Mapping[str, Scalar] = setting({}, "arguments of the network's builder, by name")
     fit: Fit = setting("pad", "how image files of another aspect ratio are made to fit")
-    white_level: int = setting(65_535, "the value that is white in images of more than 8 bits")
+    white_level: int = setting(
+        0, "the value that is white in images of more than 8 bits; 0 where none was seen"
+    )
     style: DrawingStyle | None = setting(
         None, "background, size and position of the training drawings"
     )
@@ -104,7 +107,7 @@ class ClassifierSpec(Section):
             raise ConfigError("class_names must be text, not half a character")
         if len(self.image_shape) != 3:
             raise ConfigError(f"image_shape must be 3 positive sizes, got {self.image_shape}")
-        if self.white_level not in WHITE_LEVELS:
+        if self.white_level not in (0, *WHITE_LEVELS):
             levels = ", ".join(map(str, WHITE_LEVELS))
             raise ConfigError(f"white_level must be one of {levels}, got {self.white_level}")
         if len(self.normalization.mean) not in (1, self.image_shape[0]):

@@ -10,7 +10,7 @@ from typing import Any
 from tellapart.config import Recipe, Settings, recipe_difference, typed_settings
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.drawing import measure_style
-from tellapart.data.preparation import WHITE_LEVELS, Fit
+from tellapart.data.preparation import Fit
 from tellapart.data.quality.warnings import warnings_before_training
 from tellapart.data.selection import select_classes
 from tellapart.data.sets.catalogue import CATALOGUE
@@ -196,7 +196,7 @@ def build_classifier(
     source: Source | None = None,
     *,
     fit: Fit = "pad",
-    white_level: int = WHITE_LEVELS[-1],
+    white_level: int = 0,
     own: str | None = None,
 ) -> Classifier:
     """Build the untrained classifier of a recipe, with weights from its seed.
@@ -206,7 +206,7 @@ def build_classifier(
         train_set: gives the input shape and classes, and the measured normalisation.
         source: gives the normalisation if the recipe has ``source``; its weights are not loaded.
         fit: how image files of another aspect are fitted.
-        white_level: the value that was white in image files of more than 8 bits.
+        white_level: the value that was white in image files of more than 8 bits; 0 without such.
         own: the location of a person's own network, as the person typed it.
 
     Raises:

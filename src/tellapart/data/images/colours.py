@@ -143,6 +143,7 @@ def _from_16_bits(
             f"{path}: its values must fit into 16 bits, got {lowest}..{peak}; "
             "save it with 8 or 16 bits"
         )
+    white_level = white_level or white_level_for(peak)
     if peak > white_level:
         raise AboveWhiteLevelError(
             f"{path}: its values reach {peak}, and {white_level} is white in these images; save it "

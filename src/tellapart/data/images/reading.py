@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from tellapart.data.images.colours import white_level_for
 from tellapart.data.images.decoding import decode
 from tellapart.data.images.drawing import DrawingStyle, read_drawing
 from tellapart.data.images.fitted import FittedImage
@@ -35,6 +36,10 @@ def read_fitted(
         fitted = FittedImage(pixels)
         if style is not None and not as_is:
             fitted = read_drawing(path, frame, style, decoded.pixels[..., 0])
-    if not decoded.facts.has_more_frames:
-        return fitted
-    return FittedImage(fitted.pixels, (*fitted.changes, FIRST_FRAME), fitted.found)
+    changes = fitted.changes
+    peak = decoded.facts.peak
+    if peak is not None and not frame.white_level:
+        changes = (*changes, f"{white_level_for(peak)} is white")
+    if decoded.facts.has_more_frames:
+        changes = (*changes, FIRST_FRAME)
+    return FittedImage(fitted.pixels, changes, fitted.found)

@@ -82,6 +82,7 @@ def load_image_files(
     class_names = preparation.class_names or _class_names(divided)
     _require_known_classes(listing, divided, class_names)
     splits = _image_sets(divided, class_names, entry)
+    is_deep = any(fact.peak is not None for fact in entry.facts.values())
     files = {name: tuple(p.file.path for p in part) for name, part in divided.items()}
     in_splits = [ImageFile(p.file.path, p.file.class_name, s) for s in divided for p in divided[s]]
     return DataSet(
@@ -98,7 +99,7 @@ def load_image_files(
             *left_out_notes(left_out, listing.root),
         ),
         fit=frame.fit,
-        white_level=frame.white_level,
+        white_level=frame.white_level if is_deep else 0,
         cache_problem=entry.problem,
         files=files,
         left_out=left_out,
