@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 
 from tellapart.cli import run as run_command_line
 from tellapart.data.sets.sources import load_data_set
+from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.session import Session
 from tellapart.runs.trained_run import open_run
 from tellapart.workflow.evaluate import evaluate
@@ -100,7 +101,14 @@ def test_photographs_are_no_drawings(run, tmp_path):
 
 @pytest.mark.parametrize("bits", [10, 12, 16])
 def test_a_classifier_of_8_bits_reads_images_of_more(run, tmp_path, bits):
-    test, session = load_data_set("mnist-sample").split("test"), Session(threads=1)
+    heard = []
+
+    class Listener(Callbacks):
+        def note(self, text):
+            heard.append(text)
+
+    session = Session(threads=1, callbacks=Listener())
+    test = load_data_set("mnist-sample").split("test")
     for label in range(10):
         for folder in ("plain", "deep"):
             (tmp_path / folder / str(label)).mkdir(parents=True)
@@ -109,9 +117,13 @@ def test_a_classifier_of_8_bits_reads_images_of_more(run, tmp_path, bits):
             Image.fromarray(digit).save(tmp_path / "plain" / str(label) / f"{index}.png")
             values = digit.astype("u2") * ((2**bits - 1) // 255)
             Image.fromarray(values).save(tmp_path / "deep" / str(label) / f"{index}.png")
+    (tmp_path / "deep" / "0" / "broken.png").write_text("no image")
     plain, deep = (
         evaluate(run, tmp_path / name, session=session).evaluation for name in ("plain", "deep")
     )
     assert deep.num_correct == plain.num_correct > 30
-    for entry in predict(run, [tmp_path / "deep"], session=session):
+    notes = "\n".join(heard)
+    assert f"{2**bits - 1} is white" in notes
+    assert "broken.png" in notes  # what is left out is reported
+    for entry in predict(run, sorted((tmp_path / "deep").glob("?/[0-9]*.png")), session=session):
         assert f"{2**bits - 1} is white" in entry.changes

@@ -198,6 +198,8 @@ def _images_to_evaluate(
         return _EvaluatedImages(first.data_set, image_set, split, True, first.data.source)
     spec = first.classifier.spec
     data_set = load_foreign(data, spec, split, session)
+    for note in data_set.notes:
+        session.callbacks.note(note)
     image_set = data_set.split(split)
     warn_of_seen_images(runs, image_set, session.callbacks, own=False)
     if image_set.image_shape != first.classifier.image_shape:
