@@ -447,7 +447,7 @@ def test_no_two_sections_share_a_short_key_but_name():
         (["lora_rank=some"], "lora_rank must be none or a whole number, got 'some'"),
         (["lora_rank=2", "freezing=head"], "set finetuning.freezing=all, or finetuning.lora_rank"),
         (["lora_rank=2", "l2_sp=1"], "set finetuning.l2_sp=0, or finetuning.lora_rank=none"),
-        (["weights_file=a", "finetuning.source=run"], "a source timm:NAME, got source 'run'"),
+        (["weights_file=a", "finetuning.source=run"], "a source imagenet or timm:NAME, got 'run'"),
     ],
 )
 def test_contradictions_are_refused_with_a_remedy(settings_, message):
@@ -459,7 +459,7 @@ def test_contradictions_are_refused_with_a_remedy(settings_, message):
     [
         lambda: TrainingRecipe(epochs="3"),
         lambda: TrainingRecipe(epochs=1.5),
-        lambda: TrainingRecipe(epochs=0),
+        lambda: TrainingRecipe(epochs=-1),
         lambda: TrainingRecipe(precision="fp16"),
         lambda: OptimizerRecipe(name="sdg"),
         lambda: OptimizerRecipe(learning_rate=math.nan),

@@ -82,7 +82,9 @@ def test_a_comparison_is_one_table(tellapart, trained, digits):
 
 
 REFUSALS = {
-    ("nowhere",): "the source 'nowhere' is no run, no classifier file and no timm:NAME; a run is",
+    (
+        "nowhere",
+    ): "the source 'nowhere' is no run, no classifier file, not imagenet and no timm:NAME; a run is",
     ("RUN", "--freezing", "most"): "freezing must be head, all, gradual or a whole number, got",
     ("RUN", "--freezing", "2"): "freezing 2 asks for more stages than the 1 of this network",
     ("RUN", "--lora-rank", "0"): "lora_rank must be at least 1, got 0",
@@ -91,7 +93,7 @@ REFUSALS = {
     ("RUN", "--shots", "-1"): "shots must be at least 0, got -1",
     ("RUN", "--set", "classes=3,x"): "has no class 'x' (data.classes); ",
     ("RUN", "--set", "classes=3"): "has one class, '3'; a classifier tells at least 2 apart",
-    ("RUN", "--weights", "x.pth"): "weights_file belongs to a source timm:NAME",
+    ("RUN", "--weights", "x.pth"): "weights_file belongs to a source imagenet or timm:NAME",
     ("RUN", "--compare", "--freezing", "head"): "--compare tries every way in turn; leave out",
 }
 

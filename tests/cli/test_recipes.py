@@ -22,7 +22,7 @@ def test_recipes_list(tellapart):
 def test_recipes_show(tellapart):
     outcome = tellapart("recipes", "show", "tutorial-lenet", "--set", "epochs=77")
     assert outcome.code == 0
-    assert "# passes over the train split\nepochs = 77\n" in outcome.out
+    assert "is computed\nepochs = 77\n" in outcome.out
     content = tellapart("recipes", "show", "--json").json
     assert content == json.loads(json.dumps(load_recipe("small-data").to_mapping()))
 

@@ -1,14 +1,15 @@
 """The output layer of prototypes answers with the nearest class mean."""
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from tellapart.errors import DataError
-from tellapart.finetuning.prototypes import output_features, set_prototypes
+from tellapart.config import Recipe
+from tellapart.finetuning.features import output_features
+from tellapart.finetuning.output_layer import fit_output_layer
+from tellapart.runtime import choose_runtime
 
 CPU = torch.device("cpu")
+RECIPE = Recipe().with_settings({"finetuning.head": "prototype"})
 
 
 @pytest.fixture
@@ -16,20 +17,13 @@ def classifier(make):
     return make.trainer().classifier
 
 
-@pytest.mark.parametrize("views", ["plain", "mirrored"])
-def test_features_are_what_the_output_layer_is_given(make, classifier, views):
-    train = make.images(7, seed=3)
-    classifier = classifier.with_views(views)
-    features = output_features(classifier, train.images, CPU)
-    classifier.eval()
-    with torch.no_grad():
-        wanted = classifier.network[:-1](classifier.normalize(train.images))
-    torch.testing.assert_close(features, wanted)
+def set_prototypes(classifier, train):
+    fit_output_layer(classifier, train, RECIPE, choose_runtime("cpu", "fp32"))
 
 
 def test_the_answer_is_the_nearest_class_mean(make, classifier):
     train, others = make.images(30, seed=3), make.images(200, seed=4)
-    set_prototypes(classifier, train, CPU)
+    set_prototypes(classifier, train)
     features = output_features(classifier, train.images, CPU)
     means = torch.stack([features[train.labels == label].mean(0) for label in range(3)])
     with torch.no_grad():
@@ -46,16 +40,6 @@ def test_one_image_a_class_is_enough(make, classifier):
     train = make.images(30, seed=3)
     first = torch.tensor([int((train.labels == label).nonzero()[0]) for label in range(3)])
     few = train.select(first)
-    set_prototypes(classifier, few, CPU)
+    set_prototypes(classifier, few)
     with torch.no_grad():
         assert classifier.eval()(few.images).argmax(1).tolist() == [0, 1, 2]
-
-
-def test_a_class_without_an_image_is_refused(make, classifier):
-    train = make.images(9, seed=3)
-    train = replace(train, labels=train.labels.clamp(max=1))
-    with pytest.raises(DataError) as raised:
-        set_prototypes(classifier, train, CPU)
-    assert str(raised.value) == (
-        "a prototype needs an image of its class; there is none of cat: set finetuning.head=new"
-    )

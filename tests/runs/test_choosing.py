@@ -3,43 +3,107 @@
 import math
 
 import pytest
+import torch
 
 from tellapart.config import load_recipe
+from tellapart.data.image_set import ImageSet
 from tellapart.data.sets.source import OpenedSource
-from tellapart.runs.choosing import choose_recipe, fit_to_few_images, suggest_recipe
+from tellapart.errors import ConfigError
+from tellapart.finetuning import imagenet
+from tellapart.runs.choosing import Wish, choose_recipe, fit_to_few_images, fit_to_images
+
+
+def opened(num_train, shape, num_classes=10, *, drawn=False, **more):
+    some, extra = divmod(num_train, num_classes)
+    counts = {str(label): some + (label < extra) for label in range(num_classes)}
+    noise = torch.randint(256, (9, 3, 64, 64), generator=torch.Generator().manual_seed(0))
+    if drawn:
+        noise[:, :, 0], noise[:, :, :, 0], noise[:, :, 32:] = 255, 255, 255
+        noise[..., -8:] = 255
+    kept = {"has_files": True, "find_sample": lambda: noise.to(torch.uint8), **more}
+    return OpenedSource("things", counts, lambda: shape, read=None, **kept)
+
+
+@pytest.fixture(params=[True, False], ids=["with the extra", "without"])
+def has_weights(request, monkeypatch):
+    monkeypatch.setattr(imagenet, "is_installed", lambda: request.param)
+    return request.param
 
 
 @pytest.mark.parametrize(
-    ("num_train", "shape", "name"),
+    ("source", "with_extra", "without"),
     [
-        (4_000, (1, 28, 28), "small-data"),
-        (19_999, (1, 28, 28), "small-data"),
-        (20_000, (1, 28, 28), "standard"),
-        (60_000, (3, 48, 48), "standard"),
-        (300, (3, 128, 128), "photos"),
-        (60_000, (3, 64, 64), "photos"),
-        (300, (1, 128, 128), "small-data"),
-        (300, (3, 32, 128), "small-data"),
+        (opened(4_000, (1, 28, 28)), "small-data", "small-data"),
+        (opened(19_999, (1, 28, 28)), "small-data", "small-data"),
+        (opened(20_000, (1, 28, 28)), "standard", "standard"),
+        (opened(60_000, (3, 48, 48)), "standard", "standard"),
+        (opened(300, (3, 32, 128)), "small-data", "small-data"),
+        (opened(300, (3, 128, 128)), "photos-quick", "photos"),
+        (opened(500, (3, 128, 128)), "photos-good", "photos"),
+        (opened(1_000, (3, 64, 64), 100), "photos-good", "photos"),
+        (opened(999, (1, 64, 64), 100), "photos-quick", "photos"),
+        (opened(60_000, (1, 64, 64), drawn=True), "drawings", "drawings"),
+        (opened(300, (3, 128, 128), drawn=True), "drawings", "drawings"),
+        # Arrays keep their size, and a network for 224 pixels is of no use on small ones.
+        (opened(5_000, (3, 64, 64), has_files=False), "photos", "photos"),
+        (opened(5_000, (3, 96, 96), has_files=False), "photos-good", "photos"),
     ],
 )
-def test_size_and_shape_decide(num_train, shape, name):
-    chosen, reason = suggest_recipe(num_train, shape)
-    assert chosen == name
-    printed = f"{shape[2]}x{shape[1]} colour" if name == "photos" else f"{num_train:,} training"
-    assert reason.startswith(printed)
+def test_what_the_images_are_and_their_number_decide(source, with_extra, without, has_weights):
+    recipe, reason = choose_recipe(None, source, [])
+    assert recipe.name == (with_extra if has_weights else without)
+    assert reason
+    advised = not has_weights and with_extra != without
+    assert ('pip install "tellapart[pretrained]"' in reason) == advised
 
 
-def opened(num_train, shape, num_classes=10):
-    some, more = divmod(num_train, num_classes)
-    counts = {str(label): some + (label < more) for label in range(num_classes)}
-    return OpenedSource("things", counts, lambda: shape, read=None)
+def test_arrays_keep_their_size_and_files_take_that_of_the_source():
+    for has_files, size in ((True, 224), (False, 0)):
+        source = opened(5_000, (3, 96, 96), has_files=has_files)
+        assert choose_recipe(None, source, [])[0].data.size == size
+
+
+@pytest.mark.parametrize("preset", ["quick", "good", "best"])
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        (opened(4_000, (1, 28, 28)), ("small-data", "accurate", "accurate-long")),
+        (opened(60_000, (1, 28, 28)), ("fast", "accurate", "accurate-long")),
+        (
+            opened(60_000, (1, 28, 28), shows_signs=False),
+            ("fast", "accurate-objects", "best-objects"),
+        ),
+        (opened(900, (3, 128, 128)), ("photos-quick", "photos-good", "photos-best")),
+        (opened(900, (3, 99, 99), drawn=True), ("small-data", "drawings", "drawings-long")),
+    ],
+)
+def test_a_preset_has_a_recipe_for_all_kinds_of_images(source, names, preset, monkeypatch):
+    monkeypatch.setattr(imagenet, "is_installed", lambda: True)
+    wanted = dict(zip(("quick", "good", "best"), names, strict=True))[preset]
+    assert choose_recipe(None, source, [], Wish(preset))[0] == load_recipe(wanted)
+
+
+def test_from_zero_refuses_every_trained_source(has_weights):
+    photographs = opened(900, (3, 128, 128))
+    names = {"quick": "photos-short", "good": "photos", "best": "photos-long", None: "photos"}
+    for preset, name in names.items():
+        wish = Wish(preset, from_zero=True)
+        assert choose_recipe(None, photographs, [], wish)[0].name == name
+    with pytest.raises(ConfigError, match=r"--from-zero .*'imagenet'"):
+        choose_recipe("photos-good", photographs, [], Wish(from_zero=True))
+
+
+def test_a_preset_beside_a_recipe_and_an_unknown_one_are_refused():
+    with pytest.raises(ConfigError, match="leave out --preset or --recipe"):
+        choose_recipe("fast", opened(900, (1, 28, 28)), [], Wish("good"))
+    with pytest.raises(ConfigError, match="did you mean 'quick'"):
+        Wish("quik")
 
 
 @pytest.mark.parametrize(
     ("source", "settings", "name"),
     [
         (opened(60_000, (3, 64, 64)), [], "photos"),
-        (opened(60_000, (3, 64, 64)), ["data.channels=1"], "standard"),
         (opened(60_000, (3, 64, 64)), ["data.size=32"], "standard"),
         (opened(60_000, (1, 28, 28)), ["data.shots=5"], "small-data"),
         (opened(60_000, (1, 28, 28)), ["data.shots=5000"], "standard"),
@@ -47,12 +111,37 @@ def opened(num_train, shape, num_classes=10):
         (opened(999, (1, 28, 28)), ["finetuning.source=run"], "finetune-few"),
         (opened(1_000, (1, 28, 28)), ["finetuning.source=run"], "finetune"),
         (opened(60_000, (1, 28, 28)), ["finetuning.source=run", "shots=99"], "finetune-few"),
+        (opened(900, (3, 64, 64)), ["finetuning.source=timm:resnet18"], "photos-good"),
+        (opened(900, (3, 64, 64)), ["finetuning.source=imagenet", "shots=9"], "photos-quick"),
     ],
 )
-def test_settings_affect_the_choice(source, settings, name):
+def test_settings_affect_the_choice(source, settings, name, monkeypatch):
+    monkeypatch.setattr(imagenet, "is_installed", lambda: False)
     recipe, reason = choose_recipe(None, source, settings)
     assert recipe == load_recipe(name).with_settings(settings)
     assert reason
+
+
+def test_another_network_starts_from_zero(monkeypatch):
+    monkeypatch.setattr(imagenet, "is_installed", lambda: True)
+    recipe, _ = choose_recipe(None, opened(900, (3, 128, 128)), ["network=padded-vgg"])
+    assert (recipe.name, recipe.finetuning.source) == ("photos", "")
+
+
+def sized(*counts):
+    labels = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    names = tuple(map(str, range(len(counts))))
+    return ImageSet(torch.zeros(len(labels), 1, 8, 8, dtype=torch.uint8), labels, names)
+
+
+def test_classes_of_unequal_size_are_balanced_and_this_is_said():
+    recipe = load_recipe("photos")
+    for counts, weights in (((200, 90), "none"), ((300, 90), "balanced")):
+        fitted, how = fit_to_images(recipe, sized(*counts))
+        assert fitted.training.class_weights == weights
+        assert ("macro F1" in how) == (weights == "balanced")
+    fitted, how = fit_to_images(recipe, sized(300, 90), {"training.class_weights"})
+    assert (fitted.training.class_weights, how) == ("none", "")
 
 
 def test_a_recipe_that_is_named_is_taken_and_needs_no_reason(tmp_path):

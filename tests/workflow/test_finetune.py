@@ -297,7 +297,7 @@ def test_a_fine_tuned_run_predicts(source, digits, tmp_path):
         (["lora_rank=2", "l2_sp=1"], r"l2_sp pulls weights to the source's, and with LoRA"),
         (["model.network=lenet"], r"keeps the network of its source, 'small-residual'"),
         (["head=source"], r"head=source needs the source's classes \(0, 1, 2, 3, 4, ...\)"),
-        (["weights_file=x.pth"], r"weights_file belongs to a source timm:NAME, got source"),
+        (["weights_file=x.pth"], r"weights_file belongs to a source imagenet or timm:NAME, got"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_anything_is_written(source, digits, settings, message):

@@ -16,6 +16,7 @@ from tellapart.cli.options import (
     Json,
     Machine,
     OwnNetwork,
+    PresetName,
     RecipeName,
     Seed,
     Settings,
@@ -55,6 +56,8 @@ def train(
     /,
     *,
     recipe: RecipeName = None,
+    preset: PresetName = None,
+    from_zero: bool = False,
     settings: Settings = (),
     shots: Shots = None,
     seed: Seed = None,
@@ -73,6 +76,9 @@ def train(
     data
         A name from `tellapart data list`, a folder with a sub-folder per class, a .csv table, an
         .npz archive or a folder of IDX files; by default mnist-sample.
+    from_zero
+        Do not start from a network trained on ImageNet. By default photographs do, where the extra
+        `pretrained` is installed.
     out
         The run folder, new or empty; by default runs/DATA-RECIPE-N.
     resume
@@ -80,11 +86,13 @@ def train(
     dry_run
         Print what would be done, and stop.
     """
+    from tellapart.runs.choosing import Wish
     from tellapart.runs.folder import find_run
     from tellapart.runs.planning import TrainingRequest
 
     run = find_run(resume) if resume else None
-    request = TrainingRequest(data, recipe, settings, shots, seed, run)
+    wish = Wish(preset, from_zero)
+    request = TrainingRequest(data, recipe, settings, shots, seed, run, wish)
     return _train(request, out, machine, data_dir, network, dry_run=dry_run, json=json)
 
 
@@ -134,7 +142,8 @@ def finetune(
     data: str,
     /,
     *,
-    recipe: str | None = None,
+    recipe: RecipeName = None,
+    preset: PresetName = None,
     settings: Settings = (),
     freezing: str | None = None,
     lora_rank: int | None = None,
@@ -154,13 +163,11 @@ def finetune(
     Parameters
     ----------
     source
-        The folder that `tellapart train` printed, a classifier file, or timm:NAME.
+        The folder that `tellapart train` printed, a classifier file, imagenet (EfficientNet-Lite0
+        trained on ImageNet, extra `pretrained`), or timm:NAME (extra `timm`).
     data
         A name from `tellapart data list`, a folder with a sub-folder per class, a .csv table, an
         .npz archive or a folder of IDX files.
-    recipe
-        A name from `tellapart recipes list`, or a .toml file; by default finetune or
-        finetune-few, chosen by the number of images.
     freezing
         head trains only the new layer, all trains every layer, gradual unfreezes stage after stage,
         and a number is how many of the first stages stay frozen; by default as the recipe has it.
@@ -177,16 +184,19 @@ def finetune(
     dry_run
         Print what would be done, and stop.
     """
+    from tellapart.runs.choosing import Wish
     from tellapart.runs.planning import TrainingRequest
     from tellapart.workflow.finetune import compare as run_comparison
     from tellapart.workflow.finetune import finetuning_settings
 
     if not compare:
         changes = finetuning_settings(source, settings, freezing, lora_rank, weights)
-        request = TrainingRequest(data, recipe, changes, shots, seed)
+        request = TrainingRequest(data, recipe, changes, shots, seed, wish=Wish(preset))
         return _train(request, out, machine, data_dir, network, dry_run=dry_run, json=json)
-    if freezing is not None or dry_run:
-        raise ConfigError("--compare tries every way in turn; leave out --freezing and --dry-run")
+    if freezing is not None or dry_run or preset:
+        raise ConfigError(
+            "--compare tries every way in turn; leave out --freezing, --preset and --dry-run"
+        )
     from tellapart.cli.tables import print_comparison
     from tellapart.runtime import keep_freed_memory
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -19,6 +19,14 @@ RecipeName = Annotated[
         name="--recipe",
         help="A name from `tellapart recipes list`, or a .toml file; by default one is"
         " chosen for the data.",
+    ),
+]
+PresetName = Annotated[
+    Literal["quick", "good", "best"] | None,
+    Parameter(
+        name="--preset",
+        help="Chooses the recipe by how long it may take: quick (a minute or less for 2,000"
+        " images), good (minutes) or best (longer); by default by the images.",
     ),
 ]
 Settings = Annotated[

@@ -46,16 +46,22 @@ class ConsoleCallbacks(Callbacks):
 
     def on_decoding(self, done: int, total: int) -> None:
         """A bar, or a line for every quarter."""
+        self._count("preparing images", done, total)
+
+    def on_features(self, done: int, total: int) -> None:
+        """A bar, or a line for every quarter."""
+        self._count("computing features", done, total)
+
+    def _count(self, what: str, done: int, total: int) -> None:
         if self._console.is_terminal:
-            self._bar("preparing images", done, total)
+            self._bar(what, done, total)
             if done == total:
                 self._stop()
             return
         fraction = done / total
         if done == total or fraction >= self._plain_fraction + _PLAIN_STEP:
             self._plain_fraction = fraction if done < total else 0.0
-            line = f"preparing images: {done:,} of {total:,}"
-            self._console.print(line, markup=False, soft_wrap=True)
+            self._console.print(f"{what}: {done:,} of {total:,}", markup=False, soft_wrap=True)
 
     def on_plan(self, plan: Plan) -> None:
         """Prints the plan; of a comparison's runs, the first lists the weights that are loaded."""

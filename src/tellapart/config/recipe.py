@@ -45,7 +45,7 @@ class Recipe:
     """All settings of a training run except the data.
 
     Raises:
-        ConfigError: a name or description that is not text.
+        ConfigError: a name or description that is not text, or no epoch to train a new layer in.
 
     >>> import tellapart
     >>> recipe = tellapart.Recipe().with_settings({"training.epochs": 3})
@@ -69,6 +69,11 @@ class Recipe:
     def __post_init__(self) -> None:
         for entry in ("name", "description"):
             typed(entry, getattr(self, entry), str)
+        if self.training.epochs == 0 and self.finetuning.head == "new":
+            raise ConfigError(
+                "epochs must be at least 1, got 0: only an output layer that is computed, "
+                "finetuning.head=linear, prototype or source, needs no training"
+            )
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the recipe as nested tables, as in its TOML file."""

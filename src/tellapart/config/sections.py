@@ -61,9 +61,10 @@ class DataRecipe(Section):
         minimum=0,
         maximum=3,
     )
-    fit: Literal["pad", "crop"] = setting(
+    fit: Literal["pad", "crop", "squash"] = setting(
         "pad",
-        "image files of another aspect ratio. pad: the whole image with a border; crop: its middle",
+        "image files of another aspect ratio. pad: the whole image with a border; crop: its middle;"
+        " squash: the whole image, with its sides shortened unequally",
     )
     test_fraction: float = setting(
         0.2,
@@ -188,7 +189,11 @@ class AugmentationRecipe(Section):
 class TrainingRecipe(Section):
     """The length of training, the batches and the loss."""
 
-    epochs: int = setting(10, "passes over the train split", minimum=1)
+    epochs: int = setting(
+        10,
+        "passes over the train split; 0 trains nothing, for an output layer that is computed",
+        minimum=0,
+    )
     batch_size: int = setting(128, "images per step", minimum=1)
     loss: Literal["cross-entropy", "squared-error"] = setting(
         "cross-entropy",
@@ -370,10 +375,13 @@ class FinetuningRecipe(Section):
     """Fine-tuning: the trained network to start from, and which weights are trained."""
 
     source: str = setting(
-        "", "a run, a classifier file, or timm:NAME for one of timm's; empty starts from zero"
+        "",
+        "a run, a classifier file, imagenet (EfficientNet-Lite0 trained on ImageNet), or timm:NAME"
+        " (a network of timm's); empty starts from zero",
     )
     weights_file: str = setting(
-        "", "a file with the weights of a timm: source; empty fetches the published weights"
+        "",
+        "a file with the weights of imagenet or of a timm: source; empty takes the published ones",
     )
     freezing: int | str = setting(
         "all",
@@ -387,10 +395,11 @@ class FinetuningRecipe(Section):
         above=0,
         maximum=1,
     )
-    head: Literal["new", "prototype", "source"] = setting(
+    head: Literal["new", "linear", "prototype", "source"] = setting(
         "new",
-        "initial weights of the output layer. new: random; prototype: each class's mean feature;"
-        " source: those of the source, for the same classes",
+        "initial weights of the output layer. new: random; linear: logistic regression on the"
+        " features of train, its penalty chosen by cross-validation; prototype: each class's mean"
+        " feature; source: those of the source, for the same classes",
     )
     norm_statistics: Literal["data", "source"] = setting(
         "data", "mean and std of batch norm: data measures them anew, source keeps them"
@@ -428,9 +437,9 @@ class FinetuningRecipe(Section):
                 "l2_sp pulls weights to the source's, and with LoRA those stay as they are; "
                 "set finetuning.l2_sp=0, or finetuning.lora_rank=none"
             )
-        if self.weights_file and not self.source.startswith("timm:"):
+        if self.weights_file and not self.source.startswith(("timm:", "imagenet")):
             raise ConfigError(
-                f"weights_file belongs to a source timm:NAME, got source {self.source!r}; "
+                f"weights_file belongs to a source imagenet or timm:NAME, got {self.source!r}; "
                 "leave it out: a run or a classifier file has its weights in it"
             )
 

@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from tellapart.errors import ConfigError
 
-Fit = Literal["pad", "crop"]
-"""``pad``: the whole image with a border; ``crop``: its middle, filling everything."""
+Fit = Literal["pad", "crop", "squash"]
+"""``pad``: the whole image with a border; ``crop``: its middle, filling everything; ``squash``: the
+whole image, with its sides shortened unequally."""
 
 WHITE_LEVELS = (255, 1023, 4095, 16383, 65535)
 """What white may be in grey images stored with 16 bits: all of 8, 10, 12, 14 or 16 bits."""
@@ -26,7 +27,7 @@ class Frame:
         channels: 1 for grey, 3 for RGB.
         height: pixels.
         width: pixels.
-        fit: ``pad`` or ``crop``, for images of another aspect ratio.
+        fit: ``pad``, ``crop`` or ``squash``, for images of another aspect ratio.
         white_level: the value of grey images with more than 8 bits that becomes 255; one of
             `WHITE_LEVELS`, or 0: each image has the smallest that holds its values. Images with 8
             bits have their own, 255.
@@ -78,7 +79,8 @@ class Frame:
     def to_text(self) -> str:
         """Return the form in words: ``128x96 colour, padded``."""
         colour = "grey" if self.channels == 1 else "colour"
-        return f"{self.width}x{self.height} {colour}, {self.fit}ped".replace("padped", "padded")
+        done = {"pad": "padded", "crop": "cropped", "squash": "squashed"}[self.fit]
+        return f"{self.width}x{self.height} {colour}, {done}"
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -10,6 +10,28 @@ import torch
 from torch import Tensor, nn
 
 from tellapart.errors import ConfigError, ShapeError
+
+_MOST_IMAGES, _FEWEST_IMAGES = 1000, 8
+# As many pixels as fill a processor's cache with a network's early features.
+_LARGEST_SMALL, _PIXELS = 32 * 32, 2**19
+
+
+def images_at_a_time(shape: Sequence[int]) -> int:
+    """Return how many images to compute at once, by their size.
+
+    A thousand small ones; of larger ones so few that the features of early layers stay in the
+    processor's cache. On two cores a network for 224x224 evaluates 185 images per second eight at a
+    time, 111 of them 32 at a time, and a thousand would take gigabytes.
+
+    Args:
+        shape: of images (images, channels, height, width).
+    """
+    pixels = shape[-2] * shape[-1]
+    return (
+        _MOST_IMAGES
+        if pixels <= _LARGEST_SMALL
+        else max(_FEWEST_IMAGES, min(_MOST_IMAGES, _PIXELS // pixels))
+    )
 
 
 @contextmanager
@@ -32,7 +54,7 @@ def predict_logits(
     classifier: nn.Module,
     images: Tensor,
     *,
-    batch_size: int = 1000,
+    batch_size: int | None = None,
     device: torch.device,
     autocast: Callable[[], AbstractContextManager[Any]] | None = None,
 ) -> Tensor:
@@ -43,7 +65,8 @@ def predict_logits(
             (batch, classes); already on ``device``. It runs in eval mode without gradients;
             afterwards each of its submodules is in the mode that it was in before.
         images: uint8 (images, channels, height, width), on any device.
-        batch_size: how many images are computed at once; changes memory and speed only.
+        batch_size: how many images are computed at once; changes memory and speed only. None is
+            :func:`images_at_a_time`.
         device: the device of the classifier.
         autocast: makes the precision context of one batch; None computes in the weights' type.
 
@@ -60,6 +83,8 @@ def predict_logits(
             "images must be uint8 (images, channels, height, width) with at least one image, "
             f"got {images.dtype} {tuple(images.shape)}"
         )
+    if batch_size is None:
+        batch_size = images_at_a_time(images.shape)
     if batch_size < 1:
         raise ConfigError(f"batch_size must be at least 1, got {batch_size}")
     make_context = autocast or nullcontext

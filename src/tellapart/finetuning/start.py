@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tellapart.config import ModelRecipe, Recipe
-from tellapart.data.image_set import ImageSet
 from tellapart.data.images.drawing import DrawingStyle
 from tellapart.errors import ConfigError
 from tellapart.finetuning.freezing import FineTuning
-from tellapart.finetuning.prototypes import set_prototypes
 from tellapart.finetuning.transfer import (
     ImageNetwork,
     TensorTransfer,
@@ -20,7 +18,6 @@ from tellapart.finetuning.transfer import (
 )
 from tellapart.models.classifier import Classifier
 from tellapart.models.spec import Normalization
-from tellapart.runtime import Runtime, place
 
 
 @dataclass(frozen=True)
@@ -55,7 +52,8 @@ class Source:
 class Start:
     """The initial classifier of fine-tuning, and which of its weights are trained.
 
-    ``classifier`` is a copy with the weights before the first step. ``transfers`` lists for every
+    ``classifier`` has the weights before the first step until training changes them. ``transfers``
+    lists for every
     tensor whether it was loaded, adapted or is new; it is empty for a resumed run.
     ``fraction_trained`` is the fraction of the network's weights that is ever trained.
     """
@@ -96,10 +94,11 @@ def with_source(recipe: Recipe, source: Source) -> Recipe:
     )
 
 
-def start_from(
-    source: Source, classifier: Classifier, train: ImageSet, recipe: Recipe, runtime: Runtime
-) -> Start:
+def start_from(source: Source, classifier: Classifier, recipe: Recipe) -> Start:
     """Loads the source's weights into a classifier built for the data, in place.
+
+    An output layer that is computed from the images (`tellapart.finetuning.output_layer`) is
+    computed later, when the run begins.
 
     Raises:
         ConfigError: a network without an output layer, other classes where the output layer is to
@@ -118,15 +117,13 @@ def start_from(
         ImageNetwork(classifier.network, classifier.image_shape),
         keep_output=keeps_head or source.is_start,
     )
-    if tuning.head == "prototype" and not source.is_start:
-        set_prototypes(place(classifier, runtime), train, runtime.device)
     # On a copy: this determines and checks the frozen stages before training starts.
     plan = FineTuning(
         copy.deepcopy(classifier.network), tuning, num_epochs=settings.epochs, seed=settings.seed
     )
     return Start(
         source.reference,
-        classifier.with_network(copy.deepcopy(classifier.network)),
+        classifier,
         () if source.is_start else tuple(transfers),
         tuple(stage.name for stage in plan.stages),
         tuning.freezing,

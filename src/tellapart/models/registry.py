@@ -16,7 +16,7 @@ from torch import nn
 
 from tellapart.config import Scalar
 from tellapart.errors import ConfigError
-from tellapart.models import networks, tutorial_networks
+from tellapart.models import efficientnet, networks, tutorial_networks
 from tellapart.models.blocks import ImageShape
 from tellapart.models.own_network import build_own, is_own, require_typed
 from tellapart.models.timm_networks import PREFIX as TIMM_PREFIX
@@ -28,6 +28,7 @@ Builder = Callable[..., nn.Sequential]
 NETWORKS: Mapping[str, Builder] = {
     "dropout": tutorial_networks.dropout,
     "dynamic": networks.dynamic,
+    "efficientnet-lite0": efficientnet.efficientnet_lite0,
     "ghost": networks.ghost,
     "lenet": tutorial_networks.lenet,
     "padded-vgg": networks.padded_vgg,

@@ -26,6 +26,9 @@ class Callbacks:
     def on_plan(self, plan: Plan) -> None:
         """Called when data, recipe and network are known and agree, before training begins."""
 
+    def on_features(self, done: int, total: int) -> None:
+        """Called when the features of ``done`` of ``total`` images have been computed."""
+
     def on_step(self, epoch: int, done: int, total: int, mean_loss: float) -> None:
         """Called when ``done`` of the epoch's ``total`` images have been trained on."""
 

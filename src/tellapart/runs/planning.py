@@ -23,7 +23,7 @@ from tellapart.models.from_scratch import from_scratch
 from tellapart.models.own_network import is_own
 from tellapart.models.registry import count_parameters, seeded_network
 from tellapart.models.spec import ClassifierSpec, Normalization
-from tellapart.runs.choosing import choose_recipe, fit_to_few_images
+from tellapart.runs.choosing import Wish, choose_recipe, fit_to_images
 from tellapart.runs.data import load_opened, open_data
 from tellapart.runs.drawings import correct_drawings
 from tellapart.runs.folder import (
@@ -52,6 +52,7 @@ class TrainingRequest:
         shots: training images per class; None is the recipe's value.
         seed: replaces the recipe's seed.
         resume: a run to continue; data, recipe, seed, threads and precision are read from it.
+        wish: what is asked for in place of a recipe.
     """
 
     data: str | Path | None = None
@@ -60,6 +61,7 @@ class TrainingRequest:
     shots: int | None = None
     seed: int | None = None
     resume: RunFolder | None = None
+    wish: Wish = field(default_factory=Wish)
 
     @property
     def changes(self) -> Mapping[str, Any]:
@@ -95,8 +97,6 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
         _require_same_data(run, known, data_set, source)
     data_set = select_classes(data_set, recipe.data.classes)
     _require_two_classes(data_set)
-    for warning in warnings_before_training(data_set, recipe):
-        session.callbacks.warn(warning)
     if recipe.data.drawings == "source" and beginning:
         corrected = correct_drawings(data_set, beginning.reference.style, data_set.splits, session)
         data_set = corrected.data_set
@@ -109,7 +109,11 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
             f"{data_set.name} has none; set data.validation_fraction=0.1, or training.patience=0"
         )
     if reason:
-        recipe = fit_to_few_images(recipe, len(train), request.changes)
+        recipe, how = fit_to_images(recipe, train, request.changes)
+        if how:
+            session.callbacks.note(how)
+    for warning in warnings_before_training(data_set, recipe):
+        session.callbacks.warn(warning)
     began = run.read_machine() if run else {}
     runtime = choose_runtime(session.device, str(began.get("precision", recipe.training.precision)))
     # A recipe that a person gave may name code to run; a recipe from a run or a source may not.
@@ -137,7 +141,7 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
         reason=reason,
         classifier=classifier,
         teacher=_teacher(recipe),
-        start=start_from(beginning, classifier, train, recipe, runtime) if beginning else None,
+        start=start_from(beginning, classifier, recipe) if beginning else None,
         runtime=runtime,
         num_parameters=count_parameters(classifier),
     )
@@ -252,7 +256,7 @@ def _requested_recipe(
     run, recipe = request.resume, request.recipe
     if recipe is None and run is not None:
         recipe = run.read_recipe()
-    chosen, reason = choose_recipe(recipe, opened, request.changes)
+    chosen, reason = choose_recipe(recipe, opened, request.changes, request.wish)
     if network is not None and run is None and not chosen.finetuning.source:
         chosen = chosen.with_settings({"model.network": network})
     if request.seed is not None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tellapart.config import FinetuningRecipe, Recipe
 from tellapart.errors import ConfigError, RunError
+from tellapart.finetuning.imagenet import NAME as IMAGENET
+from tellapart.finetuning.imagenet import load_imagenet
 from tellapart.finetuning.pretrained import PREFIX, load_pretrained
 from tellapart.finetuning.start import Source, SourceReference, Start
 from tellapart.models.checkpoint import (
@@ -61,20 +63,23 @@ def save_start(run: RunFolder, start: Start) -> None:
 
 
 def _open(tuning: FinetuningRecipe, network: str | None) -> Classifier:
+    weights = Path(tuning.weights_file).expanduser() if tuning.weights_file else None
+    if tuning.source == IMAGENET:
+        return load_imagenet(weights)
     if tuning.source.startswith(PREFIX):
-        weights = Path(tuning.weights_file) if tuning.weights_file else None
         return load_pretrained(tuning.source.removeprefix(PREFIX), weights)
     path = Path(tuning.source).expanduser()
     if not path.exists():
         raise ConfigError(
-            f"the source {tuning.source!r} is no run, no classifier file and no timm:NAME; "
-            "a run is the folder that `tellapart train` prints"
+            f"the source {tuning.source!r} is no run, no classifier file, not {IMAGENET} and no "
+            "timm:NAME; a run is the folder that `tellapart train` prints"
         )
     return load_classifier(find_classifier_file(path), network)
 
 
 def _absolute(source: str) -> str:
-    return source if source.startswith(PREFIX) else source_of(Path(source))
+    is_name = source == IMAGENET or source.startswith(PREFIX)
+    return source if is_name else source_of(Path(source))
 
 
 def _require_nothing_to_tune(recipe: Recipe) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 
+from tellapart.config import TrainingRecipe
 from tellapart.data.image_set import ImageSet
 from tellapart.data.quality.audit import IMBALANCE_RATIO, imbalance_ratio
 
@@ -16,6 +17,16 @@ def balanced_weights(train: ImageSet) -> torch.Tensor:
     counts = torch.tensor(train.class_counts(), dtype=torch.float64)
     weights = len(train) / (int((counts > 0).sum()) * counts)
     return torch.where(counts > 0, weights, 0.0).float()
+
+
+def loss_weights(train: ImageSet, settings: TrainingRecipe) -> torch.Tensor | None:
+    """The weight of each class in an output layer's own fit: float32 (classes,), or None for all 1.
+
+    Balanced sampling has no order in a fit to all images at once, and balanced weights instead.
+    """
+    if "balanced" in (settings.class_weights, settings.sampling):
+        return balanced_weights(train)
+    return None
 
 
 def balanced_order(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

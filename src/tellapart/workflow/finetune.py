@@ -9,7 +9,7 @@ from typing import Any
 from tellapart.config import FinetuningRecipe, Recipe, Settings, load_recipe, typed_settings
 from tellapart.finetuning.lora import largest_rank
 from tellapart.runs.callbacks import Callbacks
-from tellapart.runs.choosing import suggest_recipe
+from tellapart.runs.choosing import Preset, Wish, suggest_from_zero
 from tellapart.runs.plan import Plan
 from tellapart.runs.planning import TrainingRequest, make_plan
 from tellapart.runs.session import Session
@@ -25,6 +25,7 @@ def finetune(
     data: str | Path,
     *,
     recipe: str | Path | Recipe | None = None,
+    preset: Preset | None = None,
     settings: Settings = (),
     freezing: int | str | None = None,
     lora_rank: int | None = None,
@@ -40,10 +41,11 @@ def finetune(
     may differ. The run is resumed like any other, with ``train(resume=RUN)``.
 
     Args:
-        source: a run, a classifier file, or ``timm:NAME``.
+        source: a run, a classifier file, ``imagenet``, or ``timm:NAME``.
         data: a catalogue name, a folder, a table or an archive.
-        recipe: a name, a ``.toml`` file or a :class:`~tellapart.Recipe`; None is ``finetune``, or
-            ``finetune-few`` for few images.
+        recipe: a name, a ``.toml`` file or a :class:`~tellapart.Recipe`; None chooses one by the
+            source and the number of images.
+        preset: ``quick``, ``good`` or ``best``: chooses the recipe by how long it may take.
         settings: changes to the recipe: values by key, or texts ``KEY=VALUE``.
         freezing: replaces the recipe's: ``head``, ``all``, ``gradual`` or a number of stages.
         lora_rank: train a change of this rank to each layer instead of its weights (LoRA).
@@ -70,7 +72,7 @@ def finetune(
     ('head', True)
     """
     changes = finetuning_settings(source, settings, freezing, lora_rank, weights)
-    request = TrainingRequest(data, recipe, changes, shots, seed)
+    request = TrainingRequest(data, recipe, changes, shots, seed, wish=Wish(preset))
     return train_as_requested(request, Path(out) if out else None, session or Session())
 
 
@@ -178,7 +180,7 @@ def compared_recipes(plan: Plan, lora_rank: int | None = None) -> dict[str, Reci
         name: replace(recipe, name=f"finetune-{name}", finetuning=replace(plain, **changes))
         for name, changes in tuned.items()
     }
-    usual = load_recipe(suggest_recipe(len(plan.train))[0])
+    usual = load_recipe(suggest_from_zero(plan.train))
     zero = replace(
         recipe,
         name="from-zero",

@@ -18,9 +18,12 @@ from tellapart.errors import RunError
 from tellapart.evaluation import Evaluation
 from tellapart.evaluation.assessment import Assessment, assess
 from tellapart.files import uninterrupted, write_whole
+from tellapart.finetuning.output_layer import fit_output_layer
+from tellapart.finetuning.start import Start
 from tellapart.models.checkpoint import load_tensors, save_classifier, save_tensors, weights_sha256
 from tellapart.models.views import num_views, views_in_words
 from tellapart.runs.callbacks import Callbacks
+from tellapart.runs.choosing import Preset, Wish
 from tellapart.runs.creation import create_run, require_place_for_run
 from tellapart.runs.evaluations import evaluation_title
 from tellapart.runs.folder import RunFolder, find_run
@@ -29,6 +32,7 @@ from tellapart.runs.planning import TrainingRequest, make_plan, require_same_rec
 from tellapart.runs.session import Session
 from tellapart.runs.source import save_start
 from tellapart.runtime import describe_environment
+from tellapart.training.balance import loss_weights
 from tellapart.training.trainer import Trainer
 from tellapart.workflow.evaluation_page import about_runs, write_or_explain
 from tellapart.workflow.training_result import TrainingResult
@@ -38,6 +42,8 @@ def train(
     data: str | Path | None = None,
     *,
     recipe: str | Path | Recipe | None = None,
+    preset: Preset | None = None,
+    from_zero: bool = False,
     settings: Settings = (),
     shots: int | None = None,
     seed: int | None = None,
@@ -51,6 +57,8 @@ def train(
         data: a catalogue name, a folder, a table or an archive; None is ``mnist-sample``.
         recipe: a name, a ``.toml`` file or a :class:`~tellapart.Recipe`; None chooses one that
             suits the data.
+        preset: ``quick``, ``good`` or ``best``: chooses the recipe by how long it may take.
+        from_zero: refuses to start from a network trained on ImageNet, where one is installed.
         settings: changes to the recipe: values by key, or texts ``KEY=VALUE``.
         shots: training images per class; None is the recipe's value.
         seed: replaces the recipe's seed.
@@ -72,7 +80,8 @@ def train(
     ('mnist-sample', 1)
     """
     run = find_run(Path(resume)) if resume else None
-    request = TrainingRequest(data, recipe, settings, shots, seed, run)
+    wish = Wish(preset, from_zero)
+    request = TrainingRequest(data, recipe, settings, shots, seed, run, wish)
     return train_as_requested(request, Path(out) if out else None, session or Session())
 
 
@@ -95,10 +104,10 @@ def train_as_requested(
         plan, trainer = plan_training(request, session)
         if run is None:
             run = _begin(plan, out)
-        if plan.start and not run.start_file.exists():
-            save_start(run, plan.start)
         callbacks.on_plan(plan)
         with callbacks, _resumable(run):
+            if plan.start and not run.start_file.exists():
+                trainer = _start(run, plan, plan.start, session) or trainer
             _restore(trainer, run, plan, callbacks)
             run.write_json(run.environment_file, describe_environment(plan.runtime))
             _train_to_the_end(trainer, run, plan, callbacks)
@@ -139,10 +148,35 @@ def plan_training(request: TrainingRequest, session: Session) -> tuple[Plan, Tra
         TellapartError: a subclass of it, if the request or its input is wrong.
     """
     plan = make_plan(request, session)
-    trainer = Trainer(
+    return plan, _trainer(plan)
+
+
+def _trainer(plan: Plan) -> Trainer:
+    return Trainer(
         plan.classifier, plan.train, plan.validation, plan.recipe, plan.runtime, plan.teacher
     )
-    return plan, trainer
+
+
+def _start(run: RunFolder, plan: Plan, start: Start, session: Session) -> Trainer | None:
+    """Computes the output layer where the recipe asks for it, and saves the initial weights.
+
+    Returns:
+        A new trainer if weights have changed since the plan's was made, whose average of the
+        weights begins with them.
+    """
+    head, recipe = plan.recipe.finetuning.head, plan.recipe
+    fit = fit_output_layer(
+        plan.classifier,
+        plan.train,
+        recipe,
+        plan.runtime,
+        class_weights=loss_weights(plan.train, recipe.training),
+        progress=session.callbacks.on_features,
+    )
+    if fit is not None:
+        session.callbacks.note(fit.to_text())
+    save_start(run, start)
+    return _trainer(plan) if head in ("linear", "prototype") else None
 
 
 def _begin(plan: Plan, out: Path | None) -> RunFolder:

@@ -5,10 +5,10 @@ One rule for every file, so that the same file always gives the same pixels:
 1. The first frame of the file is decoded and rotated upright by its EXIF tag.
 2. Its pixels become 8-bit grey or RGB, as `tellapart.data.images.colours` describes.
 3. It is resized bicubically, with its aspect ratio, until it just fits into the frame (``pad``) or
-   just covers it (``crop``); when it shrinks, the filter covers the area of each new pixel. A JPEG
-   is decoded at 1/2, 1/4 or 1/8 if at most a sixteenth of the size is then missing; an image that
-   is still six or more times too large is first reduced to three times by means over areas. An
-   image that fits keeps its values.
+   just covers it (``crop``), or to the frame's own size without its aspect ratio (``squash``); when
+   it shrinks, the filter covers the area of each new pixel. A JPEG is decoded at 1/2, 1/4 or 1/8 if
+   at most a sixteenth of the size is then missing; an image that is still six or more times too
+   large is first reduced to three times by means over areas. An image that fits keeps its values.
 4. It is centred. ``crop`` cuts off the rest evenly; ``pad`` fills the border, per channel, with the
    median of the image's outermost pixels, so that paper continues as paper, and night as night.
 
@@ -141,7 +141,9 @@ def _upright(
 
 
 def _resized(size: tuple[int, int], box: tuple[int, int], frame: Frame) -> tuple[int, int]:
-    """The size of the whole image, resized to fit into ``box`` or to cover it."""
+    """The size of the whole image, resized to fit into ``box``, to cover it or to be it."""
+    if frame.fit == "squash":
+        return box
     choose = min if frame.fit == "pad" else max
     scale = choose(box[0] / size[0], box[1] / size[1])
     return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

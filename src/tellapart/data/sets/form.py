@@ -8,6 +8,9 @@ from pathlib import Path
 from statistics import median_low
 from typing import NamedTuple, TypeVar
 
+import numpy as np
+import torch
+
 from tellapart.data.images.cache import CacheEntry, open_entry
 from tellapart.data.images.colours import AboveWhiteLevelError, white_level_for
 from tellapart.data.images.decoding import ImageFacts, decode
@@ -26,6 +29,8 @@ _NATIVE_SIDE = 128
 _SIDES = (128, 96, 64, 48, 32)
 _GREY_MODES = frozenset({"1", "L", "LA", "I", "I;16", "I;16B", "I;16L"})
 _SMALL = Frame(1, 32, 32)
+# How many images are decoded to see what they show, and in which form; 0 is each one's own white.
+_NUM_SHOWN, _MIDDLE = 60, Frame(3, 64, 64, "crop", white_level=0)
 
 _T = TypeVar("_T")
 
@@ -73,6 +78,23 @@ def own_shape(listing: Listing) -> tuple[int, int, int]:
         width = height = next((side for side in _SIDES if side <= typical), _SIDES[-1])
     stored_as_colour = [header.path for header in headers if header.mode not in _GREY_MODES]
     return (3 if _any_has_colour(stored_as_colour) else 1), height, width
+
+
+def decoded_sample(listing: Listing) -> torch.Tensor:
+    """Return a few images, spread over the files, uint8 (images, 3, 64, 64); none is an error.
+
+    Of each its middle is taken, so that no border is filled in.
+    """
+    pixels = []
+    with quiet_pillow():
+        for file in _spread(listing.files, _NUM_SHOWN):
+            try:
+                pixels.append(decode(file.path, _MIDDLE).pixels)
+            except DataError:  # to be reported when all are decoded
+                continue
+    if not pixels:
+        return torch.zeros(0, 3, _MIDDLE.height, _MIDDLE.width, dtype=torch.uint8)
+    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
 
 
 def open_settled(

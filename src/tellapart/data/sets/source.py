@@ -11,13 +11,17 @@ import torch
 
 from tellapart.data.hold_out import divide
 from tellapart.data.image_set import DataSet
+from tellapart.data.images.backgrounds import are_drawings
 from tellapart.data.images.digests import Progress
 from tellapart.data.images.listing import Listing
 from tellapart.data.images.near_duplicates import groups_of, near_duplicates
 from tellapart.data.preparation import Preparation
-from tellapart.data.sets.form import choose_frame, own_shape
+from tellapart.data.sets.form import choose_frame, decoded_sample, own_shape
 from tellapart.data.sets.image_files import load_image_files
 from tellapart.errors import DataError
+
+# Images that are looked at before a recipe is chosen.
+_NUM_SAMPLED = 100
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,9 @@ class OpenedSource:
         find_shape: returns channels, height and width of the images if no others are requested;
             may read headers.
         read: reads the images in the form of a preparation, and reports progress.
+        has_files: whether the images are files, which take the form that is asked for.
+        find_sample: returns a few images of train, uint8 (images, channels, height, width).
+        shows_signs: whether mirroring changes what an image means; None where that is not known.
         one_class_remedy: what to do where all of it is one class.
         warnings: what a person should know at once, a line each.
     """
@@ -54,6 +61,9 @@ class OpenedSource:
     train_counts: Mapping[str, int]
     find_shape: Callable[[], tuple[int, int, int]]
     read: Callable[[Preparation, Progress | None], DataSet]
+    has_files: bool = False
+    find_sample: Callable[[], torch.Tensor] | None = None
+    shows_signs: bool | None = None
     one_class_remedy: str = "add images of another class"
     warnings: tuple[str, ...] = ()
 
@@ -65,6 +75,12 @@ class OpenedSource:
             DataError: where none of the files looked at is an image.
         """
         return self.find_shape()
+
+    def shows_drawings(self) -> bool:
+        """Return whether the images are drawings on a plain background, by a few of them."""
+        if self.find_sample is None:
+            return False
+        return are_drawings(self.find_sample().numpy())
 
     def load(self, preparation: Preparation, progress: Progress | None = None) -> DataSet:
         """Read the images.
@@ -100,18 +116,28 @@ def opened_files(listing: Listing) -> OpenedSource:
         frame = choose_frame(preparation, find_shape)
         return load_image_files(listing, frame, preparation, progress)
 
-    opened = OpenedSource(listing.name, listing.train_counts(), find_shape, read)
+    opened = OpenedSource(
+        listing.name,
+        listing.train_counts(),
+        find_shape,
+        read,
+        has_files=True,
+        find_sample=functools.partial(decoded_sample, listing),
+    )
     if listing.one_class_remedy:
         return replace(opened, one_class_remedy=listing.one_class_remedy)
     return opened
 
 
-def opened_ready(data_set: DataSet, *, is_known: bool = False) -> OpenedSource:
+def opened_ready(
+    data_set: DataSet, *, is_known: bool = False, shows_signs: bool | None = None
+) -> OpenedSource:
     """Return the source of images that are in memory, in the one form they have.
 
     Args:
         data_set: with its train split.
         is_known: of the catalogue, and not searched for near duplicates.
+        shows_signs: see `OpenedSource`.
     """
 
     def read(preparation: Preparation, progress: Progress | None) -> DataSet:
@@ -122,7 +148,14 @@ def opened_ready(data_set: DataSet, *, is_known: bool = False) -> OpenedSource:
 
     train = data_set.split("train")
     counts = dict(zip(train.class_names, train.class_counts(), strict=True))
-    return OpenedSource(data_set.name, counts, lambda: train.image_shape, read)
+    return OpenedSource(
+        data_set.name,
+        counts,
+        lambda: train.image_shape,
+        read,
+        find_sample=lambda: train.images[:: max(1, len(train) // _NUM_SAMPLED)],
+        shows_signs=shows_signs,
+    )
 
 
 def _divided(data_set: DataSet, preparation: Preparation) -> DataSet:

@@ -90,7 +90,8 @@ def open_source(
     """
     if isinstance(source, str) and source in CATALOGUE:
         entry = load_entry(CATALOGUE[source], data_dir, allow_download, progress)
-        opened = opened_ready(entry, is_known=True)
+        signs = CATALOGUE[source].shows_signs
+        opened = opened_ready(entry, is_known=True, shows_signs=signs)
         return replace(opened, warnings=_namesake_warnings(source, data_dir))
     path = expand_home(source)
     try:

