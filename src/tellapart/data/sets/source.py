@@ -16,8 +16,9 @@ from tellapart.data.images.listing import Listing
 from tellapart.data.images.near_duplicates import groups_of, near_duplicates
 from tellapart.data.preparation import Preparation
 from tellapart.data.sets.form import choose_frame, own_shape
+from tellapart.data.sets.grouping import group_files
 from tellapart.data.sets.image_files import load_image_files
-from tellapart.errors import DataError
+from tellapart.errors import ConfigError, DataError
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,9 @@ def opened_files(listing: Listing) -> OpenedSource:
     find_shape = functools.cache(functools.partial(own_shape, listing))
 
     def read(preparation: Preparation, progress: Progress | None) -> DataSet:
+        grouped = group_files(listing, preparation.group_by)
         frame = choose_frame(preparation, find_shape)
-        return load_image_files(listing, frame, preparation, progress)
+        return load_image_files(grouped, frame, preparation, progress)
 
     opened = OpenedSource(listing.name, listing.train_counts(), find_shape, read)
     if listing.one_class_remedy:
@@ -116,6 +118,12 @@ def opened_ready(data_set: DataSet, *, is_known: bool = False) -> OpenedSource:
 
     def read(preparation: Preparation, progress: Progress | None) -> DataSet:
         del progress
+        if preparation.group_by:
+            raise ConfigError(
+                f"data.group_by '{preparation.group_by}' finds groups in the paths of image files, "
+                f"and {data_set.name} holds arrays without paths; leave it out, or give the images "
+                "as files in folders or in a table"
+            )
         if is_known:
             preparation = replace(preparation, near_duplicates="ignore")
         return _divided(data_set, preparation)
