@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tellapart.data.hold_out import divide
+from tellapart.data.hold_out.division import divide
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.cache import CacheEntry, map_rows
 from tellapart.data.images.digests import Progress, digest_files

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from tellapart.data.hold_out import divide
+from tellapart.data.hold_out.division import divide
 from tellapart.data.image_set import DataSet
 from tellapart.data.images.digests import Progress
 from tellapart.data.images.listing import Listing

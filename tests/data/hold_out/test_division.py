@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.data.hold_out import divide, hold_out, stratified_split
+from tellapart.data.hold_out.division import divide, hold_out, stratified_split
 from tellapart.data.preparation import Preparation
 from tellapart.errors import ConfigError, DataError, ShapeError
 

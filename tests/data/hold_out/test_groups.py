@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.data.hold_out import divide
-from tellapart.data.hold_out_groups import hold_out_groups, joined_groups, separable_groups
+from tellapart.data.hold_out.division import divide
+from tellapart.data.hold_out.groups import hold_out_groups, joined_groups, separable_groups
 from tellapart.data.preparation import Preparation
 from tellapart.errors import DataError
 

@@ -1,7 +1,7 @@
 """Holding images out of train: the test and the validation split that a data set lacks.
 
 This is the one place where splits are cut, of files and of arrays alike, by `data.split_seed`;
-groups that a person has given are held out by `tellapart.data.hold_out_groups`. The test split is
+groups that a person has given are held out by `tellapart.data.hold_out.groups`. The test split is
 cut first, then validation, both out of train; shots are drawn later from what is left
 (`tellapart.runs.splits`).
 """
@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tellapart.data.hold_out_groups import hold_out_groups, separable_groups
+from tellapart.data.hold_out.groups import hold_out_groups, separable_groups
 from tellapart.data.preparation import Preparation
 from tellapart.errors import ConfigError, DataError, ShapeError
 from tellapart.wording import percent
