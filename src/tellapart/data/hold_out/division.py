@@ -68,21 +68,19 @@ def divide(
     fractions = {"test": preparation.test_fraction, "validation": preparation.validation_fraction}
     missing = {split: part for split, part in fractions.items() if part and split not in given}
     for number, (split, fraction) in enumerate(missing.items()):
-        part = min(fraction / remaining, 0.9)
+        part, seed = min(fraction / remaining, 0.9), preparation.seed
         present, numbered = np.unique(labels[left].cpu().numpy(), return_inverse=True)
         names, own_labels = [class_names[label] for label in present], torch.from_numpy(numbered)
+        _require_two_of_each(names, torch.bincount(own_labels))
         if groups is None:
             own_near, alike = _divisible(own_labels, near[left], names)
-            kept, held_out = hold_out(own_labels, own_near, part, preparation.seed)
+            kept, held_out = hold_out(own_labels, own_near, part, seed)
             notes.append(_note(split, fraction, preparation, together))
         else:
-            _require_two_of_each(names, torch.bincount(own_labels))
             joined, alike = separable_groups(own_labels, near[left], groups[left], names, split)
-            # What is held out next needs groups too.
+            # The splits that are held out after this one need groups too.
             num_kept = len(missing) - number
-            kept, held_out = hold_out_groups(
-                own_labels, joined, names, part, preparation.seed, num_kept
-            )
+            kept, held_out = hold_out_groups(own_labels, joined, names, part, seed, num_kept)
             reached = _reached(labels, left[held_out])
             notes.append(_groups_note(split, fraction, preparation, together, reached))
         indices[split], left = left[held_out], left[kept]
@@ -141,7 +139,6 @@ def _divisible(
 
     The groups of a class that has fewer are dissolved into single images.
     """
-    _require_two_of_each(class_names, torch.bincount(labels, minlength=len(class_names)))
     first, group = _first_of_groups(groups)
     counts = torch.bincount(labels[first], minlength=len(class_names))
     alike = (counts < 2).nonzero().flatten()
