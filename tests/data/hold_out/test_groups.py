@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tellapart.data.hold_out import groups as groups_module
 from tellapart.data.hold_out.division import divide
 from tellapart.data.hold_out.groups import hold_out_groups, joined_groups, separable_groups
 from tellapart.data.preparation import Preparation
@@ -120,6 +121,15 @@ def test_a_group_that_is_too_large_stays_in_train():
     for seed in range(10):
         kept, _ = hold_out_groups(labels, groups, ("ant", "bee"), 0.2, seed)
         assert set(range(150)) <= set(kept.tolist())
+
+
+def test_it_stays_there_in_the_first_order_that_is_tried(monkeypatch):
+    monkeypatch.setattr(groups_module, "_NUM_LOOKED_AT", 1)
+    labels = torch.zeros(100, dtype=torch.int64)
+    groups = (torch.arange(100) - 94).clamp(min=0)
+    for seed in range(20):
+        _, held = hold_out_groups(labels, groups, ("ant",), 0.02, seed)
+        assert len(held) == 2
 
 
 def test_near_duplicates_join_groups_unless_they_are_ignored():

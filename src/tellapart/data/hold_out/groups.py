@@ -79,8 +79,8 @@ def separable_groups(
         found = listed((f"{class_names[label]!r} has {int(counts[label])}" for label in too_few), 3)
         raise DataError(
             f"to hold out images for {split}, each class needs images of at least 2 groups in "
-            f"train, and class {found}: add images of other groups, leave the class out, or set "
-            f"data.{split}_fraction=0"
+            f"train, and class {found}: add images of other groups, leave the class or "
+            f"the groups out, or set data.{split}_fraction=0"
         )
     return joined, [class_names[label] for label in alike.tolist()]
 
