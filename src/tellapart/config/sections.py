@@ -84,7 +84,7 @@ class DataRecipe(Section):
         "",
         "a regular expression that is searched in the path of an image file, from the data's folder"
         " on; its first group in parentheses, or else all that it matches, names the patient, cell"
-        " or video whose images stay in one split, e.g. patient(\\d+)_; empty is no such groups",
+        " or video whose images stay in one split, e.g. patient(\\d+)_; empty: none, or a table's",
     )
     normalization: Literal["measured", "given", "none", "source"] = setting(
         "measured",
