@@ -51,6 +51,7 @@ PUBLIC_NAMES = [
     "train",
 ]
 RECIPE_KEYS = [
+    "data.group_by",
     "data.size",
     "data.split_seed",
     "model.network",

@@ -1,5 +1,7 @@
 """Some classes, and a few images of each: nothing else is lost, mixed up or drawn twice."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -31,6 +33,12 @@ def test_classes_keep_their_images_and_the_order_of_the_data(data_set):
     assert (test.images.flatten().tolist(), test.labels.tolist()) == ([1], [1])
     assert chosen.notes == ("made up", "2 of 4 classes are taken: ant, dog.")
     assert chosen.fingerprint == data_set.fingerprint
+
+
+def test_groups_stay_with_their_images(data_set):
+    groups = {"train": ("1", "2", "3", "4", "", "6"), "test": ("7", "8", "9")}
+    chosen = select_classes(replace(data_set, groups=groups), ["dog", "ant"])
+    assert chosen.groups == {"train": ("1", "2", "", "6"), "test": ("8",)}
 
 
 def test_no_names_take_all(data_set):

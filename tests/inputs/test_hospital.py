@@ -1,7 +1,7 @@
 """What a hospital brings: deep grey, two polarities, tables of Excel, masks, stacks, few cases.
 
-That the same patient is in train and test, under other file names and other views, is beyond what
-can be seen in files: whoever divides the data has to see to that.
+That the same patient is in train and test, in other views, cannot be seen in the images: the person
+names the patients, by a column of the table or by a pattern of the paths.
 """
 
 from __future__ import annotations
@@ -77,6 +77,25 @@ def test_folders_of_patients_below_the_classes(bar, save, check):
     assert set(found["class_counts"]["train"]) == {"benign", "malignant"}
     assert (found["code"], found["has_leaks"]) == (0, False)
     assert sum(found["totals"].values()) == 48
+
+
+def test_patients_by_a_pattern_of_the_paths_or_a_column(fill, check, tellapart):
+    """Different images of eight patients, in both classes; then a division that somebody made."""
+    files = fill("ward", 16)
+    for number, file in enumerate(files):
+        file.rename(file.with_name(f"p{number % 8}-{number}.png"))
+    found = tellapart("data", "check", "ward", "--group-by", r"/(p\d)-", "--json")
+    assert (found.code, found.json["has_leaks"]) == (0, False)
+    assert any("32 images in 8 groups" in note for note in found.json["notes"])
+    rows = ["path,label,group,split"]
+    for number, file in enumerate(sorted(Path("ward").rglob("*.png"))):
+        split = "test" if number % 4 == 0 else "train"
+        rows.append(f"{file},{file.parent.name},{file.name[:2]},{split}")
+    Path("divided.csv").write_text("\n".join(rows), encoding="utf-8")
+    found = check("divided.csv")
+    assert (found["code"], found["has_leaks"]) == (2, True)
+    leak = found["kinds"]["group-leak"]
+    assert (len(leak["groups"]), "'p0' (3 in train, 1 in test)" in leak["message"]) == (4, False)
 
 
 @pytest.mark.parametrize("first_line", ["", "sep=;\r\n"])

@@ -39,6 +39,7 @@ def stripes(folder, per_class=20, seed=0):
         {"data.size": 24},
         {"data.validation_fraction": 0.25, "data.shots": 6},
         {"data.test_fraction": 0.5, "data.fit": "crop", "data.channels": 1},
+        {"data.group_by": r"(\d)\.png", "data.validation_fraction": 0.2},
     ],
     ids=str,
 )

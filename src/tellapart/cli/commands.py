@@ -13,6 +13,7 @@ from tellapart.cli.data import data_app
 from tellapart.cli.json_output import print_result
 from tellapart.cli.options import (
     DataDir,
+    GroupBy,
     Json,
     Machine,
     OwnNetwork,
@@ -23,6 +24,7 @@ from tellapart.cli.options import (
     Shots,
     Tta,
     console_session,
+    with_group_by,
 )
 from tellapart.cli.recipes import recipes_app
 from tellapart.cli.show import show_app
@@ -59,6 +61,7 @@ def train(
     preset: PresetName = None,
     from_zero: bool = False,
     settings: Settings = (),
+    group_by: GroupBy = None,
     shots: Shots = None,
     seed: Seed = None,
     out: Path | None = None,
@@ -91,8 +94,9 @@ def train(
     from tellapart.runs.planning import TrainingRequest
 
     run = find_run(resume) if resume else None
+    changes = with_group_by(settings, group_by)
     wish = Wish(preset, from_zero)
-    request = TrainingRequest(data, recipe, settings, shots, seed, run, wish)
+    request = TrainingRequest(data, recipe, changes, shots, seed, run, wish)
     return _train(request, out, machine, data_dir, network, dry_run=dry_run, json=json)
 
 
@@ -145,6 +149,7 @@ def finetune(
     recipe: RecipeName = None,
     preset: PresetName = None,
     settings: Settings = (),
+    group_by: GroupBy = None,
     freezing: str | None = None,
     lora_rank: int | None = None,
     weights: Path | None = None,
@@ -189,8 +194,9 @@ def finetune(
     from tellapart.workflow.finetune import compare as run_comparison
     from tellapart.workflow.finetune import finetuning_settings
 
+    changed = with_group_by(settings, group_by)
     if not compare:
-        changes = finetuning_settings(source, settings, freezing, lora_rank, weights)
+        changes = finetuning_settings(source, changed, freezing, lora_rank, weights)
         request = TrainingRequest(data, recipe, changes, shots, seed, wish=Wish(preset))
         return _train(request, out, machine, data_dir, network, dry_run=dry_run, json=json)
     if freezing is not None or dry_run or preset:
@@ -206,7 +212,7 @@ def finetune(
             source,
             data,
             recipe=recipe,
-            settings=settings,
+            settings=changed,
             lora_rank=lora_rank,
             weights=weights,
             shots=shots,

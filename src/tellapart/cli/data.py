@@ -7,7 +7,15 @@ from pathlib import Path
 from cyclopts import App
 
 from tellapart.cli.json_output import print_json, print_result
-from tellapart.cli.options import DataDir, Json, RecipeName, Settings, console_session
+from tellapart.cli.options import (
+    DataDir,
+    GroupBy,
+    Json,
+    RecipeName,
+    Settings,
+    console_session,
+    with_group_by,
+)
 
 data_app = App(name="data", help="List, download, check and prepare data sets.")
 
@@ -66,6 +74,7 @@ def check_data(
     *,
     recipe: RecipeName = None,
     settings: Settings = (),
+    group_by: GroupBy = None,
     page: Path | None = None,
     allow: bool = False,
     data_dir: DataDir = None,
@@ -73,8 +82,8 @@ def check_data(
 ) -> int:
     """Check a data set for faults: unreadable files, repeated images, leaks between splits.
 
-    Exits with code 2 if images of one split are also in another: an accuracy measured on such
-    data would be too high.
+    Exits with code 2 if images or groups of one split are also in another: an accuracy measured
+    on such data would be too high.
 
     Parameters
     ----------
@@ -89,8 +98,9 @@ def check_data(
     from tellapart.cli.tables import print_check
     from tellapart.workflow.check import check as run_check
 
+    changed = with_group_by(settings, group_by)
     with console_session(data_dir=data_dir) as session:
-        result = run_check(data, recipe=recipe, settings=settings, page=page, session=session)
+        result = run_check(data, recipe=recipe, settings=changed, page=page, session=session)
     print_result(result, result.to_json(), print_check, as_json=json)
     return 2 if result.audit.has_leaks and not allow else 0
 
@@ -102,6 +112,7 @@ def prepare_data(
     *,
     recipe: RecipeName = None,
     settings: Settings = (),
+    group_by: GroupBy = None,
     data_dir: DataDir = None,
     json: Json = False,
 ) -> int:
@@ -115,7 +126,8 @@ def prepare_data(
     from tellapart.cli.tables import print_preparation
     from tellapart.workflow.prepare import prepare as run_preparation
 
+    changed = with_group_by(settings, group_by)
     with console_session(data_dir=data_dir) as session:
-        result = run_preparation(data, recipe=recipe, settings=settings, session=session)
+        result = run_preparation(data, recipe=recipe, settings=changed, session=session)
     print_result(result, result.to_json(), print_preparation, as_json=json)
     return 0

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 if TYPE_CHECKING:
+    from tellapart.config import Settings as SettingsOrTexts
     from tellapart.runs.session import Session
 
 RecipeName = Annotated[
@@ -35,6 +36,15 @@ Settings = Annotated[
         name="--set",
         help="KEY=VALUE changes one field of the recipe, e.g. epochs=5; may be repeated."
         " `tellapart recipes show` lists all keys.",
+    ),
+]
+GroupBy = Annotated[
+    str | None,
+    Parameter(
+        name="--group-by",
+        help="Keep groups of images, such as a patient's, in one split: a regular expression that"
+        " finds the group's name in the path of a file, e.g. 'patient(\\d+)_'; the same as"
+        " --set data.group_by=PATTERN.",
     ),
 ]
 Seed = Annotated[
@@ -76,6 +86,15 @@ OwnNetwork = Annotated[
         " again with every run that was trained with it.",
     ),
 ]
+
+
+def with_group_by(settings: Settings, group_by: str | None) -> SettingsOrTexts:
+    """Return the settings that a person typed, with the pattern of ``--group-by`` among them."""
+    from tellapart.config import typed_settings
+
+    if group_by is None:
+        return settings
+    return {**typed_settings(settings), "data.group_by": group_by}
 
 
 @contextmanager

@@ -281,6 +281,8 @@ def print_comparison(ways: Sequence[ComparedWay]) -> None:
 
 def print_check(result: CheckResult) -> None:
     """Prints a row per split with its class counts, then every finding."""
+    from tellapart.data.quality.findings import GROUP_LEAK
+
     data_set = result.data_set
     for split, part in data_set.splits.items():
         counts = part.class_counts()
@@ -300,7 +302,8 @@ def print_check(result: CheckResult) -> None:
         for path, reason in finding.paths[:_NUM_FILES_NAMED]:
             _stdout().print(Text(f"         {path}: {reason}"), soft_wrap=True)
         for group in finding.groups[:_NUM_FILES_NAMED]:
-            _stdout().print(Text(f"         {_in_one_line(group)}"), soft_wrap=True)
+            separator = ", " if finding.kind == GROUP_LEAK else " = "
+            _stdout().print(Text(f"         {_in_one_line(group, separator)}"), soft_wrap=True)
         unnamed = max(len(finding.paths), len(finding.groups)) - _NUM_FILES_NAMED
         if unnamed > 0:
             print(f"         and {unnamed:,} more")
@@ -310,13 +313,13 @@ def print_check(result: CheckResult) -> None:
         print(f"page       {result.page}")
 
 
-def _in_one_line(group: Sequence[FoundImage]) -> str:
+def _in_one_line(group: Sequence[FoundImage], separator: str) -> str:
     """The first images of a group, one of each split and class among them, and how many more."""
     kinds = {(image.split, image.class_name): image for image in reversed(group)}
     first = list(dict.fromkeys([*kinds.values(), *group]))[:_NUM_OF_GROUP_NAMED]
     first.sort(key=group.index)
     more = f" and {len(group) - len(first):,} more" if len(group) > len(first) else ""
-    return " = ".join(map(_place, first)) + more
+    return separator.join(map(_place, first)) + more
 
 
 def _place(image: FoundImage) -> str:

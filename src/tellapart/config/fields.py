@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import math
 import operator
+import re
 import types
 from collections.abc import Callable, Mapping
 from dataclasses import field
@@ -154,6 +155,25 @@ def from_table(kind: type[DataclassT], table: Mapping[str, Any], key: str = "") 
         raise ConfigError(f"{key or kind.__name__} lacks {', '.join(missing)}")
     values = {name: typed(f"{dot}{name}", value, hints[name]) for name, value in table.items()}
     return kind(**values)
+
+
+def compiled(key: str, pattern: str) -> re.Pattern[str]:
+    """Return a regular expression that can be used.
+
+    Args:
+        key: the name of the field, for the message.
+        pattern: the regular expression, as Python writes it.
+
+    Raises:
+        ConfigError: a text that is no regular expression.
+    """
+    try:
+        return re.compile(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ConfigError(
+            f"{key} must be a regular expression, got '{pattern}': {error}; e.g. 'patient(\\d+)_', "
+            "and a \\ before a bracket or dot that is meant as such"
+        ) from None
 
 
 def is_table(hint: Any) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from tellapart.config.fields import Scalar, Section, setting
+from tellapart.config.fields import Scalar, Section, compiled, setting
 from tellapart.errors import ConfigError
 from tellapart.wording import did_you_mean
 
@@ -81,6 +81,12 @@ class DataRecipe(Section):
         " near duplicate in train; ignore: each image on its own, for different images that look"
         " alike, such as frames of a fixed camera",
     )
+    group_by: str = setting(
+        "",
+        "a regular expression that is searched in the path of an image file, from the data's folder"
+        " on; its first group in parentheses, or else all that it matches, names the patient, cell"
+        " or video whose images stay in one split, e.g. patient(\\d+)_; empty: none, or a table's",
+    )
     normalization: Literal["measured", "given", "none", "source"] = setting(
         "measured",
         "measured: mean and std of the train split per channel; given: `mean` and `std`; none:"
@@ -102,6 +108,7 @@ class DataRecipe(Section):
         super().__post_init__()
         if self.channels == 2:
             raise ConfigError("channels must be 1 (grey), 3 (colour) or 0 (by the images), got 2")
+        compiled("group_by", self.group_by)
         if self.normalization == "given":
             if not self.mean or len(self.mean) != len(self.std):
                 raise ConfigError(

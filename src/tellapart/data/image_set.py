@@ -109,6 +109,8 @@ class DataSet:
         left_out: files that were found beside the images but not used, and why.
         near_groups: by split a number for each image, int64 (images,), equal for near duplicates
             of all splits; None if they were not searched for.
+        groups: by split the name of each image's group, such as a patient, empty for an image in
+            none; without splits if there are no groups.
 
     Example:
         >>> import tellapart
@@ -129,6 +131,7 @@ class DataSet:
     files: Mapping[str, tuple[ReadableFile, ...]] = field(default_factory=dict)
     left_out: tuple[LeftOut, ...] = ()
     near_groups: Mapping[str, torch.Tensor] | None = None
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def class_names(self) -> tuple[str, ...]:

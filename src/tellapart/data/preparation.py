@@ -99,6 +99,8 @@ class Preparation:
         seed: decides which images are held out, and nothing else.
         near_duplicates: ``together`` keeps near duplicates in one split; ``ignore`` divides image
             by image.
+        group_by: a regular expression that finds the name of an image's group in its path; empty
+            for no groups, or those that a table gives.
         undivided: put all images into this split if the data has no splits; empty divides them.
         class_names: the classes in the order of a classifier; empty uses the names found, sorted.
     """
@@ -112,5 +114,6 @@ class Preparation:
     validation_fraction: float = 0.0
     seed: int = 0
     near_duplicates: NearDuplicates = "together"
+    group_by: str = ""
     undivided: str = ""
     class_names: tuple[str, ...] = ()

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 
 from tellapart.data.image_set import DataSet, ImageSet
-from tellapart.data.images.listing import ReadableFile
 from tellapart.errors import DataError
 from tellapart.wording import did_you_mean, listed
+
+_T = TypeVar("_T")
 
 
 def select_classes(data_set: DataSet, names: Sequence[str]) -> DataSet:
@@ -37,8 +39,9 @@ def select_classes(data_set: DataSet, names: Sequence[str]) -> DataSet:
     return replace(
         data_set,
         splits={split: _of_classes(part, kept) for split, part in data_set.splits.items()},
-        files={split: _files_of(data_set, split, kept) for split in data_set.files},
+        files={split: _of_kept(data_set, split, kept, f) for split, f in data_set.files.items()},
         near_groups=_groups_of_classes(data_set, kept),
+        groups={split: _of_kept(data_set, split, kept, n) for split, n in data_set.groups.items()},
         notes=(*data_set.notes, note),
     )
 
@@ -54,11 +57,14 @@ def _groups_of_classes(data_set: DataSet, kept: tuple[str, ...]) -> dict[str, to
     }
 
 
-def _files_of(data_set: DataSet, split: str, kept: tuple[str, ...]) -> tuple[ReadableFile, ...]:
+def _of_kept(
+    data_set: DataSet, split: str, kept: tuple[str, ...], items: tuple[_T, ...]
+) -> tuple[_T, ...]:
+    """Return those of the ``items``, one for each image of the split, of the classes kept."""
     labels = data_set.split(split).labels.tolist()
     return tuple(
-        path
-        for path, label in zip(data_set.files[split], labels, strict=True)
+        item
+        for item, label in zip(items, labels, strict=True)
         if data_set.class_names[label] in kept
     )
 

@@ -18,7 +18,7 @@ _NUM_FILES_SHOWN = 200
 _PIXELATED_SIDE = 96
 
 _VERDICTS = {
-    "leak": "Not fit to be measured on: images of one split are in another.",
+    "leak": "Not fit to be measured on: images or groups of one split are in another.",
     "fault": "Fit to be trained on, with faults that are worth mending.",
     "fact": "Nothing is wrong with it.",
 }

@@ -158,4 +158,5 @@ def preparation_of(recipe: DataRecipe) -> Preparation:
         validation_fraction=recipe.validation_fraction,
         seed=recipe.split_seed,
         near_duplicates=recipe.near_duplicates,
+        group_by=recipe.group_by,
     )

@@ -190,13 +190,15 @@ def _begin(plan: Plan, out: Path | None) -> RunFolder:
 
 
 def _record_images(run: RunFolder, data_set: DataSet) -> None:
-    """Writes the class and the split of each image file, as a table that can be trained on."""
+    """Writes class, split and group of each image file, as a table that can be trained on."""
     names = data_set.class_names
-    rows = [
-        (str(Path(path).absolute()), names[label], split)
-        for split, paths in data_set.files.items()
-        for path, label in zip(paths, data_set.split(split).labels.tolist(), strict=True)
-    ]
+    rows: list[tuple[str, ...]] = []
+    for split, paths in data_set.files.items():
+        labels = data_set.split(split).labels.tolist()
+        groups = data_set.groups.get(split)
+        for place, (path, label) in enumerate(zip(paths, labels, strict=True)):
+            row = (str(Path(path).absolute()), names[label], split)
+            rows.append((*row, groups[place]) if groups else row)
     write_whole(run.images_file, table_text(rows))
 
 

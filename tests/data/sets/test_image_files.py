@@ -21,7 +21,7 @@ from tellapart.data.sets.folder import list_folder
 from tellapart.data.sets.form import choose_frame, own_shape
 from tellapart.data.sets.source import opened_files
 from tellapart.data.sets.sources import load_data_set, open_source
-from tellapart.errors import DataError
+from tellapart.errors import ConfigError, DataError
 
 
 def load(folder, progress=None, **asked):
@@ -86,6 +86,69 @@ def test_copies_stay_on_one_side(pets, make_picture):
         tested_cats = [p.stem for p in data_set.files["test"] if p.parent.name == "cat"]
         assert len(tested_cats) == 2 * len({stem.removeprefix("again") for stem in tested_cats})
         assert tested
+
+
+@pytest.fixture
+def cells(tmp_path, make_picture):
+    """Ten patients with two to five pictures each, of both classes."""
+    for patient in range(10):
+        for number in range(2 + patient % 4):
+            place = ("cancer", "healthy")[number % 2]
+            seed = 10 * patient + number
+            make_picture(tmp_path / "cells" / place / f"patient{patient}_{number}.png", seed)
+    return tmp_path / "cells"
+
+
+def splits_by_group(data_set):
+    found = {}
+    for split, names in data_set.groups.items():
+        for name in names:
+            found.setdefault(name, set()).add(split)
+    return found
+
+
+def test_groups_by_a_pattern_stay_together_and_are_reported(cells):
+    ungrouped = load(cells, validation_fraction=0.2)
+    assert not ungrouped.groups
+    asked = {"group_by": r"patient(\d+)_", "validation_fraction": 0.2}
+    for seed in range(5):
+        data_set = load(cells, seed=seed, **asked)
+        assert sizes(data_set).keys() == {"train", "validation", "test"}
+        found = splits_by_group(data_set)
+        assert found.keys() == set("0123456789")
+        assert {len(splits) for splits in found.values()} == {1}
+        for split, names in data_set.groups.items():
+            assert all(
+                f"patient{n}_" in p.name for n, p in zip(names, data_set.files[split], strict=True)
+            )
+    assert any("33 images in 10 groups" in n and "group_by" in n for n in data_set.notes)
+    assert all(any(f"no {split} split" in n and "%" in n for n in data_set.notes)
+               for split in ("test", "validation"))  # fmt: skip
+    assert load(cells, seed=4, **asked).fingerprint == data_set.fingerprint
+
+
+def test_a_file_that_is_in_two_groups_keeps_them_together(cells):
+    def together():
+        loaded = [load(cells, seed=seed, group_by=r"patient(\d+)_") for seed in range(12)]
+        assert all(count_shared_images(data_set) == {("test", "train"): 0} for data_set in loaded)
+        found = [splits_by_group(data_set) for data_set in loaded]
+        assert all(len(splits) == 1 for groups in found for splits in groups.values())
+        return {groups["0"] == groups["1"] for groups in found}
+
+    assert together() == {True, False}
+    shutil.copy(cells / "cancer/patient0_0.png", cells / "cancer/patient1_9.png")
+    assert together() == {True}
+
+
+def test_groups_stay_where_near_duplicates_are_ignored(cells):
+    data_set = load(cells, group_by=r"patient(\d+)_", near_duplicates="ignore")
+    assert {len(splits) for splits in splits_by_group(data_set).values()} == {1}
+
+
+def test_a_pattern_is_for_files(tmp_path):
+    opened = open_source("mnist-sample")
+    with pytest.raises(ConfigError, match=r"mnist-sample.*arrays.*leave it out"):
+        opened.load(Preparation(group_by="(x)"))
 
 
 @pytest.mark.parametrize("asked", ["together", "ignore"])

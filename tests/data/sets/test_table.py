@@ -52,6 +52,25 @@ def test_splits_and_a_text_that_is_read_back(table):
     ]  # fmt: skip
 
 
+def test_a_column_of_groups_is_read_and_written(table):
+    listing = list_table(table("path,label,Group\na.jpg,x, 7 \nb.jpg,x,\nc.jpg,y,7\n"))
+    assert [file.group for file in listing.files] == ["7", "", "7"]
+    assert (listing.grouped_by, listing.notes) == ("the column group", ())
+    rows = [
+        ("a.jpg", "x", "train", " 7"),
+        ("b.jpg", "x", "test", ""),
+        ("c.jpg", "y", "train", "é,"),
+    ]
+    listing = list_table(table(table_text(rows)))
+    assert [(f.path.name, f.class_name, f.split, f.group) for f in listing.files] == rows
+
+
+def test_an_empty_column_of_groups_makes_no_groups_and_that_is_noted(table):
+    listing = list_table(table("path,label,group\na.jpg,x,\nb.jpg,y,\n"))
+    assert listing.grouped_by == ""
+    assert "group" in listing.notes[0]
+
+
 def test_a_missing_file_is_left_out_and_a_repeated_row_counts_once(table):
     listing = list_table(table("path,label\na.jpg,x\nnone.jpg,x\na.jpg,x\nb.jpg,y\n"))
     assert [file.path.name for file in listing.files] == ["a.jpg", "b.jpg"]
@@ -73,6 +92,11 @@ def test_a_missing_file_is_left_out_and_a_repeated_row_counts_once(table):
         ("path,label\na.jpg,  \n", ["line 2", "label", "column 2"]),
         ("path,label,split\na.jpg,x,holdout\n", ["line 2, column 3", "'holdout'", "test"]),
         ("path,label,split\na.jpg,x,test\n", ["train"]),
+        (
+            "path,label,group\na.jpg,x,7\na.jpg,x,8\n",
+            ["line 3", "'8'", "line 2", "'7'", "one group"],
+        ),
+        ("path,label,group,group\na.jpg,x,7,7\n", ["line 1", "group", "columns 3 and 4"]),
         ("path,label\na.jpg,x\na.jpg,y\n", ["line 3", "'y'", "line 2", "'x'", "a.jpg"]),
         ("path,label\nnone.jpg,x\n", ["none.jpg", "folder of the table"]),
         ('path,label\n"a.jpg,x\n', ["line 2"]),

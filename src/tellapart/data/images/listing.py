@@ -79,11 +79,19 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class ImageFile:
-    """One image: its file, its class, and its split, None if the set is not divided."""
+    """One image of a data set.
+
+    Args:
+        path: of its file.
+        class_name: its class.
+        split: None if the set is not divided.
+        group: the name of the group with which it stays in one split; empty if it is in none.
+    """
 
     path: ReadableFile
     class_name: str
     split: str | None
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -98,6 +106,7 @@ class Listing:
         notes: what a person should know, a line each.
         one_class_remedy: what to do where all files are of one class; empty where nothing in
             particular.
+        grouped_by: what names the files' groups, in words; empty where there are no groups.
     """
 
     name: str
@@ -106,6 +115,7 @@ class Listing:
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
     one_class_remedy: str = ""
+    grouped_by: str = ""
 
     @property
     def is_divided(self) -> bool:

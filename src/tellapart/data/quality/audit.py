@@ -14,6 +14,7 @@ from tellapart.data.quality.blank import blank_images
 from tellapart.data.quality.class_names import class_name_findings
 from tellapart.data.quality.duplicates import repeats
 from tellapart.data.quality.findings import Audit, Finding, FoundImage
+from tellapart.data.quality.groups import group_leaks
 from tellapart.data.quality.masks import mask_files
 from tellapart.data.quality.mirrored import Mirroring, mirrored_classes
 from tellapart.errors import DataError
@@ -38,7 +39,7 @@ _MODES = {
 
 
 def audit(data_set: DataSet, mirroring: Mirroring | None = None) -> Audit:
-    """Examine a data set: files, classes, sizes and kinds, blank images, equal and similar ones.
+    """Examine a data set: files, classes, groups, sizes, blank images, equal and similar ones.
 
     Args:
         data_set: the one to examine.
@@ -49,6 +50,7 @@ def audit(data_set: DataSet, mirroring: Mirroring | None = None) -> Audit:
     """
     findings = [
         *repeats(data_set),
+        *group_leaks(data_set),
         *blank_images(data_set),
         *mask_files(data_set),
         *_files_left_out(data_set),

@@ -1,7 +1,8 @@
 """The findings of a check of a data set, to be printed, shown on a page and written as JSON.
 
-A finding is a *leak* if images of one split, or near duplicates of them, are in another: an
-accuracy measured there is too high. All others are a *fault* to correct or a *fact* to know.
+A finding is a *leak* if images of one split, near duplicates of them, or other images of their
+groups are in another: an accuracy measured there is too high. All others are a *fault* to correct
+or a *fact* to know.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from typing import Any, Literal
 from tellapart.data.image_set import DataSet
 
 Severity = Literal["leak", "fault", "fact"]
+GROUP_LEAK = "group-leak"
+"""The kind of finding about groups that are in more than one split."""
 
 
 @dataclass(frozen=True)
@@ -77,5 +80,5 @@ class Audit:
 
     @property
     def has_leaks(self) -> bool:
-        """Whether images of one split are in another, so that a measured accuracy is too high."""
+        """Whether images or groups of one split are in another, so that an accuracy is too high."""
         return any(finding.severity == "leak" for finding in self.findings)

@@ -10,6 +10,7 @@ from tellapart.data.quality.audit import IMBALANCE_RATIO, imbalance_ratio
 from tellapart.data.quality.blank import mostly_blank_classes
 from tellapart.data.quality.class_names import class_name_findings
 from tellapart.data.quality.duplicates import count_shared_images
+from tellapart.data.quality.groups import group_leaks
 from tellapart.data.quality.masks import mask_files
 from tellapart.data.quality.mirrored import Mirroring, mirrored_classes
 from tellapart.data.sets.catalogue import CATALOGUE
@@ -19,9 +20,9 @@ def warnings_before_training(data_set: DataSet, recipe: Recipe) -> Iterator[str]
     """Yield a sentence for each fault that makes an accuracy low or misleading.
 
     These are: a recipe that mirrors one class into another; odd names of classes; masks among the
-    images; splits with common images, counted as the audit counts them; classes with many blank
-    images; classes of uneven size. Data sets of the catalogue are only checked for mirroring: their
-    notes describe the rest.
+    images; splits with common images, counted as the audit counts them; groups in several splits;
+    classes with many blank images; classes of uneven size. Data sets of the catalogue are only
+    checked for mirroring: their notes describe the rest.
     """
     mirrored = mirrored_classes(data_set, mirroring_of(recipe, data_set))
     if mirrored:
@@ -39,6 +40,8 @@ def warnings_before_training(data_set: DataSet, recipe: Recipe) -> Iterator[str]
                 f"{other} too, or look alike: an accuracy measured on them is too high; "
                 "`tellapart data check` shows them"
             )
+    for finding in group_leaks(data_set):
+        yield f"{finding.message}; `tellapart data check` shows them"
     train = data_set.split("train")
     for name, part in mostly_blank_classes(train).items():
         yield (

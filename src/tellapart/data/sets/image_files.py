@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from tellapart.data.hold_out import divide
+from tellapart.data.hold_out.division import divide
 from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.cache import CacheEntry, map_rows
 from tellapart.data.images.digests import Progress, digest_files
@@ -31,6 +31,7 @@ from tellapart.data.images.near_duplicates import groups_of
 from tellapart.data.preparation import Frame, Preparation
 from tellapart.data.sets.form import form_notes, open_settled
 from tellapart.errors import DataError
+from tellapart.wording import plural
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ def load_image_files(
         notes=(
             *listing.notes,
             *form_notes(entry, preparation, contents, listing.root),
+            *_group_notes(listing, images, preparation),
             *split_notes,
             *_lost_classes(listing, images),
             *missing_class_notes(in_splits, class_names),
@@ -104,6 +106,7 @@ def load_image_files(
         files=files,
         left_out=left_out,
         near_groups=_near_groups(divided, groups),
+        groups=_names_of_groups(listing, divided),
     )
 
 
@@ -190,11 +193,44 @@ def _divided(
             torch.tensor([groups[image.digest] for image in train]),
             [name for name in SPLITS if divided[name]],
             preparation,
+            _numbered_groups(train),
         )
         notes = division.notes
         for name, indices in division.indices.items():
             divided[name] = [train[index] for index in indices.tolist()]
     return {name: part for name, part in divided.items() if part}, notes
+
+
+def _numbered_groups(images: Sequence[_HashedFile]) -> torch.Tensor | None:
+    """A number for each image, equal for those of one named group; None without such groups."""
+    names = [image.file.group for image in images]
+    if not any(names):
+        return None
+    numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+    return torch.tensor(
+        [numbers[name] if name else len(numbers) + place for place, name in enumerate(names)]
+    )
+
+
+def _names_of_groups(
+    listing: Listing, divided: Mapping[str, Sequence[_HashedFile]]
+) -> dict[str, tuple[str, ...]]:
+    """The name of each image's group, by split; empty where the files have no groups."""
+    if not listing.grouped_by:
+        return {}
+    return {split: tuple(image.file.group for image in part) for split, part in divided.items()}
+
+
+def _group_notes(
+    listing: Listing, images: Sequence[_HashedFile], preparation: Preparation
+) -> Iterator[str]:
+    """A line about the groups of images: how many there are, and what they are for."""
+    if not listing.grouped_by or preparation.undivided:
+        return
+    grouped = [image.file.group for image in images if image.file.group]
+    counted = f"{plural(len(grouped), 'image')} in {plural(len(set(grouped)), 'group')}"
+    kept = "stay in the splits that are given" if listing.is_divided else "are kept together"
+    yield f"{counted} {kept} (groups by {listing.grouped_by})"
 
 
 def _class_names(divided: Mapping[str, Sequence[_HashedFile]]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from tellapart.data.hold_out import divide
+from tellapart.data.hold_out.division import divide
 from tellapart.data.image_set import DataSet
 from tellapart.data.images.backgrounds import are_drawings
 from tellapart.data.images.digests import Progress
@@ -17,8 +17,9 @@ from tellapart.data.images.listing import Listing
 from tellapart.data.images.near_duplicates import groups_of, near_duplicates
 from tellapart.data.preparation import Preparation
 from tellapart.data.sets.form import choose_frame, decoded_sample, own_shape
+from tellapart.data.sets.grouping import group_files
 from tellapart.data.sets.image_files import load_image_files
-from tellapart.errors import DataError
+from tellapart.errors import ConfigError, DataError
 
 # Images that are looked at before a recipe is chosen.
 _NUM_SAMPLED = 100
@@ -113,8 +114,9 @@ def opened_files(listing: Listing) -> OpenedSource:
     find_shape = functools.cache(functools.partial(own_shape, listing))
 
     def read(preparation: Preparation, progress: Progress | None) -> DataSet:
+        grouped = group_files(listing, preparation.group_by)
         frame = choose_frame(preparation, find_shape)
-        return load_image_files(listing, frame, preparation, progress)
+        return load_image_files(grouped, frame, preparation, progress)
 
     opened = OpenedSource(
         listing.name,
@@ -142,6 +144,12 @@ def opened_ready(
 
     def read(preparation: Preparation, progress: Progress | None) -> DataSet:
         del progress
+        if preparation.group_by:
+            raise ConfigError(
+                f"data.group_by '{preparation.group_by}' finds groups in the paths of image files, "
+                f"and {data_set.name} holds arrays without paths; leave it out, or give the images "
+                "as files in folders or in a table"
+            )
         if is_known:
             preparation = replace(preparation, near_duplicates="ignore")
         return _divided(data_set, preparation)

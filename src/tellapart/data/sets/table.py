@@ -1,4 +1,4 @@
-"""A table of image files with the columns ``path``, ``label`` and perhaps ``split``."""
+"""A table of image files: the columns ``path``, ``label``, perhaps ``split`` and ``group``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tellapart.data.sets.table_text import Row, columns_of, read_rows
 from tellapart.errors import DataError
 from tellapart.files import expand_home
 
-_COLUMNS = ("path", "label", "split")
+_COLUMNS = ("path", "label", "split", "group")
 _SUFFIXES = (".csv", ".tsv", ".tab", ".txt")
 _WINDOWS_PATH = re.compile(r"[A-Za-z]:[\\/]|\\\\")
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
@@ -29,13 +29,14 @@ def list_table(table: Path) -> Listing:
     """List the images that ``table`` names, in the order of their paths.
 
     Paths count from the folder of the table, and may lead into a tar archive
-    (``shards/0.tar/cat.jpg``). A file that does not exist is left out and listed; the same file
+    (``shards/0.tar/cat.jpg``). Images of the same ``group`` stay in one split; with an empty cell
+    an image is in none. A file that does not exist is left out and listed; the same file
     twice with one label counts once. `tellapart.data.sets.table_text` describes how cells are read.
 
     Raises:
         DataError: where the table cannot be read, lacks a column or a row, or a row has too many
-            cells, lacks a value, names an unknown split, or gives a file another label than an
-            earlier one; with the line and the column.
+            cells, lacks a value, names an unknown split, or gives a file another label, split or
+            group than an earlier one; with the line and the column.
     """
     header, rows = read_rows(table)
     columns, notes = columns_of(table, header, rows)
@@ -62,16 +63,25 @@ def list_table(table: Path) -> Listing:
         raise DataError(f"{table}: no image is in the train split; give some rows 'train'")
     if repeated:
         notes = (*notes, f"{repeated:,} rows repeat an earlier one and count once")
-    return Listing(table.stem, table.parent, tuple(listed), tuple(left_out), notes)
+    grouped_by = "the column group" if any(file.group for file in listed) else ""
+    if "group" in columns and not grouped_by:
+        notes = (*notes, "the column group is empty: there are no groups")
+    return Listing(
+        table.stem, table.parent, tuple(listed), tuple(left_out), notes, grouped_by=grouped_by
+    )
 
 
-def table_text(rows: Sequence[tuple[str, str, str]]) -> str:
-    """The text of a table of (path, label, split), which `list_table` reads back exactly."""
+def table_text(rows: Sequence[tuple[str, ...]]) -> str:
+    """Return the text of a table, which `list_table` reads back exactly.
+
+    Args:
+        rows: (path, label, split) of each image, or (path, label, split, group).
+    """
     text = io.StringIO()
     plain = csv.writer(text, lineterminator="\n")
     # Blanks at the ends of a cell are its own only where it is quoted.
     quoted = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_ALL)
-    plain.writerow(_COLUMNS)
+    plain.writerow(_COLUMNS[: max(map(len, rows), default=3)])
     for row in rows:
         writer = plain if all(cell == cell.strip() for cell in row) else quoted
         writer.writerow(row)
@@ -96,7 +106,11 @@ def _image_file(table: Path, row: Row, columns: dict[str, int]) -> tuple[ImageFi
         )
     where = f"{table}: line {row.line}, column {columns['path'] + 1}"
     path, is_there = _located(cells["path"], table.parent, where)
-    return ImageFile(path, unicodedata.normalize("NFC", cells["label"]), split), is_there
+    # Systems write the same accented name in two ways; a class or a group has one.
+    label, group = (
+        unicodedata.normalize("NFC", cells.get(name, "")) for name in ("label", "group")
+    )
+    return ImageFile(path, label, split, group), is_there
 
 
 def _located(cell: str, root: Path, where: str) -> tuple[ReadableFile, bool]:
@@ -134,11 +148,16 @@ def _require_same(
     table: Path, line: int, file: ImageFile, first_line: int, first: ImageFile
 ) -> None:
     if file != first:
-        ours, theirs = (f"{f.class_name!r} in {f.split or 'no split'}" for f in (file, first))
+        ours, theirs = map(_described, (file, first))
         raise DataError(
             f"{table}: line {line} gives {path_text(file.path)} as {ours}, line {first_line} as "
-            f"{theirs}; an image has one label and one split: keep one row"
+            f"{theirs}; an image has one label, one split and one group: keep one row"
         )
+
+
+def _described(file: ImageFile) -> str:
+    group = f", group {file.group!r}" if file.group else ""
+    return f"{file.class_name!r} in {file.split or 'no split'}{group}"
 
 
 def _place(file: ImageFile) -> tuple[Path, int]:

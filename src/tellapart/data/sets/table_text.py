@@ -30,6 +30,7 @@ _SYNONYMS = {
     ),
     "label": ("category", "class", "class_name", "classname", "labels", "target"),
     "split": ("partition", "set", "subset"),
+    "group": (),
 }
 
 
@@ -87,7 +88,7 @@ def read_rows(table: Path) -> tuple[Row, list[Row]]:
 def columns_of(
     table: Path, header: Row, rows: Sequence[Row]
 ) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Return the indices of the columns path, label and perhaps split, and notes about them.
+    """Return the indices of the columns path, label, perhaps split and group, and notes.
 
     A column of another usual name is taken where only one comes into question.
 
@@ -119,7 +120,8 @@ def columns_of(
             notes.append(f"the column {header.cells[others[0]]!r} of the table is read as {name}")
     if not {"path", "label"} <= columns.keys():
         raise DataError(
-            f"{table}: its first line must name the columns path and label, and may name split; it "
+            f"{table}: its first line must name the columns path and label, and may name split and "
+            f"group; it "
             f"names {', '.join(map(repr, header.cells)) or 'nothing'}: rename two of them, or put "
             "the line path,label above"
         )

@@ -1,5 +1,6 @@
 """Stratified splits: every class in both parts, the same from the same seed."""
 
+import hashlib
 from dataclasses import replace
 
 import pytest
@@ -7,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.data.hold_out import divide, hold_out, stratified_split
+from tellapart.data.hold_out.division import divide, hold_out, stratified_split
 from tellapart.data.preparation import Preparation
 from tellapart.errors import ConfigError, DataError, ShapeError
 
@@ -117,3 +118,26 @@ def test_the_class_that_is_too_small_is_named():
     labels = torch.tensor([0, 0, 1])
     with pytest.raises(DataError, match="class 'bee' has 1: add images"):
         divide(labels, ("ant", "bee"), torch.arange(3), ["train"], Preparation())
+
+
+# SHA-256 of the splits and their indices, as they were before there were groups.
+RECORDED = {
+    (0, "together"): "6d4316396befefbd",
+    (0, "ignore"): "25aca789158ce5ae",
+    (7, "together"): "0b5f665dfb8cf6ae",
+    (7, "ignore"): "a212d90cf0d140b2",
+}
+
+
+@pytest.mark.parametrize(("seed", "near"), RECORDED)
+def test_data_without_groups_is_divided_as_it_ever_was(seed, near):
+    labels = torch.randint(0, 4, (240,), generator=torch.Generator().manual_seed(seed))
+    alike = torch.arange(240)
+    for start in range(0, 120, 6):
+        alike[start : start + 2 + start % 4] = start
+    asked = Preparation(test_fraction=0.2, validation_fraction=0.1, seed=seed, near_duplicates=near)
+    division = divide(labels, tuple("abcd"), alike, ["train"], asked)
+    digest = hashlib.sha256()
+    for name, indices in division.indices.items():
+        digest.update(name.encode() + indices.numpy().tobytes())
+    assert digest.hexdigest()[:16] == RECORDED[seed, near]

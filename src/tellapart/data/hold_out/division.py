@@ -1,7 +1,8 @@
 """Holding images out of train: the test and the validation split that a data set lacks.
 
-This is the one place where splits are cut, of files and of arrays alike, by `data.split_seed`. The
-test split is cut first, then validation, both out of train; shots are drawn later from what is left
+This is the one place where splits are cut, of files and of arrays alike, by `data.split_seed`;
+groups that a person has given are held out by `tellapart.data.hold_out.groups`. The test split is
+cut first, then validation, both out of train; shots are drawn later from what is left
 (`tellapart.runs.splits`).
 """
 
@@ -14,8 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tellapart.data.hold_out.groups import hold_out_groups, separable_groups
 from tellapart.data.preparation import Preparation
 from tellapart.errors import ConfigError, DataError, ShapeError
+from tellapart.wording import percent
 
 
 @dataclass(frozen=True)
@@ -34,42 +37,55 @@ class Division:
 def divide(
     labels: Tensor,
     class_names: Sequence[str],
-    groups: Tensor,
+    near: Tensor,
     given: Collection[str],
     preparation: Preparation,
+    groups: Tensor | None = None,
 ) -> Division:
     """Divide train into train and the requested test and validation splits that are missing.
 
-    Both fractions are of all images. The images of one group stay in one split, see `hold_out`;
-    classes with near duplicates only are divided image by image, and a note names them.
+    Both fractions are of all images. Near duplicates stay in one split, see `hold_out`; classes
+    with near duplicates only are divided image by image, and a note names them. ``groups`` stay in
+    one split too, joined where near duplicates link them, see `hold_out_groups`; they are never
+    divided.
 
     Args:
         labels: of the images of train, int64, (images,), an index into ``class_names``.
         class_names: the classes.
-        groups: int64, (images,), equal for near duplicates.
+        near: int64, (images,), equal for near duplicates.
         given: the splits that the data set has already.
         preparation: the fractions, the seed, and whether near duplicates stay together.
+        groups: int64, (images,), equal for images that the person has put into one group; None
+            where there are no groups.
 
     Raises:
-        DataError: a class with fewer than 2 images.
+        DataError: a class with fewer than 2 images, or fewer than 2 groups.
     """
     together = preparation.near_duplicates == "together"
-    groups = groups if together else torch.arange(len(labels))
+    near = near if together else torch.arange(len(labels))
     left, remaining, notes = torch.arange(len(labels)), 1.0, []
     indices: dict[str, Tensor] = {}
     fractions = {"test": preparation.test_fraction, "validation": preparation.validation_fraction}
-    for split, fraction in fractions.items():
-        if split in given or not fraction:
-            continue
-        part = min(fraction / remaining, 0.9)
+    missing = {split: part for split, part in fractions.items() if part and split not in given}
+    for number, (split, fraction) in enumerate(missing.items()):
+        part, seed = min(fraction / remaining, 0.9), preparation.seed
         present, numbered = np.unique(labels[left].cpu().numpy(), return_inverse=True)
         names, own_labels = [class_names[label] for label in present], torch.from_numpy(numbered)
-        own_groups, alike = _divisible(own_labels, groups[left], names)
-        kept, held_out = hold_out(own_labels, own_groups, part, preparation.seed)
+        _require_two_of_each(names, torch.bincount(own_labels))
+        if groups is None:
+            own_near, alike = _divisible(own_labels, near[left], names)
+            kept, held_out = hold_out(own_labels, own_near, part, seed)
+            notes.append(_note(split, fraction, preparation, together))
+        else:
+            joined, alike = separable_groups(own_labels, near[left], groups[left], names, split)
+            # The splits that are held out after this one need groups too.
+            num_kept = len(missing) - number
+            kept, held_out = hold_out_groups(own_labels, joined, names, part, seed, num_kept)
+            reached = _reached(labels, left[held_out])
+            notes.append(_groups_note(split, fraction, preparation, together, reached))
         indices[split], left = left[held_out], left[kept]
         remaining -= fraction
-        notes.append(_note(split, fraction, preparation, together))
-        notes += [_alike_note(split, alike)] if alike else []
+        notes += [_alike_note(split, alike, in_groups=groups is not None)] if alike else []
     if "validation" in given and preparation.validation_fraction:
         notes.append(
             "the data's own validation split is used: data.validation_fraction "
@@ -123,7 +139,6 @@ def _divisible(
 
     The groups of a class that has fewer are dissolved into single images.
     """
-    _require_two_of_each(class_names, torch.bincount(labels, minlength=len(class_names)))
     first, group = _first_of_groups(groups)
     counts = torch.bincount(labels[first], minlength=len(class_names))
     alike = (counts < 2).nonzero().flatten()
@@ -143,11 +158,31 @@ def _note(split: str, fraction: float, preparation: Preparation, together: bool)
     )
 
 
-def _alike_note(split: str, class_names: Sequence[str]) -> str:
-    listed = ", ".join(map(repr, class_names[:3])) + (", ..." if len(class_names) > 3 else "")
+def _groups_note(
+    split: str, fraction: float, preparation: Preparation, together: bool, reached: str
+) -> str:
+    how = "groups and look-alikes together" if together else "groups together"
     return (
-        f"all images of {listed} look alike: for {split} they are divided one by one, and an "
-        "accuracy on them says little about others (data.near_duplicates=ignore: always one by one)"
+        f"no {split} split was given: of {fraction:.0%} wanted, {reached} are held out, {how}, by "
+        f"data.split_seed {preparation.seed}"
+    )
+
+
+def _reached(labels: Tensor, held_out: Tensor) -> str:
+    """Return which fraction of all images, and of the classes, is held out, in words."""
+    counts = torch.bincount(labels)
+    held = torch.bincount(labels[held_out], minlength=len(counts))
+    of_classes = (held[counts > 0] / counts[counts > 0]).tolist()
+    lowest, highest = percent(min(of_classes), 1), percent(max(of_classes), 1)
+    return f"{percent(len(held_out) / len(labels), 1)} ({lowest} to {highest} of a class)"
+
+
+def _alike_note(split: str, class_names: Sequence[str], *, in_groups: bool) -> str:
+    listed = ", ".join(map(repr, class_names[:3])) + (", ..." if len(class_names) > 3 else "")
+    each = "group by group" if in_groups else "one by one"
+    return (
+        f"all images of {listed} look alike: for {split} they are divided {each}, and an "
+        f"accuracy on them says little about others (data.near_duplicates=ignore: always {each})"
     )
 
 
