@@ -373,7 +373,9 @@ class FinetuningRecipe(Section):
         "", "a run, a classifier file, or timm:NAME for one of timm's; empty starts from zero"
     )
     weights_file: str = setting(
-        "", "a file with the weights of a timm: source; empty fetches the published weights"
+        "",
+        "the weights of a timm: source, a file or a folder with its config.json; empty takes the"
+        " published weights",
     )
     freezing: int | str = setting(
         "all",
