@@ -33,9 +33,11 @@ def build_timm(name: str, shape: ImageShape, num_classes: int) -> nn.Sequential:
         return with_output(backbone, shape, num_classes)
     except (RuntimeError, AssertionError, ValueError) as error:
         # A transformer of timm reports by an assertion that it takes one size of image only.
+        _, height, width = backbone.pretrained_cfg["input_size"]
         raise ConfigError(
             f"timm's {name!r} cannot take images of (channels, height, width) {shape}: "
-            f"{_first_line(error)}"
+            f"{_first_line(error)}; it was trained on {width}x{height}, which is data.size="
+            f"{width if width == height else f'{width}x{height}'} for image files"
         ) from None
 
 
