@@ -36,8 +36,8 @@ def build_timm(name: str, shape: ImageShape, num_classes: int) -> nn.Sequential:
         _, height, width = backbone.pretrained_cfg["input_size"]
         raise ConfigError(
             f"timm's {name!r} cannot take images of (channels, height, width) {shape}: "
-            f"{_first_line(error)}; it was trained on {width}x{height}, which is data.size="
-            f"{width if width == height else f'{width}x{height}'} for image files"
+            f"{_first_line(error).rstrip('.')}; it was trained on {width}x{height}: for image "
+            f"files set data.size={max(height, width)}"
         ) from None
 
 
