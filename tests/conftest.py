@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -187,3 +188,70 @@ def make_trainer(settings=(), *, train=None, validation=None, precision="fp32", 
 def make():
     """Makers of image sets and trainers."""
     return SimpleNamespace(images=make_images, trainer=make_trainer)
+
+
+class TinyOfTimm(torch.nn.Module):
+    """Shaped as timm's networks are: a stem, stages, a head that can be taken off."""
+
+    pretrained_cfg = {  # noqa: RUF012
+        "input_size": (3, 12, 12),
+        "mean": (0.5, 0.4, 0.3),
+        "std": (0.1, 0.2, 0.3),
+        "classifier": "head",
+        "hf_hub_id": "timm/tiny.v1",
+    }
+
+    def __init__(self, in_chans=3, num_classes=7, num_stages=2):
+        super().__init__()
+        self.stem = torch.nn.Conv2d(in_chans, 6, 3, padding=1)
+        convolutions = (torch.nn.Conv2d(6, 6, 3, padding=1) for _ in range(num_stages))
+        self.stages = torch.nn.Sequential(*convolutions)
+        self.head = torch.nn.Linear(6, num_classes) if num_classes else torch.nn.Identity()
+
+    def reset_classifier(self, num_classes):
+        assert num_classes == 0
+        self.head = torch.nn.Identity()
+
+    def forward(self, pictures):
+        assert min(pictures.shape[2:]) >= 8, "Input height doesn't match model"
+        return self.head(self.stages(self.stem(pictures)).mean((2, 3)))
+
+
+@pytest.fixture
+def timm(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """What is used of timm, and of the hub's client; the real timm needs torchvision.
+
+    ``num_stages`` of the network may be set. ``file`` is the one from which weights came, and
+    ``hub.cached`` the path of the weights in the hub's cache, or None.
+    """
+    module: Any = ModuleType("timm")
+    module.num_stages, module.file, module.Network = 2, None, TinyOfTimm
+
+    def create_model(name, pretrained, pretrained_cfg_overlay=None, **arguments):
+        assert name.partition(".")[0] == "tiny"
+        module.file = (pretrained_cfg_overlay or {}).get("file")
+        if pretrained:
+            with torch.random.fork_rng():
+                torch.manual_seed(3)
+                return TinyOfTimm(num_stages=module.num_stages, **arguments)
+        return TinyOfTimm(num_stages=module.num_stages, **arguments)
+
+    def get_pretrained_cfg(name):
+        if name not in ("tiny", "tiny.v1"):
+            raise RuntimeError("Invalid pretrained tag")
+        return SimpleNamespace(hf_hub_id="timm/tiny.v1", hf_hub_filename=None, url=None)
+
+    def try_to_load_from_cache(repository, file, revision=None):
+        return hub.cached
+
+    module.create_model, module.get_pretrained_cfg = create_model, get_pretrained_cfg
+    module.is_model = lambda name: name.partition(".")[0] == "tiny"
+    module.list_models = lambda pattern="*": ["tiny"] if pattern.strip("*") in "tiny" else []
+    module.list_pretrained = lambda _: ["tiny.v1"]
+    module.hub = hub = ModuleType("huggingface_hub")
+    hub.cached = str(Path("hub") / "model.safetensors")
+    hub.constants = SimpleNamespace(HF_HUB_OFFLINE=False, ENDPOINT="http://127.0.0.1:9")
+    hub.try_to_load_from_cache = try_to_load_from_cache
+    monkeypatch.setitem(sys.modules, "timm", module)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+    return module

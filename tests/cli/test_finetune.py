@@ -21,10 +21,9 @@ def test_it_reports_what_became_of_every_tensor_and_how_much_is_trained(tellapar
     assert f"source    {trained}, weights " in outcome.err
     [line] = [line for line in progress if line.startswith("freezing  ")]
     assert line == "freezing  head; stages: conv1, output; 98.1 % of the weights are trained"
-    assert re.search(r"^conv1 +weight 8x1x3x3, bias 8 +loaded *$", outcome.err, re.MULTILINE)
-    assert re.search(
-        r"^output +weight 3x1352, bias 3 +new: for the new classes *$", outcome.err, re.MULTILINE
-    )
+    assert re.search(r"^weights +loaded +2 tensors \(80 weights\)$", outcome.err, re.MULTILINE)
+    new = r"^ +new +2 tensors \(4,059 weights\), for the new classes: output.weight, output.bias$"
+    assert re.search(new, outcome.err, re.MULTILINE)
     assert outcome.out.splitlines()[-1] == "run       runs/digits-finetune-few-1"
 
 
@@ -66,6 +65,33 @@ def test_a_dry_run_writes_nothing(tellapart, trained, digits):
     assert "output" in tellapart("finetune", trained, digits, *SOME, "--dry-run").out
 
 
+def test_a_dry_run_of_a_deep_network_is_short_and_its_json_complete(tellapart, timm, digits):
+    """A hundred stages of two tensors, the stem and the output layer."""
+    timm.num_stages = 100
+    outcome = tellapart("finetune", "timm:tiny.v1", digits, "--dry-run")
+    lines = outcome.out.splitlines()
+    assert len(lines) <= 16
+    assert max(map(len, lines)) <= 300
+    first = next(number for number, line in enumerate(lines) if line.startswith("weights "))
+    loaded, adapted, new = (" ".join(line.split()) for line in lines[first : first + 3])
+    # Each stage has a kernel of 6x6x3x3 and 6 biases; the stem has a bias of its own.
+    assert loaded == f"weights loaded 201 tensors ({100 * (324 + 6) + 6:,} weights)"
+    assert adapted.startswith("adapted 1 tensor (54 weights)")
+    assert adapted.endswith("3 channels to 1 channel: backbone.stem.weight")
+    assert new.startswith("new 2 tensors (70 weights)")
+    assert "and 93 more, output" in outcome.out
+    content = tellapart("finetune", "timm:tiny.v1", digits, "--dry-run", "--json").json
+    assert len(content["stages"]) == 101
+    assert len(content["transfers"]) == 204
+    assert content["transfers"][0] == {
+        "name": "backbone.stem.weight",
+        "shape": [6, 1, 3, 3],
+        "source_shape": [6, 3, 3, 3],
+        "outcome": "adapted",
+        "how": "3 channels to 1 channel",
+    }
+
+
 def test_a_comparison_is_one_table(tellapart, trained, digits):
     arguments = ("--compare", "--set", "epochs=1", "--shots", "5", "--threads", "1", *SOME)
     outcome = tellapart("finetune", trained, digits, *arguments)
@@ -75,16 +101,14 @@ def test_a_comparison_is_one_table(tellapart, trained, digits):
     assert [row.split()[0] for row in rows[1:6]] == ["zero", "head", "gradual", "all", "lora"]
     assert all(re.search(r"\d\d\.\d\d % \(\d+\.\d\d to \d+\.\d\d %\)", row) for row in rows[1:6])
     # What is loaded is the same for the four ways from a source, and said once.
-    assert len(re.findall(r"^output .* new: ", outcome.err, re.MULTILINE)) == 1
+    assert len(re.findall(r"^ +new .*output", outcome.err, re.MULTILINE)) == 1
     content = tellapart("finetune", trained, digits, *arguments, "--json").json
     assert [way["way"] for way in content["ways"]] == ["zero", "head", "gradual", "all", "lora"]
     assert all(0 < way["fraction_trained"] <= 1 for way in content["ways"])
 
 
 REFUSALS = {
-    (
-        "nowhere",
-    ): "the source 'nowhere' is no run, no classifier file, not imagenet and no timm:NAME; a run is",
+    ("nowhere",): "'nowhere' is no run, no classifier file, not imagenet and no timm:NAME; a run",
     ("RUN", "--freezing", "most"): "freezing must be head, all, gradual or a whole number, got",
     ("RUN", "--freezing", "2"): "freezing 2 asks for more stages than the 1 of this network",
     ("RUN", "--lora-rank", "0"): "lora_rank must be at least 1, got 0",

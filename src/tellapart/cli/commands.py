@@ -179,7 +179,8 @@ def finetune(
     lora_rank
         Train a low-rank change of this rank to every layer instead of its weights (LoRA).
     weights
-        A file with the weights of timm:NAME; by default the published weights are fetched.
+        The weights of timm:NAME: a .safetensors or .pth file, or a folder with its config.json; by
+        default the published weights, from the hub's cache or downloaded.
     compare
         Train five runs with the same budget (from zero, head, gradual, all, LoRA) and print them in
         one table.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tellapart.wording import percent, plural
+from tellapart.wording import listed, percent, plural
 
 if TYPE_CHECKING:
     from tellapart.config import Recipe
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tellapart.data.sets.catalogue import CatalogueEntry
     from tellapart.evaluation import Evaluation
     from tellapart.finetuning.start import Start
+    from tellapart.finetuning.transfer import TensorTransfer
     from tellapart.runs.plan import Plan
     from tellapart.workflow.check import CheckResult
     from tellapart.workflow.evaluate import EvaluationResult
@@ -34,10 +36,12 @@ _MOST_CLASSES_NAMED = 10
 _NUM_CONFUSIONS = 5
 _NUM_FILES_NAMED = 5
 _NUM_OF_GROUP_NAMED = 3
+_NUM_TENSORS_NAMED = 3
+_NUM_STAGES_NAMED = 8
 
 
 def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: bool = True) -> None:
-    """Prints the plan of a training run and, if asked for, which weights the source gives."""
+    """Prints the plan of a training run and, if asked for, what became of the source's weights."""
     train = plan.train
     channels, height, width = train.image_shape
     colour = {1: "grey", 3: "colour"}.get(channels, f"{channels} channels")
@@ -52,12 +56,11 @@ def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: b
         ("network", f"{plan.recipe.model.network}, {plan.num_parameters:,} parameters"),
         *_views_line(plan),
         *(_start_lines(plan.start) if plan.start else ()),
+        *(_transfer_lines(plan.start) if plan.start and shows_transfers else ()),
         ("machine", f"{plan.runtime.device}, {plan.runtime.precision}"),
     ]
     for name, text in lines:
         (console or _stdout()).print(Text(f"{name:9} {text}"), soft_wrap=True)
-    if plan.start and plan.start.transfers and shows_transfers:
-        (console or _stdout()).print(_transfer_table(plan.start))
 
 
 def _views_line(plan: Plan) -> list[tuple[str, str]]:
@@ -75,26 +78,27 @@ def _start_lines(start: Start) -> list[tuple[str, str]]:
         ("source", f"{start.reference.source}, weights {start.reference.weights_sha256[:12]}"),
         (
             "freezing",
-            f"{start.freezing}; stages: {', '.join(start.stages)}, output; "
+            f"{start.freezing}; stages: {listed(start.stages, _NUM_STAGES_NAMED)}, output; "
             f"{percent(start.fraction_trained, 1)} of the weights are trained",
         ),
     ]
 
 
-def _transfer_table(start: Start) -> Table:
-    """A row per layer: whether its tensors were loaded, adapted or are new."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("layer", "tensors", "weights are"):
-        table.add_column(column, no_wrap=column == "layer")
-    layers: dict[tuple[str, str, str], list[str]] = {}
-    for entry in start.transfers:
-        layer, _, tensor = entry.name.rpartition(".")
-        shape = "x".join(map(str, entry.shape))
-        text = f"{tensor} {shape}" if shape else tensor
-        layers.setdefault((layer, entry.outcome, entry.how), []).append(text)
-    for (layer, outcome, how), tensors in layers.items():
-        table.add_row(Text(layer), Text(", ".join(tensors)), outcome + (f": {how}" if how else ""))
-    return table
+def _transfer_lines(start: Start) -> list[tuple[str, str]]:
+    """How many tensors were loaded, adapted or are new: a line per outcome and reason."""
+    kinds: dict[tuple[str, str], list[TensorTransfer]] = {}
+    for outcome in ("loaded", "adapted", "new"):
+        for entry in start.transfers:
+            if entry.outcome == outcome:
+                kinds.setdefault((outcome, entry.how), []).append(entry)
+    lines = []
+    for (outcome, how), entries in kinds.items():
+        total = sum(math.prod(entry.shape) for entry in entries)
+        size = f"{total / 1e6:.1f} million weights" if total >= 1e6 else plural(total, "weight")
+        names = listed((entry.name for entry in entries), _NUM_TENSORS_NAMED)
+        reason = f", {how}: {names}" if how else ""
+        lines.append(f"{outcome:7} {plural(len(entries), 'tensor')} ({size}){reason}")
+    return [("" if number else "weights", line) for number, line in enumerate(lines)]
 
 
 def _classes(train: ImageSet) -> str:

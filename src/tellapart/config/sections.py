@@ -388,7 +388,8 @@ class FinetuningRecipe(Section):
     )
     weights_file: str = setting(
         "",
-        "a file with the weights of imagenet or of a timm: source; empty takes the published ones",
+        "the weights of imagenet, a .pth file, or of a timm: source, a file or a folder with its"
+        " config.json; empty takes the published ones",
     )
     freezing: int | str = setting(
         "all",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from tellapart.config import ModelRecipe, Recipe
@@ -72,6 +72,14 @@ class Start:
             "source_sha256": self.reference.weights_sha256,
             "freezing": self.freezing,
             "fraction_trained": self.fraction_trained,
+        }
+
+    def plan_to_json(self) -> dict[str, Any]:
+        """Return what ``--dry-run --json`` adds: the stages, and an entry for every tensor."""
+        return {
+            **self.to_json(),
+            "stages": list(self.stages),
+            "transfers": [asdict(entry) for entry in self.transfers],
         }
 
 

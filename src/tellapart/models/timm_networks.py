@@ -1,4 +1,4 @@
-"""Networks of timm, "PyTorch Image Models", without weights. An extra: ``pretrained``.
+"""Networks of timm, "PyTorch Image Models", without weights. An extra: ``timm``.
 
 timm needs torchvision, of which there is no processor build in the usual place, so nothing else in
 this package touches either; here timm is imported when one of its networks is asked for.
@@ -7,6 +7,7 @@ this package touches either; here timm is imported when one of its networks is a
 from __future__ import annotations
 
 import importlib
+from importlib import metadata
 from typing import Any
 
 import torch
@@ -14,12 +15,14 @@ from torch import nn
 
 from tellapart.errors import ConfigError
 from tellapart.models.blocks import ImageShape, features_shape, named
+from tellapart.wording import did_you_mean, listed
 
 PREFIX = "timm:"
+_INSTALL = 'pip install "tellapart[timm]"'
 
 
 def build_timm(name: str, shape: ImageShape, num_classes: int) -> nn.Sequential:
-    """The network that timm calls ``name``, with random weights, for images of ``shape``.
+    """Build the network that timm calls ``name``, with random weights, for images of ``shape``.
 
     Raises:
         ConfigError: no timm, no such network, or one that cannot take these images.
@@ -29,50 +32,106 @@ def build_timm(name: str, shape: ImageShape, num_classes: int) -> nn.Sequential:
     try:
         return with_output(backbone, shape, num_classes)
     except (RuntimeError, AssertionError, ValueError) as error:
-        # By an assertion timm tells that a transformer takes one size of image only.
+        # A transformer of timm reports by an assertion that it takes one size of image only.
+        _, height, width = backbone.pretrained_cfg["input_size"]
         raise ConfigError(
             f"timm's {name!r} cannot take images of (channels, height, width) {shape}: "
-            f"{str(error).splitlines()[0]}"
+            f"{_first_line(error).rstrip('.')}; it was trained on {width}x{height}: for image "
+            f"files set data.size={max(height, width)}"
         ) from None
 
 
-def import_timm(name: str) -> Any:
-    """The module timm, which has a network called ``name``.
+def import_timm(name: str, otherwise: str = "") -> Any:
+    """Import timm, and check that it has a network called ``name``.
+
+    Args:
+        name: as timm calls it, with or without the tag of its weights.
+        otherwise: what else a person can do where timm cannot be imported; ends the message.
+
+    Returns:
+        The module.
 
     Raises:
-        ConfigError: timm cannot be imported, or has no such network.
+        ConfigError: timm cannot be imported, or has no such network or no such tag.
     """
     try:
         timm = importlib.import_module("timm")
-    except ModuleNotFoundError as error:
-        if error.name != "timm":
-            raise _no_timm(f"timm cannot be imported, for {error.name} is missing") from None
-        raise _no_timm("timm is not installed") from None
     except Exception as error:
-        # A torchvision that does not fit torch fails in many ways when timm imports it.
-        raise _no_timm(f"timm cannot be imported ({str(error).splitlines()[0]})") from None
+        # What torchvision raises where it does not fit torch depends on the releases of both.
+        reason = _why_not_imported(error)
+        raise ConfigError(f"network '{PREFIX}{name}' needs timm, {reason}{otherwise}") from None
+    architecture, _, tag = name.partition(".")
     if not timm.is_model(name):
-        near = timm.list_models(f"*{name}*")[:3]
-        hint = f"did you mean {', '.join(near)}?" if near else "see timm.list_models()"
-        raise ConfigError(f"timm has no network {name!r}; {hint}")
+        near = timm.list_models(f"*{architecture}*")[:3]
+        hint = (
+            f"; did you mean {' or '.join(near)}?"
+            if near
+            else did_you_mean(architecture, timm.list_models(), "timm.list_models() lists them")
+        )
+        raise ConfigError(f"timm {_version('timm')} has no network {name!r}{hint}")
+    try:
+        timm.get_pretrained_cfg(name)
+    except RuntimeError:
+        tagged = listed(timm.list_pretrained(f"{architecture}.*")) or "none"
+        raise ConfigError(
+            f"timm {_version('timm')} has no weights {tag!r} of {architecture!r}; known: {tagged}"
+        ) from None
     return timm
 
 
 def with_output(backbone: nn.Module, shape: ImageShape, num_classes: int) -> nn.Sequential:
-    """A network of timm without its last layer, and an ``output`` layer in its place.
+    """Append an ``output`` layer to a network of timm that has lost its own last layer.
 
     Raises:
-        ValueError: a backbone that gives no row of features an image.
+        ValueError: a backbone that does not give one row of features per image.
     """
-    # Measured: what a network of timm reports of its features is not what all of them give.
+    # Measured: not all networks of timm give as many features as they report.
     found = features_shape(backbone, shape)
     if len(found) != 1:
         raise ValueError(f"it gives features of shape {found}, not one row an image")
     return named(backbone=backbone, output=nn.Linear(found[0], num_classes))
 
 
-def _no_timm(reason: str) -> ConfigError:
-    return ConfigError(
-        f"a source timm:NAME needs timm and a torchvision that fits torch {torch.__version__}, and "
-        f'{reason}; pip install "tellapart[pretrained]", or fine-tune a run or a classifier file'
+def _why_not_imported(error: Exception) -> str:
+    """The reason why timm cannot be imported, and what to install against it."""
+    missing = error.name or "" if isinstance(error, ModuleNotFoundError) else ""
+    if missing == "timm":
+        return f"which is not installed; {_INSTALL}"
+    if missing == "torchvision":
+        return (
+            "and timm needs torchvision, which is not installed; install the torchvision of the "
+            f"same release as torch {torch.__version__}, from the same place"
+        )
+    if missing and missing.partition(".")[0] not in ("timm", "torchvision"):
+        return f"which cannot be imported because {missing!r} is not installed; {_INSTALL}"
+    if _is_from_torchvision(error):
+        return (
+            f"and the installed torchvision {_version('torchvision')} does not fit torch "
+            f"{torch.__version__} ({_first_line(error)}); install both again from one place and "
+            "of one release: pytorch.org/get-started prints the command"
+        )
+    return (
+        f"which is installed, {_version('timm')}, and cannot be imported "
+        f'({type(error).__name__}: {_first_line(error)}); `python -c "import timm"` shows where'
     )
+
+
+def _is_from_torchvision(error: Exception) -> bool:
+    """Whether an import failed inside torchvision, or because something in it is missing."""
+    trace = error.__traceback__
+    while trace is not None:
+        if str(trace.tb_frame.f_globals.get("__name__")).partition(".")[0] == "torchvision":
+            return True
+        trace = trace.tb_next
+    return "torchvision" in str(error)
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "(of unknown version)"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

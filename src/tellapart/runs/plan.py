@@ -66,5 +66,5 @@ class Plan:
             "num_images": {name: len(part) for name, part in self.splits.items()},
             "device": str(self.runtime.device),
             "precision": self.runtime.precision,
-            **(self.start.to_json() if self.start else {}),
+            **(self.start.plan_to_json() if self.start else {}),
         }

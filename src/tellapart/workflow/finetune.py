@@ -49,7 +49,8 @@ def finetune(
         settings: changes to the recipe: values by key, or texts ``KEY=VALUE``.
         freezing: replaces the recipe's: ``head``, ``all``, ``gradual`` or a number of stages.
         lora_rank: train a change of this rank to each layer instead of its weights (LoRA).
-        weights: a file with the weights of a ``timm:`` source; None fetches the published ones.
+        weights: the weights of a ``timm:`` source, a file or a folder with its ``config.json``;
+            None takes the published ones, from the hub's cache or downloaded.
         shots: training images per class; None uses all.
         seed: replaces the recipe's seed.
         out: the run folder, new or empty; None chooses ``runs/DATA-RECIPE-N``.
