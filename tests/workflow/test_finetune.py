@@ -320,7 +320,7 @@ def test_more_shots_than_images_are_refused(source, digits):
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        ("nowhere", ConfigError, "'nowhere' is no run, no classifier file and no timm:NAME"),
+        ("nowhere", ConfigError, "'nowhere' is no run, no classifier file, not imagenet and no"),
         ("empty", RunError, r"empty is not a run: it has no run\.json and recipe\.toml"),
         ("words.txt", ClassifierFileError, "is damaged, cut off, or no safetensors file"),
     ],

@@ -52,8 +52,7 @@ class Source:
 class Start:
     """The initial classifier of fine-tuning, and which of its weights are trained.
 
-    ``classifier`` has the weights before the first step until training changes them. ``transfers``
-    lists for every
+    ``classifier`` is a copy with the weights before the first step. ``transfers`` lists for every
     tensor whether it was loaded, adapted or is new; it is empty for a resumed run.
     ``fraction_trained`` is the fraction of the network's weights that is ever trained.
     """
@@ -131,7 +130,7 @@ def start_from(source: Source, classifier: Classifier, recipe: Recipe) -> Start:
     )
     return Start(
         source.reference,
-        classifier,
+        classifier.with_network(copy.deepcopy(classifier.network)),
         () if source.is_start else tuple(transfers),
         tuple(stage.name for stage in plan.stages),
         tuning.freezing,

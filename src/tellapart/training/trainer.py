@@ -19,6 +19,7 @@ from tellapart.errors import ConfigError, DivergedError
 from tellapart.evaluation import predict_logits
 from tellapart.evaluation.metrics import confusion_matrix, precision_recall
 from tellapart.finetuning.freezing import FineTuning
+from tellapart.finetuning.stages import output_layer
 from tellapart.models.classifier import Classifier
 from tellapart.runtime import Runtime, Stopwatch, derived_seed, generator, place
 from tellapart.training.averaging import WeightAverage
@@ -138,6 +139,11 @@ class Trainer:
         self.average = WeightAverage(classifier.network, decay) if decay else None
         self.early_stopping = EarlyStopping(settings.patience)
         self.history: list[EpochReport] = []
+
+    def set_output_layer(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Loads the output layer's weights, before the first epoch, into the average too."""
+        for network in {self.classifier.network, self._kept_network()}:
+            output_layer(network).load_state_dict(weights)
 
     def epochs(self, on_step: StepCallback | None = None) -> Iterator[EpochReport]:
         """Trains epoch after epoch until the recipe or early stopping ends it.

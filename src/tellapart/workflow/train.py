@@ -19,6 +19,7 @@ from tellapart.evaluation import Evaluation
 from tellapart.evaluation.assessment import Assessment, assess
 from tellapart.files import uninterrupted, write_whole
 from tellapart.finetuning.output_layer import fit_output_layer
+from tellapart.finetuning.stages import output_layer
 from tellapart.finetuning.start import Start
 from tellapart.models.checkpoint import load_tensors, save_classifier, save_tensors, weights_sha256
 from tellapart.models.views import num_views, views_in_words
@@ -107,7 +108,7 @@ def train_as_requested(
         callbacks.on_plan(plan)
         with callbacks, _resumable(run):
             if plan.start and not run.start_file.exists():
-                trainer = _start(run, plan, plan.start, session) or trainer
+                _start(run, plan, plan.start, trainer, session)
             _restore(trainer, run, plan, callbacks)
             run.write_json(run.environment_file, describe_environment(plan.runtime))
             _train_to_the_end(trainer, run, plan, callbacks)
@@ -148,35 +149,26 @@ def plan_training(request: TrainingRequest, session: Session) -> tuple[Plan, Tra
         TellapartError: a subclass of it, if the request or its input is wrong.
     """
     plan = make_plan(request, session)
-    return plan, _trainer(plan)
-
-
-def _trainer(plan: Plan) -> Trainer:
-    return Trainer(
+    trainer = Trainer(
         plan.classifier, plan.train, plan.validation, plan.recipe, plan.runtime, plan.teacher
     )
+    return plan, trainer
 
 
-def _start(run: RunFolder, plan: Plan, start: Start, session: Session) -> Trainer | None:
-    """Computes the output layer where the recipe asks for it, and saves the initial weights.
-
-    Returns:
-        A new trainer if weights have changed since the plan's was made, whose average of the
-        weights begins with them.
-    """
-    head, recipe = plan.recipe.finetuning.head, plan.recipe
+def _start(run: RunFolder, plan: Plan, start: Start, trainer: Trainer, session: Session) -> None:
+    """Computes the output layer where the recipe asks for it, and saves the initial weights."""
     fit = fit_output_layer(
-        plan.classifier,
+        start.classifier,
         plan.train,
-        recipe,
+        plan.recipe,
         plan.runtime,
-        class_weights=loss_weights(plan.train, recipe.training),
+        class_weights=loss_weights(plan.train, plan.recipe.training),
         progress=session.callbacks.on_features,
     )
     if fit is not None:
         session.callbacks.note(fit.to_text())
+    trainer.set_output_layer(output_layer(start.classifier.network).state_dict())
     save_start(run, start)
-    return _trainer(plan) if head in ("linear", "prototype") else None
 
 
 def _begin(plan: Plan, out: Path | None) -> RunFolder:
