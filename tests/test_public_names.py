@@ -74,11 +74,17 @@ TRAIN_KEYS = [
     "train_seconds",
     "test_accuracy",
     "test_accuracy_interval",
+    "balanced_accuracy",
+    "majority_baseline",
     "weights_sha256",
 ]
 EVALUATE_KEYS = [
     "accuracy",
     "accuracy_interval",
+    "balanced_accuracy",
+    "balanced_accuracy_interval",
+    "majority_class",
+    "majority_baseline",
     "macro_f1",
     "macro_auc",
     "expected_calibration_error",

@@ -131,7 +131,6 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     from tellapart.evaluation import most_confused
 
     console = _stdout()
-    low, high = evaluation.accuracy_interval
     # A table's own title would be folded to the table's width.
     console.print(Text(title, style="table.title"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -161,13 +160,28 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     pairs = [f"{names[p.label]} as {names[p.prediction]} ({p.num_images})" for p in confused]
     wrong = evaluation.num_images - evaluation.num_correct
     print()
+    _print_accuracy(evaluation)
+    calibration = _number(evaluation.expected_calibration_error)
+    print(f"loss      {evaluation.loss:.4f}   calibration error {calibration}")
+    print(f"mistakes  {wrong:,}" + (", most often " + ", ".join(pairs) if pairs else ""))
+
+
+def _print_accuracy(evaluation: Evaluation) -> None:
+    """Prints accuracy and its baseline; before them balanced accuracy if classes are unequal."""
+    if evaluation.is_unbalanced:
+        low, high = evaluation.balanced_accuracy_interval
+        num_present = sum(row.support > 0 for row in evaluation.per_class)
+        print(
+            f"balanced  {percent(evaluation.balanced_accuracy)} balanced accuracy, the mean recall "
+            f"of {num_present} classes (95 % interval {percent(low)} to {percent(high)})"
+        )
+    low, high = evaluation.accuracy_interval
     print(
         f"accuracy  {percent(evaluation.accuracy)} "
         f"(95 % interval {percent(low)} to {percent(high)}, {evaluation.num_images:,} images)"
     )
-    calibration = _number(evaluation.expected_calibration_error)
-    print(f"loss      {evaluation.loss:.4f}   calibration error {calibration}")
-    print(f"mistakes  {wrong:,}" + (", most often " + ", ".join(pairs) if pairs else ""))
+    baseline = percent(evaluation.majority_baseline)
+    print(f"baseline  {baseline} accuracy, by always answering {evaluation.majority_class!r}")
 
 
 def print_evaluation_result(result: EvaluationResult) -> None:

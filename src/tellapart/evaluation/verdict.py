@@ -43,19 +43,18 @@ def verdict(evaluation: Evaluation) -> str | None:
 
 def _no_better_than_the_most_frequent(evaluation: Evaluation) -> str | None:
     matrix, names = evaluation.confusion_matrix, evaluation.class_names
-    supports = [sum(row) for row in matrix]
-    frequent = max(range(len(names)), key=lambda label: supports[label])
-    if supports[frequent] == evaluation.num_images:
+    frequent = names.index(evaluation.majority_class)
+    support = sum(matrix[frequent])
+    if support == evaluation.num_images:
         return None
     gained = evaluation.num_correct - matrix[frequent][frequent]
-    lost = supports[frequent] - matrix[frequent][frequent]
+    lost = support - matrix[frequent][frequent]
     if _chance_of_at_least(gained, gained + lost) <= _SIGNIFICANT:
         return None
-    baseline = supports[frequent] / evaluation.num_images
     return (
         f"the accuracy of {100 * evaluation.accuracy:.1f} % is not significantly better than "
-        f"always answering {names[frequent]!r}, the most frequent class "
-        f"({100 * baseline:.1f} % of {evaluation.num_images:,} images)"
+        f"always answering {evaluation.majority_class!r}, the most frequent class "
+        f"({100 * evaluation.majority_baseline:.1f} % of {evaluation.num_images:,} images)"
     )
 
 
