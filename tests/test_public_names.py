@@ -90,6 +90,7 @@ EVALUATE_KEYS = [
     "expected_calibration_error",
     "confusion_matrix",
     "per_class",
+    "thresholds",
 ]
 
 

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tellapart.wording import listed, percent, plural
+from tellapart.cli.threshold_table import print_threshold
+from tellapart.wording import listed, percent, plural, score
 
 if TYPE_CHECKING:
     from tellapart.config import Recipe
@@ -187,6 +188,14 @@ def _print_accuracy(evaluation: Evaluation) -> None:
 def print_evaluation_result(result: EvaluationResult) -> None:
     """Prints the figures, the path of the report, and a warning if the classifier is of no use."""
     print_evaluation(result.evaluation, result.title)
+    if result.without_threshold:
+        print()
+        print_threshold(
+            _stdout(wide=True),
+            result.without_threshold,
+            result.evaluation,
+            result.chosen_threshold,
+        )
     if result.report:
         print(f"report    {result.report}")
     print_verdict(result.verdict)
@@ -214,8 +223,9 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
     """Prints a row per file; files that could not be read go to standard error."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     changed = any(entry.changes for entry in predictions)
-    columns = ("class", "probability", "runner-up", "probability", "file")
-    for column in (*columns, "changes") if changed else columns:
+    decided = any(entry.threshold is not None for entry in predictions)
+    optional = [*(["changes"] if changed else []), *(["decided by"] if decided else [])]
+    for column in ("class", "probability", "runner-up", "probability", "file", *optional):
         table.add_column(
             column, justify="right" if column == "probability" else "left", no_wrap=True
         )
@@ -231,6 +241,7 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
                 percent(entry.runner_up_probability or 0.0),
                 Text(entry.path),
                 *((", ".join(entry.changes),) if changed else ()),
+                *((_decided_by(entry.threshold),) if decided else ()),
             )
     if table.row_count:
         _stdout(wide=True).print(table)
@@ -239,6 +250,11 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
         _stderr().print(Text(f"tellapart: {error}"), soft_wrap=True)
     if errors:
         _stderr().print(f"{len(errors)} of {len(predictions)} files could not be read")
+
+
+def _decided_by(threshold: float | None) -> str:
+    """Why another class than the most probable one is answered; empty where that one is."""
+    return "" if threshold is None else f"threshold {score(threshold)}"
 
 
 def print_reproduction(results: Sequence[tuple[Claim, TrainingResult]]) -> None:

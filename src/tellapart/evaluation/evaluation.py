@@ -13,6 +13,7 @@ from tellapart.errors import RunError, ShapeError
 from tellapart.evaluation import metrics
 from tellapart.evaluation.metrics import ReliabilityBin
 from tellapart.evaluation.roc import roc_auc
+from tellapart.models.decision import decide
 
 _INTERVALS = ("accuracy_interval", "balanced_accuracy_interval")
 
@@ -42,7 +43,8 @@ class Evaluation:
     with its interval (`metrics.balanced_accuracy`); ``majority_baseline`` is the accuracy of always
     answering ``majority_class``, the most frequent class of these images. The confusion matrix has
     a row for each true class and a column for each predicted class. A macro mean is taken over the
-    classes that occur; ``macro_auc`` over those that have a ROC curve.
+    classes that occur; ``macro_auc`` over those that have a ROC curve. ``thresholds`` is the
+    probability from which on a class was answered; empty where it was the most probable class.
 
     >>> import tellapart
     >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
@@ -71,6 +73,7 @@ class Evaluation:
     confusion_matrix: tuple[tuple[int, ...], ...]
     per_class: tuple[ClassScores, ...]
     reliability_bins: tuple[ReliabilityBin, ...]
+    thresholds: Mapping[str, float]
 
     @property
     def num_correct(self) -> int:
@@ -118,22 +121,30 @@ class Evaluation:
             values["class_names"] = tuple(values["class_names"])
             values["confusion_matrix"] = tuple(tuple(row) for row in values["confusion_matrix"])
             values["per_class"] = tuple(ClassScores(**row) for row in values["per_class"])
+            values["thresholds"] = {str(k): float(v) for k, v in values["thresholds"].items()}
             bins = tuple(ReliabilityBin(**row) for row in values["reliability_bins"])
             values["reliability_bins"] = bins
-        except (TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise RunError(
                 f"an evaluation holds a value of the wrong type ({error}). Evaluate the run again"
             ) from error
         return cls(**values)
 
 
-def evaluate_logits(logits: Tensor, labels: Tensor, class_names: Sequence[str]) -> Evaluation:
+def evaluate_logits(
+    logits: Tensor,
+    labels: Tensor,
+    class_names: Sequence[str],
+    thresholds: Mapping[str, float] | None = None,
+) -> Evaluation:
     """Compute every figure of an evaluation from logits and true labels.
 
     Args:
         logits: floating point (images, classes).
         labels: int64 (images,).
         class_names: one per column of ``logits``.
+        thresholds: the probability from which on a class is answered, of at most one class; None
+            answers the most probable class. Loss, AUC and calibration do not depend on it.
 
     Raises:
         ShapeError: where a shape or a type is wrong.
@@ -149,7 +160,8 @@ def evaluate_logits(logits: Tensor, labels: Tensor, class_names: Sequence[str]) 
             f"logits must have one column per class name, got {num_classes} columns "
             f"and {len(class_names)} names"
         )
-    probabilities, predictions = logits.softmax(1), logits.argmax(1)
+    probabilities = logits.softmax(1)
+    predictions = decide(logits, class_names, thresholds or {})
     confusion = metrics.confusion_matrix(predictions, labels, num_classes)
     scores = metrics.precision_recall(confusion)
     macro, weighted = scores.macro(), scores.weighted()
@@ -181,6 +193,7 @@ def evaluate_logits(logits: Tensor, labels: Tensor, class_names: Sequence[str]) 
         confusion_matrix=tuple(tuple(row) for row in confusion.tolist()),
         per_class=_class_scores(class_names, scores, areas),
         reliability_bins=bins,
+        thresholds=dict(thresholds or {}),
     )
 
 

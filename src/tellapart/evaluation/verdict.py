@@ -19,7 +19,8 @@ def verdict(evaluation: Evaluation) -> str | None:
 
     It is of no use where it answers (nearly) one class for everything, or is not significantly
     better than always answering the most frequent class: McNemar's exact test, one-sided at 5 %,
-    on the images that exactly one of the two gets right. Images of one class alone do not tell.
+    on the images that exactly one of the two gets right. Images of one class alone do not tell. A
+    decision threshold trades accuracy for recall on purpose, so only the first is then judged.
 
     Source: McNemar, "Note on the sampling error of the difference between correlated proportions",
     1947.
@@ -38,6 +39,8 @@ def verdict(evaluation: Evaluation) -> str | None:
             f"the classifier answers {names[commonest]!r} for {everything} "
             f"({predicted[commonest]:,} of {total:,} images), so it is of no use"
         )
+    if evaluation.thresholds:
+        return None  # whoever sets a threshold gives up accuracy for the recall of a class
     return _no_better_than_the_most_frequent(evaluation)
 
 

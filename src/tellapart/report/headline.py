@@ -51,6 +51,13 @@ def in_words(evaluation: Evaluation) -> Markup:
         element("strong", f"between {low} and {high}"),
         ".",
     ]
+    for name, threshold in evaluation.thresholds.items():
+        parts += [
+            " ",
+            element("b", name),
+            f" is predicted from a probability of {wording.score(threshold)} on, and below it the "
+            "most probable other class.",
+        ]
     return element("p", *parts, class_="verdict")
 
 
