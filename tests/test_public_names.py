@@ -56,6 +56,7 @@ RECIPE_KEYS = [
     "data.split_seed",
     "model.network",
     "training.batch_size",
+    "training.class_costs",
     "training.class_weights",
     "training.epochs",
     "training.gradient_clip_norm",

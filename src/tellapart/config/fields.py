@@ -127,6 +127,7 @@ def typed(key: str, value: Any, hint: Any) -> Any:
         Scalar: "a number, text, or true or false",
         int | str: "a word or a whole number",
         tuple[str, ...]: "a list of names",
+        Mapping[str, float]: "a table of numbers by name",
     }
     described = wanted.get(
         hint, "a list of numbers" if origin is tuple else "a table of plain values"
@@ -186,3 +187,8 @@ def compiled(key: str, pattern: str) -> re.Pattern[str]:
 def is_table(hint: Any) -> bool:
     """Whether values of this type are tables of named entries."""
     return get_origin(hint) is not None and get_origin(hint) is Mapping
+
+
+def is_number_table(hint: Any) -> bool:
+    """Whether values of this type are tables of named numbers, which can be typed as one text."""
+    return is_table(hint) and get_args(hint)[1] is float

@@ -39,7 +39,7 @@ from tellapart.runs.planning import TrainingRequest, make_plan, require_same_rec
 from tellapart.runs.session import Session
 from tellapart.runs.source import save_start
 from tellapart.runtime import describe_environment
-from tellapart.training.balance import loss_weights
+from tellapart.training.balance import fit_weights
 from tellapart.training.trainer import Trainer
 from tellapart.workflow.evaluation_page import about_runs, write_or_explain
 from tellapart.workflow.training_result import TrainingResult
@@ -177,7 +177,7 @@ def _start(run: RunFolder, plan: Plan, start: Start, session: Session) -> Traine
         plan.train,
         recipe,
         plan.runtime,
-        class_weights=loss_weights(plan.train, recipe.training),
+        class_weights=fit_weights(plan.train, recipe.training),
         progress=session.callbacks.on_features,
     )
     if fit is not None:
