@@ -19,8 +19,10 @@ def verdict(evaluation: Evaluation) -> str | None:
 
     It is of no use where it answers (nearly) one class for everything, or is not significantly
     better than always answering the most frequent class: McNemar's exact test, one-sided at 5 %,
-    on the images that exactly one of the two gets right. Images of one class alone do not tell. A
-    decision threshold trades accuracy for recall on purpose, so only the first is then judged.
+    on the images that exactly one of the two gets right. If classes are of unequal size, it is
+    enough that the 95 % interval of balanced accuracy lies above 1/k, what one answer gives of k
+    classes. Images of one class alone do not tell. A decision threshold trades accuracy for recall
+    on purpose, so only the first is then judged.
 
     Source: McNemar, "Note on the sampling error of the difference between correlated proportions",
     1947.
@@ -41,7 +43,15 @@ def verdict(evaluation: Evaluation) -> str | None:
         )
     if evaluation.thresholds:
         return None  # whoever sets a threshold gives up accuracy for the recall of a class
+    if evaluation.is_unbalanced and _tells_classes_apart(evaluation):
+        return None  # with weights or balanced sampling, accuracy may lie below that of one answer
     return _no_better_than_the_most_frequent(evaluation)
+
+
+def _tells_classes_apart(evaluation: Evaluation) -> bool:
+    """Whether balanced accuracy is significantly above that of always answering one class."""
+    num_present = sum(row.support > 0 for row in evaluation.per_class)
+    return evaluation.balanced_accuracy_interval[0] > 1 / num_present
 
 
 def _no_better_than_the_most_frequent(evaluation: Evaluation) -> str | None:
