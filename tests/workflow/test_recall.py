@@ -205,9 +205,10 @@ def test_the_command_prints_both_columns_and_where_it_comes_from(tellapart, run)
     assert chosen["validation"]["num_images"] == 100
     for figures in (content, before):
         others = sum(row[9] for row in figures["confusion_matrix"][:9])
-        assert f"{others} of 900 = " in outcome.out
-        assert f"{100 * figures['balanced_accuracy']:.2f} % (" in outcome.out
-        assert f"{100 * figures['per_class'][9]['recall']:.2f} % (" in outcome.out
+        assert f" {others} of 900" in outcome.out
+        assert f" {100 * others / 900:.1f} % (" in outcome.out
+        assert f" {100 * figures['balanced_accuracy']:.1f} % (" in outcome.out
+        assert f" {100 * figures['per_class'][9]['recall']:.1f} % (" in outcome.out
     assert f"threshold {chosen['probability']:.4f} for '9'" in outcome.out
     assert "100 validation images of the class, of which it finds 95.0 % (95 % int" in outcome.out
     later = tellapart("evaluate", run, "--threads", 1).out

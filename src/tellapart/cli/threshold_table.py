@@ -14,17 +14,26 @@ if TYPE_CHECKING:
     from tellapart.evaluation import Evaluation
     from tellapart.evaluation.threshold import ChosenThreshold
 
+# False alarms: images of other classes that are answered as the class of the threshold.
+_LABELS = (
+    "recall",
+    "precision",
+    "false alarms",
+    "false alarm rate",
+    "accuracy",
+    "balanced accuracy",
+)
+
 
 def threshold_table(before: Evaluation, after: Evaluation) -> Table:
     """A row per figure: if the most probable class were answered, and with the threshold."""
     [(name, probability)] = after.thresholds.items()
     table = Table(box=None, pad_edge=False, header_style="bold")
-    heads = ("95 % interval in brackets", "most probable class", f"threshold {score(probability)}")
-    for number, head in enumerate(heads):
-        table.add_column(head, justify="right" if number else "left", no_wrap=True)
-    columns = [_figures(evaluation, name) for evaluation in (before, after)]
-    for label, first, second in zip(_labels(name), *columns, strict=True):
-        table.add_row(Text(label), first, second)
+    table.add_column(Text(name))
+    for head in ("most probable class", f"threshold {score(probability)}"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in zip(_LABELS, _figures(before, name), _figures(after, name), strict=True):
+        table.add_row(*row)
     return table
 
 
@@ -33,6 +42,7 @@ def print_threshold(
 ) -> None:
     """Prints the table, and where the threshold comes from if it was chosen just now."""
     console.print(threshold_table(before, after))
+    console.print("in brackets: the 95 % interval; false alarms: other classes answered so")
     if not chosen:
         return
     low, high = (percent(end, 1) for end in chosen.recall_interval)
@@ -45,16 +55,6 @@ def print_threshold(
     console.print(Text("\n".join(lines)), soft_wrap=True)
 
 
-def _labels(name: str) -> tuple[str, ...]:
-    return (
-        f"recall of {name}",
-        f"precision of {name}",
-        f"false alarms: others answered {name}",
-        "accuracy",
-        "balanced accuracy",
-    )
-
-
 def _figures(evaluation: Evaluation, name: str) -> tuple[str, ...]:
     label = evaluation.class_names.index(name)
     matrix = evaluation.confusion_matrix
@@ -64,7 +64,8 @@ def _figures(evaluation: Evaluation, name: str) -> tuple[str, ...]:
     return (
         _fraction(hits, support),
         _fraction(hits, predicted),
-        f"{alarms:,} of {others:,} = {_fraction(alarms, others)}",
+        f"{alarms:,} of {others:,}",
+        _fraction(alarms, others),
         _with_interval(evaluation.accuracy, evaluation.accuracy_interval),
         _with_interval(evaluation.balanced_accuracy, evaluation.balanced_accuracy_interval),
     )
@@ -78,4 +79,4 @@ def _fraction(count: int, total: int) -> str:
 
 def _with_interval(value: float, interval: tuple[float, float]) -> str:
     low, high = interval
-    return f"{percent(value)} ({100 * low:.1f} to {percent(high, 1)})"
+    return f"{percent(value, 1)} ({100 * low:.1f} to {percent(high, 1)})"
