@@ -172,6 +172,7 @@ REFUSALS = {
     "RUN --recall 9=0.9 --split train": "got --split train; leave it out",
     "RUN --recall none --split validation": "got --split validation; leave it out",
     "RUN --recall 9=0.9 --tta": "got --tta; leave it out",
+    "RUN --recall 9=0.9 --out page": "got --out page; leave it out",
     "RUN mnist-sample --recall 9=0.9": "got data mnist-sample; leave it out",
     "RUN RUN --recall 9=0.9": "got 2 runs; give one run",
     "RUN/model.safetensors --recall 9=0.9": "is a classifier file without its run",

@@ -169,7 +169,7 @@ def evaluate(
         require_place_for_evaluation(Path(out))
     chosen = None
     if recall is not None:
-        require_own_test_split(data, split, tta)
+        require_own_test_split(data, split, tta, out)
         chosen = change_threshold(runs, recall, session)
     subject = _images_to_evaluate(runs, data, split, session, as_is=as_is)
     classifiers = [
