@@ -336,6 +336,9 @@ def test_a_number_too_long_for_a_float_is_refused(key):
         ("model.arguments.width=16", "model.arguments", {"width": 16}),
         ("model.arguments.channels=true", "model.arguments", {"channels": True}),
         ("model.arguments.kind=big", "model.arguments", {"kind": "big"}),
+        ("training.class_costs=bad:5,good:.5", "training.class_costs", {"bad": 5.0, "good": 0.5}),
+        ("class_costs = 'a b' : 2, c:d:3", "training.class_costs", {"a b": 2.0, "c:d": 3.0}),
+        ("training.class_costs.a, b=.5", "training.class_costs", {"a, b": 0.5}),
         ("classes=0, ant ,'bee'", "data.classes", ("0", "ant", "bee")),
         ("freezing=gradual", "finetuning.freezing", "gradual"),
         ("freezing=2", "finetuning.freezing", 2),
@@ -350,6 +353,18 @@ def test_settings_reach_their_field_and_no_other(setting, key, value):
     assert held == value
     assert type(held) is type(value)
     assert [line.partition(":")[0] for line in recipe_difference(Recipe(), changed)] == [key]
+
+
+def test_class_costs_come_whole_or_entry_by_entry():
+    recipe = Recipe().with_settings({"training.class_costs": {"bad": 5}})
+    assert recipe.training.class_costs == {"bad": 5.0}
+    more = recipe.with_settings(["training.class_costs.good=2"])
+    assert more.training.class_costs == {"bad": 5.0, "good": 2.0}
+    assert recipe.with_settings(["class_costs=good:3"]).training.class_costs == {"good": 3.0}
+    assert more.with_settings(["class_costs="]).training.class_costs == {}
+    assert recipe_from_toml(more.to_toml(), origin="x") == more
+    with pytest.raises(ConfigError, match=r"training.class_costs must be a table of numbers"):
+        Recipe().with_settings({"training.class_costs": 5})
 
 
 @pytest.mark.parametrize("text", ["0.5,0.25", "[0.5, 0.25]", "(.5, .25)", "0.5, 0.25,"])
@@ -387,6 +402,13 @@ def test_settings_leave_the_recipe_they_start_from():
         ("data=3", "'data' is a section; name a field: data.validation_fraction, "),
         ("model.arguments=3", "set one of its entries: model.arguments.NAME=VALUE"),
         ("model.arguments.=3", "set one of its entries: model.arguments.NAME=VALUE"),
+        ("class_costs=3", "must be NAME:NUMBER, with commas between several, got '3'; a name with"),
+        ("class_costs=bad:5,bad:6", "training.class_costs has two numbers for 'bad'"),
+        ("class_costs=bad:0", "class_costs.bad must be greater than 0, got 0.0"),
+        ("class_costs=bad:-1", "class_costs.bad must be greater than 0, got -1.0"),
+        ("class_costs=bad:inf", "class_costs.bad must be a finite number"),
+        ("class_costs=bad:high", "training.class_costs.bad must be a number, got 'high'"),
+        ("training.class_costs.=3", "set one of its entries: training.class_costs.NAME=VALUE"),
         ("name=x", "unknown recipe key 'name'"),
         ("epochs=0", "--set: epochs must be at least 1, got 0"),
         ("epochs=", "training.epochs must be a whole number, got ''"),

@@ -56,6 +56,7 @@ RECIPE_KEYS = [
     "data.split_seed",
     "model.network",
     "training.batch_size",
+    "training.class_costs",
     "training.class_weights",
     "training.epochs",
     "training.gradient_clip_norm",
@@ -74,16 +75,23 @@ TRAIN_KEYS = [
     "train_seconds",
     "test_accuracy",
     "test_accuracy_interval",
+    "balanced_accuracy",
+    "majority_baseline",
     "weights_sha256",
 ]
 EVALUATE_KEYS = [
     "accuracy",
     "accuracy_interval",
+    "balanced_accuracy",
+    "balanced_accuracy_interval",
+    "majority_class",
+    "majority_baseline",
     "macro_f1",
     "macro_auc",
     "expected_calibration_error",
     "confusion_matrix",
     "per_class",
+    "thresholds",
 ]
 
 

@@ -282,3 +282,26 @@ def test_reproduce(tellapart):
     assert Path("all/tutorial-lenet/report.html").exists()
     accuracy = f"{100 * row['test_accuracy']:.2f} %"
     assert re.search(rf"^tutorial-lenet +none .*{accuracy} \(", printed.out, re.MULTILINE)
+
+
+def test_train_with_costs_finds_more_of_the_class_that_costs(tellapart, digits):
+    quick = ("--set", "epochs=2", "--set", "batch_size=50", "--threads", "1", "--json")
+    plain = tellapart("train", digits, *quick, "--out", "plain").json
+    one = tellapart("train", digits, *quick, "--set", "class_costs=9:1,4:1", "--out", "one").json
+    assert one["test_accuracy"] == pytest.approx(plain["test_accuracy"], abs=0.02)
+    dear = tellapart("train", digits, *quick, "--set", "class_costs=9:50", "--out", "dear").json
+    assert dear["weights_sha256"] != plain["weights_sha256"]
+    assert "class_costs = { 9 = 50.0 }" in Path("dear/recipe.toml").read_text("utf-8")
+    found = {
+        run: tellapart("evaluate", run, "--threads", "1", "--json").json["per_class"][9]["recall"]
+        for run in ("plain", "dear")
+    }
+    assert found["dear"] > found["plain"]
+
+
+def test_a_cost_of_an_unknown_class_is_refused_before_anything_is_made(refused, digits):
+    message = refused("train", digits, "--set", "class_costs=nine:5", "--out", "run")
+    assert "training.class_costs: no class is called 'nine'; known: 0, 1, 2, 3, 4" in message
+    assert not Path("run").exists()
+    message = refused("train", digits, "--set", "class_costs=9:-5", "--out", "run")
+    assert "class_costs.9 must be greater than 0, got -5.0" in message

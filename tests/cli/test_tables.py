@@ -14,6 +14,8 @@ from tellapart.workflow.predict import Prediction
 from tellapart.workflow.reproduce import CLAIMS
 from tellapart.workflow.training_result import TrainingResult
 
+FIGURES = ("balanced", "accuracy", "baseline")
+
 
 def evaluation_of(names, num_wrong=3):
     """Two pictures of every class, of which the first ``num_wrong`` are taken for the next."""
@@ -33,7 +35,18 @@ def test_an_evaluation_has_a_row_for_every_class(capsys):
     assert [line.split()[0] for line in lines[2:5]] == ["ants", "bees", "wasps"]
     assert lines[5].startswith("macro mean")
     assert "accuracy  50.00 % (95 % interval 18.76 % to 81.24 %, 6 images)" in lines
+    assert "baseline  33.33 % accuracy, by always answering 'ants'" in lines
+    assert not any(line.startswith("balanced") for line in lines)
     assert "mistakes  3, most often ants as bees (1), bees as wasps (1), wasps as ants (1)" in lines
+
+
+def test_unequal_classes_are_measured_by_balanced_accuracy_first(capsys):
+    labels = torch.tensor([0] * 90 + [1] * 10)
+    logits = torch.tensor([[2.0, 0.0]] * 94 + [[0.0, 2.0]] * 6)
+    print_evaluation(evaluate_logits(logits, labels, ("good", "bad")), "cells")
+    lines = capsys.readouterr().out.splitlines()
+    figures = [line.split()[:2] for line in lines if line[:8] in FIGURES]
+    assert figures == [["balanced", "80.00"], ["accuracy", "96.00"], ["baseline", "90.00"]]
 
 
 def test_no_mistakes(capsys):

@@ -39,6 +39,13 @@ def test_an_evaluation_agrees_with_scikit_learn():
     )
     macro_auc = oracle.roc_auc_score(labels, probabilities, multi_class="ovr")
     assert evaluation.macro_auc == pytest.approx(macro_auc)
+    balanced = oracle.balanced_accuracy_score(labels, predictions)
+    assert evaluation.balanced_accuracy == pytest.approx(balanced)
+    low, high = evaluation.balanced_accuracy_interval
+    assert low < balanced < high
+    counts = labels.bincount()
+    assert evaluation.majority_class == NAMES[int(counts.argmax())]
+    assert evaluation.majority_baseline == int(counts.max()) / 300
     confusion = oracle.confusion_matrix(labels, predictions)
     assert [list(row) for row in evaluation.confusion_matrix] == confusion.tolist()
     assert [row.name for row in evaluation.per_class] == list(NAMES)
@@ -53,7 +60,7 @@ def test_an_evaluation_survives_strict_json():
     assert evaluation.to_json()["per_class"][2]["auc"] is None
     promised = (
         "accuracy accuracy_interval loss macro_f1 macro_auc expected_calibration_error "
-        "confusion_matrix per_class class_names num_images"
+        "confusion_matrix per_class class_names num_images balanced_accuracy majority_baseline"
     )
     assert set(promised.split()) <= set(json.loads(written))
 
@@ -65,6 +72,19 @@ def test_json_with_other_keys_or_kinds_is_refused():
         Evaluation.from_json({**content, "lost": 1})
     with pytest.raises(RunError, match="a value of the wrong type"):
         Evaluation.from_json({**content, "loss": 1.0, "accuracy_interval": 0.5})
+
+
+@pytest.mark.parametrize(
+    ("counts", "is_unbalanced"),
+    [((30, 10, 20), True), ((29, 10, 20), False), ((30, 0, 20), False), ((30, 0, 0), False)],
+)
+def test_classes_are_unequal_from_three_times_the_images_on(counts, is_unbalanced):
+    labels = torch.arange(3).repeat_interleave(torch.tensor(counts))
+    logits = torch.zeros(len(labels), 3)
+    evaluation = evaluate_logits(logits, labels, NAMES)
+    assert evaluation.is_unbalanced == is_unbalanced
+    assert evaluation.majority_class == "ant"
+    assert evaluation.majority_baseline == max(counts) / sum(counts)
 
 
 def test_the_only_class_has_no_curve_and_so_the_mean_has_no_value():

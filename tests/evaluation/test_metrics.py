@@ -1,6 +1,7 @@
 """Every metric against scikit-learn, on inputs with ties and classes that never occur."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -185,3 +186,50 @@ def test_a_class_never_predicted_and_one_never_present_score_zero_not_nan():
     assert scores.f1.tolist() == [0.5, 0, 0, 0]
     assert scores.occurs.tolist() == [True, True, True, False]
     assert math.isclose(scores.macro().f1, 0.5 / 3)
+
+
+def confusion_of(*rows):
+    return torch.tensor(rows)
+
+
+@given(predictions_and_labels())
+def test_balanced_accuracy_is_scikit_learns(case):
+    predictions, labels, num_classes = case
+    confusion = metrics.confusion_matrix(predictions, labels, num_classes)
+    value, (low, high) = metrics.balanced_accuracy(confusion)
+    with warnings.catch_warnings():
+        # scikit-learn warns of classes that are only among the predictions; we leave them out too.
+        warnings.simplefilter("ignore", UserWarning)
+        expected = oracle.balanced_accuracy_score(labels, predictions)
+    assert value == pytest.approx(expected, abs=CLOSE)
+    assert 0 <= low <= value <= high <= 1
+
+
+def test_the_interval_of_balanced_accuracy_joins_those_of_the_recalls():
+    value, interval = metrics.balanced_accuracy(confusion_of([45, 5], [4, 6]))
+    parts = [(0.9, *metrics.wilson_interval(45, 50)), (0.6, *metrics.wilson_interval(6, 10))]
+    below = math.sqrt(sum((p - low) ** 2 for p, low, _ in parts)) / 2
+    above = math.sqrt(sum((high - p) ** 2 for p, _, high in parts)) / 2
+    assert value == pytest.approx(0.75)
+    assert interval == pytest.approx((0.75 - below, 0.75 + above))
+    _, of_one_class = metrics.balanced_accuracy(confusion_of([7, 3], [0, 0]))
+    assert of_one_class == pytest.approx(metrics.wilson_interval(7, 10))
+    _, narrower = metrics.balanced_accuracy(confusion_of([45, 5], [4, 6]), confidence=0.8)
+    assert interval[0] < narrower[0] < narrower[1] < interval[1]
+
+
+@pytest.mark.parametrize(
+    ("supports", "recalls"),
+    [((200, 20), (0.95, 0.7)), ((60, 60, 12), (0.9, 0.8, 0.5)), ((500, 30), (0.99, 0.97))],
+)
+def test_the_interval_of_balanced_accuracy_covers_what_it_promises(supports, recalls):
+    generator = np.random.default_rng(0)
+    truth, num_trials = np.mean(recalls), 600
+    covered = 0
+    for hits in generator.binomial(supports, recalls, size=(num_trials, len(supports))):
+        confusion = torch.diag(torch.tensor(hits))
+        rest = torch.tensor(supports) - confusion.diag()
+        confusion[torch.arange(len(rest)), (torch.arange(len(rest)) + 1) % len(rest)] = rest
+        low, high = metrics.balanced_accuracy(confusion)[1]
+        covered += bool(low <= truth <= high)
+    assert 0.93 <= covered / num_trials <= 0.985

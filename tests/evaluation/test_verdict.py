@@ -30,7 +30,8 @@ def evaluation(confusion, names=("a", "b", "c")):
         ([[60, 20], [15, 5]], "not significantly better than always answering 'a'"),
         ([[2, 0], [0, 2]], "not significantly better"),  # too few to tell
         ([[0, 20], [0, 0]], "'b' for everything"),  # of one class, and answered as another
-        ([[900, 100], [60, 40]], "not significantly better"),
+        ([[900, 100], [88, 12]], "not significantly better"),
+        ([[1700, 300], [800, 200]], "not significantly better"),  # of similar size
     ],
 )
 def test_of_no_use(confusion, words):
@@ -45,12 +46,25 @@ def test_of_no_use(confusion, words):
         [[990, 0], [0, 10]],  # nearly all images are of one class, and rightly answered so
         [[33, 3, 3], [4, 30, 2], [3, 3, 31]],
         [[5, 0], [0, 5]],
+        [[900, 100], [60, 40]],  # less accurate than one answer, but it tells unequal classes apart
         [[10, 0], [0, 0]],  # images of one class alone do not tell
         [[6, 4], [0, 0]],
     ],
 )
 def test_of_use(confusion):
     assert verdict(evaluation(confusion)) is None
+
+
+def test_a_threshold_that_costs_accuracy_is_of_use_unless_all_is_answered_alike():
+    bad = torch.tensor([0.9, 0.8, 0.3, 0.3] + [0.3] * 4 + [0.1] * 12, dtype=torch.float64)
+    logits = torch.stack([(1 - bad).log(), bad.log()], 1)
+    labels = torch.tensor([1] * 4 + [0] * 16)
+    lowered = evaluate_logits(logits, labels, ("good", "bad"), {"bad": 0.2})
+    assert lowered.accuracy == lowered.majority_baseline
+    assert verdict(lowered) is None
+    assert "'bad' for everything" in verdict(
+        evaluate_logits(logits, labels, ("good", "bad"), {"bad": 0.05})
+    )
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(0, 0), (0, 5), (5, 5), (7, 10), (520, 1000)])

@@ -22,6 +22,7 @@ SPEC = ClassifierSpec(
     white_level=4095,
     style=STYLE,
     views="mirrored",
+    thresholds={"ant": 0.25},
 )
 
 
@@ -51,6 +52,11 @@ def test_it_is_never_reassigned():
         ({"class_names": ("a",)}, "at least 2 different"),
         ({"image_shape": (1, 8)}, "3 positive sizes"),
         ({"normalization": Normalization((0.1, 0.2), (1, 1))}, "one for each of the 1; got 2"),
+        ({"thresholds": {"ant": 0.0}}, "thresholds.ant must be greater than 0"),
+        ({"thresholds": {"ant": 1.0}}, "thresholds.ant must be less than 1"),
+        ({"thresholds": {"ant": "low"}}, "thresholds.ant must be a number"),
+        ({"thresholds": {"aunt": 0.5}}, "no class is called 'aunt'; did you mean 'ant'"),
+        ({"thresholds": {"ant": 0.5, "数": 0.5}}, "one class at most, got 2: ant, 数"),
         ({"views": "two"}, "views must be one of plain"),
         ({"style": dataclasses.replace(STYLE, row=float("inf"))}, "fractions of the frame"),
     ],

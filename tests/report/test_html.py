@@ -67,11 +67,32 @@ def test_the_headline_is_the_evaluation_in_words():
     assert f"{evaluation.num_correct} of 400 images classified correctly, {wrong} inc" in text
     assert f"between {100 * low:.1f} % and {100 * high:.1f} %" in text
     assert f"{100 * evaluation.accuracy:.1f} %" in text
-    most_common = max(row.support for row in evaluation.per_class)
-    assert f"most common class would give {most_common / 4:.1f} %" in text
+    most_common = max(evaluation.per_class, key=lambda row: row.support)
+    baseline = f"{most_common.support / 4:.1f} %"
+    assert f"most common class, {most_common.name}, would give {baseline}" in text
+    assert f"accuracy · baseline {baseline}" in text
+    assert "balanced accuracy" not in text
     assert f"Mean F1{evaluation.macro_f1:.4f}" in text
     assert f"Mean AUC{evaluation.macro_auc:.4f}" in text
     assert f"{100 * evaluation.expected_calibration_error:.2f} %" in text
+
+
+def test_unequal_classes_are_headed_by_balanced_accuracy():
+    labels = torch.tensor([0] * 90 + [1] * 10)
+    logits = torch.tensor([[2.0, 0.0]] * 94 + [[0.0, 2.0]] * 6)
+    evaluation = evaluate_logits(logits, labels, ("functional", "defective"))
+    page = render_report(title="cells", evaluation=evaluation)
+    text = printed(page)
+    large = ["".join(part.itertext()) for part in parsed(page).iter("p")
+             if (part.get("class") or "").startswith("number")]  # fmt: skip
+    assert [number.replace("\N{NO-BREAK SPACE}", " ") for number in large] == [
+        "80.0 %balanced accuracy",
+        "96.0 %accuracy · baseline 90.0 %",
+    ]
+    low, high = evaluation.balanced_accuracy_interval
+    assert f"between {100 * low:.1f} % and {100 * high:.1f} %" in text
+    assert "most common class, functional, would give 90.0 %" in text
+    assert "80.0\N{NO-BREAK SPACE}% balanced" in parsed(page).find("head/title").text
 
 
 def test_every_section_is_there_with_a_heading_and_every_chart_with_a_name():

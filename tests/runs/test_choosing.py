@@ -140,8 +140,9 @@ def test_classes_of_unequal_size_are_balanced_and_this_is_said():
         fitted, how = fit_to_images(recipe, sized(*counts))
         assert fitted.training.class_weights == weights
         assert ("macro F1" in how) == (weights == "balanced")
-    fitted, how = fit_to_images(recipe, sized(300, 90), {"training.class_weights"})
-    assert (fitted.training.class_weights, how) == ("none", "")
+    for given in ("training.class_weights", "training.class_costs", "training.class_costs.bad"):
+        fitted, how = fit_to_images(recipe, sized(300, 90), {given})
+        assert (fitted.training.class_weights, how) == ("none", "")
 
 
 def test_a_recipe_that_is_named_is_taken_and_needs_no_reason(tmp_path):

@@ -3,8 +3,16 @@
 import pytest
 import torch
 
+from tellapart.config import TrainingRecipe
 from tellapart.data.image_set import ImageSet
-from tellapart.training.balance import balanced_order, balanced_weights, stop_metric
+from tellapart.errors import ConfigError
+from tellapart.training.balance import (
+    balanced_order,
+    balanced_weights,
+    fit_weights,
+    loss_weights,
+    stop_metric,
+)
 
 
 def image_set(*counts):
@@ -17,6 +25,52 @@ def test_weights_make_classes_count_alike_and_pictures_one_on_average():
     weights = balanced_weights(image_set(10, 30, 60))
     assert (weights * torch.tensor([10, 30, 60])).tolist() == pytest.approx([100 / 3] * 3)
     assert balanced_weights(image_set(5, 0, 5)).tolist() == [1.0, 0.0, 1.0]
+
+
+def test_costs_weigh_classes_and_the_mean_over_the_images_is_one():
+    train = image_set(10, 30, 60)
+    weights = loss_weights(train, TrainingRecipe(class_costs={"0": 5.0, "2": 0.5}))
+    mean = (10 * 5 + 30 * 1 + 60 * 0.5) / 100
+    assert weights.tolist() == pytest.approx([5 / mean, 1 / mean, 0.5 / mean])
+    counts = torch.tensor([10.0, 30.0, 60.0])
+    assert float(weights @ counts) / 100 == pytest.approx(1)
+
+
+def test_costs_multiply_balanced_weights():
+    train = image_set(10, 30, 60, 0)
+    counts = torch.tensor([10.0, 30.0, 60.0, 0.0])
+    settings = TrainingRecipe(class_weights="balanced", class_costs={"0": 3.0})
+    # Each class counts n * weight in all: three times as much for the class that costs it.
+    weights = loss_weights(train, settings)
+    assert (weights * counts).tolist() == pytest.approx([60, 20, 20, 0])
+    assert torch.equal(fit_weights(train, settings), weights)
+
+
+def test_a_fit_is_weighed_where_training_would_sample():
+    train = image_set(10, 30)
+    settings = TrainingRecipe(sampling="balanced", class_costs={"0": 3.0})
+    counts = torch.tensor([10.0, 30.0])
+    assert (fit_weights(train, settings) * counts).tolist() == pytest.approx([30, 10])
+    mean = (10 * 3 + 30) / 40
+    assert loss_weights(train, settings).tolist() == pytest.approx([3 / mean, 1 / mean])
+
+
+def test_without_costs_the_weights_are_what_they_were():
+    train = image_set(10, 30)
+    assert loss_weights(train, TrainingRecipe(sampling="balanced")) is None
+    assert fit_weights(train, TrainingRecipe()) is None
+    for settings in ({"class_weights": "balanced"}, {"sampling": "balanced"}):
+        weights = fit_weights(train, TrainingRecipe(**settings))
+        assert torch.equal(weights, balanced_weights(train))
+
+
+def test_a_cost_of_an_unknown_class_is_refused():
+    data = image_set(2, 2)
+    train = ImageSet(data.images, data.labels, ("functional", "defective"))
+    with pytest.raises(ConfigError, match="no class is called 'defect'; did you mean 'defective'"):
+        loss_weights(train, TrainingRecipe(class_costs={"defect": 5.0}))
+    with pytest.raises(ConfigError, match="known: functional, defective"):
+        fit_weights(train, TrainingRecipe(class_costs={"x": 5.0}))
 
 
 def test_every_class_comes_as_often_and_every_picture_of_it_too():

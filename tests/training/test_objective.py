@@ -9,11 +9,13 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 from tellapart.config import DistillationRecipe, TrainingRecipe
+from tellapart.data.image_set import ImageSet
 from tellapart.errors import ConfigError
 from tellapart.models.classifier import Classifier
 from tellapart.models.spec import ClassifierSpec, Normalization
 from tellapart.ops import squared_error
 from tellapart.runtime import Runtime
+from tellapart.training.balance import loss_weights
 from tellapart.training.objective import LOSSES, Objective, require_fit_teacher
 
 FP32 = Runtime(torch.device("cpu"), "fp32")
@@ -146,6 +148,27 @@ def test_class_weights_leave_smoothed_targets_where_they_are():
         best, labels, None
     ).backward()
     torch.testing.assert_close(best.grad, torch.zeros(8, 2), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_a_loss_with_costs_and_its_gradient_are_those_computed_by_hand(smoothing):
+    # Two images of a class that costs 5, one of a class that costs 1, one that is mixed of both.
+    logits = torch.tensor([[0.3, -0.2], [1.0, 0.5], [-0.4, 0.1], [0.2, 0.2]], requires_grad=True)
+    targets = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.25, 0.75]])
+    images = ImageSet(
+        torch.zeros(4, 1, 1, 1, dtype=torch.uint8), torch.tensor([0, 1, 1, 1]), ("bad", "good")
+    )
+    weights = loss_weights(images, TrainingRecipe(class_costs={"bad": 5.0}))
+    loss = Objective(smoothing, DistillationRecipe(), None, FP32, weights)(logits, targets, None)
+    loss.backward()
+    costs = [5.0, 5.0, 1.0, 0.25 * 5 + 0.75 * 1]
+    smoothed = (1 - smoothing) * targets + smoothing / 2
+    wanted, gradient = 0.0, []
+    for row, target, cost in zip(probabilities(logits), smoothed.tolist(), costs, strict=True):
+        wanted -= cost * sum(q * math.log(p) for p, q in zip(row, target, strict=True)) / sum(costs)
+        gradient.append([cost * (p - q) / sum(costs) for p, q in zip(row, target, strict=True)])
+    assert loss.item() == pytest.approx(wanted, rel=1e-6)
+    torch.testing.assert_close(logits.grad, torch.tensor(gradient))
 
 
 def squared(smoothing=0.0, teacher=None, weights=None, distillation=None):

@@ -16,6 +16,7 @@ import pytest
 from tellapart.models.checkpoint import load_tensors
 from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import RunFolder
+from tellapart.runs.session import Session
 from tellapart.workflow.training_result import TrainingResult
 
 DOOMED = Path(__file__).with_name("doomed_training.py")
@@ -24,6 +25,22 @@ DOOMED = Path(__file__).with_name("doomed_training.py")
 @pytest.fixture(autouse=True)
 def in_own_place(own_place: None) -> None:
     """Every test here has a working directory of its own."""
+
+
+class Recorded(Callbacks):
+    """Keeps the warnings, for a session of its own."""
+
+    def __init__(self) -> None:
+        self.warnings: list[str] = []
+        self.session = Session(threads=1, callbacks=self)
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+
+@pytest.fixture
+def recorded() -> Recorded:
+    return Recorded()
 
 
 class InterruptAfter(Callbacks):

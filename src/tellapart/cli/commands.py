@@ -18,6 +18,7 @@ from tellapart.cli.options import (
     Machine,
     OwnNetwork,
     PresetName,
+    Recall,
     RecipeName,
     Seed,
     Settings,
@@ -234,6 +235,7 @@ def evaluate(
     split: Literal["test", "validation", "train"] = "test",
     as_is: bool = False,
     tta: Tta = None,
+    recall: Recall = (),
     out: Path | None = None,
     data_dir: DataDir = None,
     network: OwnNetwork = None,
@@ -263,11 +265,13 @@ def evaluate(
     from tellapart.cli.tables import print_evaluation_result
     from tellapart.runs.ensembling import split_arguments
     from tellapart.workflow.evaluate import evaluate as run_evaluation
+    from tellapart.workflow.recall import recall_from_texts
 
+    wanted = recall_from_texts(recall)
     runs, data = split_arguments([run, *more])
     with console_session(machine, data_dir, network) as session:
         result = run_evaluation(
-            runs, data, split=split, as_is=as_is, tta=tta, out=out, session=session
+            runs, data, split=split, as_is=as_is, tta=tta, recall=wanted, out=out, session=session
         )
     print_result(result, result.to_json(), print_evaluation_result, as_json=json)
     return _finish(result, as_json=json)

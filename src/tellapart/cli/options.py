@@ -121,4 +121,13 @@ Tta = Annotated[
         " only. By default the recipe's views are used.",
     ),
 ]
+Recall = Annotated[
+    tuple[str, ...],
+    Parameter(
+        name="--recall",
+        help="CLASS=0.95 chooses, on the run's validation split, the highest probability from which"
+        " on CLASS has to be answered to find at least 95 % of its images. The threshold is stored"
+        " in the run's classifier, which predict and evaluate then answer by; none removes it.",
+    ),
+]
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object and nothing else.")]

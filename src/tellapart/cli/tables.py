@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tellapart.wording import listed, percent, plural
+from tellapart.cli.threshold_table import print_threshold
+from tellapart.wording import listed, percent, plural, score
 
 if TYPE_CHECKING:
     from tellapart.config import Recipe
@@ -131,7 +132,6 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     from tellapart.evaluation import most_confused
 
     console = _stdout()
-    low, high = evaluation.accuracy_interval
     # A table's own title would be folded to the table's width.
     console.print(Text(title, style="table.title"), soft_wrap=True)
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -161,18 +161,41 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     pairs = [f"{names[p.label]} as {names[p.prediction]} ({p.num_images})" for p in confused]
     wrong = evaluation.num_images - evaluation.num_correct
     print()
-    print(
-        f"accuracy  {percent(evaluation.accuracy)} "
-        f"(95 % interval {percent(low)} to {percent(high)}, {evaluation.num_images:,} images)"
-    )
+    _print_accuracy(evaluation)
     calibration = _number(evaluation.expected_calibration_error)
     print(f"loss      {evaluation.loss:.4f}   calibration error {calibration}")
     print(f"mistakes  {wrong:,}" + (", most often " + ", ".join(pairs) if pairs else ""))
 
 
+def _print_accuracy(evaluation: Evaluation) -> None:
+    """Prints accuracy and its baseline; before them balanced accuracy if classes are unequal."""
+    if evaluation.is_unbalanced:
+        low, high = evaluation.balanced_accuracy_interval
+        num_present = sum(row.support > 0 for row in evaluation.per_class)
+        print(
+            f"balanced  {percent(evaluation.balanced_accuracy)} balanced accuracy, the mean recall "
+            f"of {num_present} classes (95 % interval {percent(low)} to {percent(high)})"
+        )
+    low, high = evaluation.accuracy_interval
+    print(
+        f"accuracy  {percent(evaluation.accuracy)} "
+        f"(95 % interval {percent(low)} to {percent(high)}, {evaluation.num_images:,} images)"
+    )
+    baseline = percent(evaluation.majority_baseline)
+    print(f"baseline  {baseline} accuracy, by always answering {evaluation.majority_class!r}")
+
+
 def print_evaluation_result(result: EvaluationResult) -> None:
     """Prints the figures, the path of the report, and a warning if the classifier is of no use."""
     print_evaluation(result.evaluation, result.title)
+    if result.without_threshold:
+        print()
+        print_threshold(
+            _stdout(wide=True),
+            result.without_threshold,
+            result.evaluation,
+            result.chosen_threshold,
+        )
     if result.report:
         print(f"report    {result.report}")
     print_verdict(result.verdict)
@@ -200,8 +223,9 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
     """Prints a row per file; files that could not be read go to standard error."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     changed = any(entry.changes for entry in predictions)
-    columns = ("class", "probability", "runner-up", "probability", "file")
-    for column in (*columns, "changes") if changed else columns:
+    decided = any(entry.threshold is not None for entry in predictions)
+    optional = [*(["changes"] if changed else []), *(["decided by"] if decided else [])]
+    for column in ("class", "probability", "runner-up", "probability", "file", *optional):
         table.add_column(
             column, justify="right" if column == "probability" else "left", no_wrap=True
         )
@@ -217,6 +241,7 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
                 percent(entry.runner_up_probability or 0.0),
                 Text(entry.path),
                 *((", ".join(entry.changes),) if changed else ()),
+                *((_decided_by(entry.threshold),) if decided else ()),
             )
     if table.row_count:
         _stdout(wide=True).print(table)
@@ -225,6 +250,11 @@ def print_predictions(predictions: Sequence[Prediction]) -> None:
         _stderr().print(Text(f"tellapart: {error}"), soft_wrap=True)
     if errors:
         _stderr().print(f"{len(errors)} of {len(predictions)} files could not be read")
+
+
+def _decided_by(threshold: float | None) -> str:
+    """Why another class than the most probable one is answered; empty where that one is."""
+    return "" if threshold is None else f"threshold {score(threshold)}"
 
 
 def print_reproduction(results: Sequence[tuple[Claim, TrainingResult]]) -> None:

@@ -68,6 +68,10 @@ class Section:
 
 
 def _check_limits(name: str, value: Any, limits: Mapping[str, float]) -> None:
+    if isinstance(value, Mapping):
+        for key, entry in value.items() if limits else ():
+            _check_limits(f"{name}.{key}", entry, limits)
+        return
     numbers = value if isinstance(value, tuple) else (value,)
     for number in numbers:
         if not isinstance(number, (int, float)):
@@ -94,7 +98,8 @@ def typed(key: str, value: Any, hint: Any) -> Any:
     if origin is tuple and isinstance(value, (list, tuple)):
         return tuple(typed(key, entry, get_args(hint)[0]) for entry in value)
     if is_table(hint) and isinstance(value, Mapping):
-        return {str(name): typed(f"{key}.{name}", entry, Scalar) for name, entry in value.items()}
+        kind = get_args(hint)[1]
+        return {str(name): typed(f"{key}.{name}", entry, kind) for name, entry in value.items()}
     if origin in (Union, types.UnionType):
         kinds = get_args(hint)
         if type(value) in kinds:
@@ -122,9 +127,12 @@ def typed(key: str, value: Any, hint: Any) -> Any:
         Scalar: "a number, text, or true or false",
         int | str: "a word or a whole number",
         tuple[str, ...]: "a list of names",
+        Mapping[str, float]: "a table of numbers by name",
     }
-    kind = wanted.get(hint, "a list of numbers" if origin is tuple else "a table of plain values")
-    raise ConfigError(f"{key} must be {kind}, got {value!r}")
+    described = wanted.get(
+        hint, "a list of numbers" if origin is tuple else "a table of plain values"
+    )
+    raise ConfigError(f"{key} must be {described}, got {value!r}")
 
 
 def from_table(kind: type[DataclassT], table: Mapping[str, Any], key: str = "") -> DataclassT:
@@ -179,3 +187,8 @@ def compiled(key: str, pattern: str) -> re.Pattern[str]:
 def is_table(hint: Any) -> bool:
     """Whether values of this type are tables of named entries."""
     return get_origin(hint) is not None and get_origin(hint) is Mapping
+
+
+def is_number_table(hint: Any) -> bool:
+    """Whether values of this type are tables of named numbers, which can be typed as one text."""
+    return is_table(hint) and get_args(hint)[1] is float

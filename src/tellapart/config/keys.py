@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import PurePath
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from tellapart.config.fields import Scalar, is_table
+from tellapart.config.fields import Scalar, is_number_table, is_table
 from tellapart.config.sections import SECTION_TYPES, SECTIONS
 from tellapart.errors import ConfigError
 from tellapart.wording import nearest
@@ -31,7 +31,7 @@ def all_keys() -> Iterator[str]:
 
 
 def locate(key: str) -> tuple[str, str, str]:
-    """Return section, field and, for an argument of a network, the argument's name."""
+    """Return section, field and, for one entry of a table, the entry's name."""
     section, _, name = key.partition(".")
     if section in SECTION_TYPES and not name:
         for leading in ("name", "network"):
@@ -42,10 +42,13 @@ def locate(key: str) -> tuple[str, str, str]:
             + ", ".join(f"{section}.{entry}" for entry in hints_of(section))
         )
     if section in SECTION_TYPES:
-        name, _, argument = name.partition(".")
-        takes_entries = is_table(hints_of(section).get(name))
+        name, dot, argument = name.partition(".")
+        hint = hints_of(section).get(name)
+        takes_entries = is_table(hint)
         if name in hints_of(section) and takes_entries == bool(argument):
             return section, name, argument
+        if is_number_table(hint) and not dot:
+            return section, name, ""
         if takes_entries:
             raise ConfigError(
                 f"{key!r} is a table; set one of its entries: {section}.{name}.NAME=VALUE"
@@ -86,7 +89,7 @@ def typed_settings(settings: Settings) -> dict[str, Any]:
         full = f"{section}.{name}" + (f".{argument}" if argument else "")
         if isinstance(value, _Unparsed):
             text, hint = str(value), hints_of(section)[name]
-            value = parse_scalar(text) if argument else parse(full, text, hint)
+            value = parse(full, text, get_args(hint)[1] if argument else hint)
         values[full] = str(value) if isinstance(value, PurePath) else value
     return values
 
@@ -118,6 +121,8 @@ def parse(key: str, text: str, hint: Any) -> Any:
     if get_origin(hint) is tuple:
         parts = [part.strip() for part in text.strip("[]()").split(",") if part.strip()]
         return tuple(parse(key, part, get_args(hint)[0]) for part in parts)
+    if is_number_table(hint):
+        return _number_table(key, text)
     if hint is str or get_origin(hint) is Literal:
         return _unquoted(text)
     value = parse_scalar(text)
@@ -128,6 +133,23 @@ def parse(key: str, text: str, hint: Any) -> Any:
         except ValueError:
             return value
     return value
+
+
+def _number_table(key: str, text: str) -> dict[str, Any]:
+    """Return the table of ``NAME:NUMBER,NAME:NUMBER``; a name may hold a colon, but no comma."""
+    table: dict[str, Any] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        quoted, colon, number = part.rpartition(":")
+        name = _unquoted(quoted.strip())
+        if not colon:
+            raise ConfigError(
+                f"{key} must be NAME:NUMBER, with commas between several, got {part!r}; a name "
+                f"with a comma is set by {key}.NAME=NUMBER"
+            )
+        if name in table:
+            raise ConfigError(f"{key} has two numbers for {name!r}; give one")
+        table[name] = parse(f"{key}.{name}", number.strip(), float)
+    return table
 
 
 def _unquoted(text: str) -> str:

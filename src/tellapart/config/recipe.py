@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from tellapart.config.fields import Scalar, typed
+from tellapart.config.fields import typed
 from tellapart.config.keys import (
     Settings,
     all_keys,
@@ -119,18 +119,19 @@ class Recipe:
         'sgd'
         """
         tables = self.to_mapping()
-        arguments: dict[str, Scalar] = {}
+        entries: list[tuple[str, str, str, Any]] = []
         changes = typed_settings(settings)
         for key, value in changes.items():
-            section, name, argument = locate(key)
-            if argument:
-                arguments[argument] = value
+            section, name, entry = locate(key)
+            if entry:
+                entries.append((section, name, entry, value))
             else:
                 tables[section][name] = value
         _drop_unused_fields(tables["optimizer"], self.optimizer, changes.keys())
-        if tables["model"]["network"] == self.model.network:
-            arguments = {**self.model.arguments, **arguments}
-        tables["model"]["arguments"] = arguments
+        if tables["model"]["network"] != self.model.network:
+            tables["model"]["arguments"] = {}
+        for section, name, entry, value in entries:
+            tables[section][name] = {**tables[section][name], entry: value}
         return recipe_from_mapping(tables, origin="--set")
 
 

@@ -227,6 +227,12 @@ class TrainingRecipe(Section):
     class_weights: Literal["none", "balanced"] = setting(
         "none", "balanced: images of small classes get a larger weight in the loss"
     )
+    class_costs: Mapping[str, float] = setting(
+        {},
+        "what a mistake on an image of a class costs, e.g. defective:5; other classes cost 1. The"
+        " loss of an image is multiplied by it, and by the weight of `class_weights`",
+        above=0,
+    )
     sampling: Literal["shuffled", "balanced"] = setting(
         "shuffled",
         "shuffled: every image once per epoch; balanced: every class equally often",

@@ -6,6 +6,7 @@
     evaluation    accuracy, scores per class, calibration, confusion matrix
     mistakes      the most confident mistakes, the most frequent confusions
     roc           ROC curves
+    threshold     the probability from which on a class is answered
     metrics       the formulas
 """
 

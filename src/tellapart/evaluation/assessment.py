@@ -13,6 +13,8 @@ from tellapart.evaluation.mistakes import Mistake, most_confident_mistakes
 from tellapart.evaluation.predicting import predict_logits
 from tellapart.evaluation.roc import RocCurve, roc_curves
 from tellapart.evaluation.verdict import verdict
+from tellapart.models.classifier import Classifier
+from tellapart.models.decision import decide
 
 _NUM_MISTAKES_SHOWN = 24
 
@@ -25,11 +27,13 @@ class Assessment:
         evaluation: the figures.
         roc: a curve per class, None where a class has none.
         mistakes: the most confident ones, each with its image, uint8 (channels, height, width).
+        without_threshold: the figures if the most probable class were answered; None if it is.
     """
 
     evaluation: Evaluation
     roc: tuple[RocCurve | None, ...]
     mistakes: tuple[tuple[Mistake, Tensor], ...]
+    without_threshold: Evaluation | None = None
 
     @property
     def verdict(self) -> str | None:
@@ -52,10 +56,14 @@ def assess(classifier: nn.Module, image_set: ImageSet, device: torch.device) -> 
         DivergedError: logits that are not finite.
     """
     logits = predict_logits(classifier, image_set.images, device=device)
-    labels = image_set.labels
-    mistakes = most_confident_mistakes(logits, labels, _NUM_MISTAKES_SHOWN)
+    labels, names = image_set.labels, image_set.class_names
+    # Of several classifiers the mean is evaluated, which has no threshold.
+    thresholds = classifier.spec.thresholds if isinstance(classifier, Classifier) else {}
+    answers = decide(logits, names, thresholds)
+    mistakes = most_confident_mistakes(logits, labels, _NUM_MISTAKES_SHOWN, answers)
     return Assessment(
-        evaluate_logits(logits, labels, image_set.class_names),
+        evaluate_logits(logits, labels, names, thresholds),
         roc_curves(logits, labels),
         tuple((mistake, image_set.images[mistake.index]) for mistake in mistakes),
+        evaluate_logits(logits, labels, names) if thresholds else None,
     )

@@ -8,10 +8,14 @@ from typing import Any
 
 from torch import Tensor
 
+from tellapart.data.quality.audit import IMBALANCE_RATIO
 from tellapart.errors import RunError, ShapeError
 from tellapart.evaluation import metrics
 from tellapart.evaluation.metrics import ReliabilityBin
 from tellapart.evaluation.roc import roc_auc
+from tellapart.models.decision import decide
+
+_INTERVALS = ("accuracy_interval", "balanced_accuracy_interval")
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,12 @@ class Evaluation:
     """How good the predictions on one image set are.
 
     All scores lie in 0..1; ``loss`` is the mean cross-entropy in nats; ``accuracy_interval`` is the
-    95 % Wilson interval. The confusion matrix has a row for each true class and a column for each
-    predicted class. A macro mean is taken over the classes that occur; ``macro_auc`` over those
-    that have a ROC curve.
+    95 % Wilson interval. ``balanced_accuracy`` is the mean recall of the classes that have images,
+    with its interval (`metrics.balanced_accuracy`); ``majority_baseline`` is the accuracy of always
+    answering ``majority_class``, the most frequent class of these images. The confusion matrix has
+    a row for each true class and a column for each predicted class. A macro mean is taken over the
+    classes that occur; ``macro_auc`` over those that have a ROC curve. ``thresholds`` is the
+    probability from which on a class was answered; empty where it was the most probable class.
 
     >>> import tellapart
     >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
@@ -50,6 +57,10 @@ class Evaluation:
     class_names: tuple[str, ...]
     accuracy: float
     accuracy_interval: tuple[float, float]
+    balanced_accuracy: float
+    balanced_accuracy_interval: tuple[float, float]
+    majority_class: str
+    majority_baseline: float
     loss: float
     macro_precision: float
     macro_recall: float
@@ -62,16 +73,27 @@ class Evaluation:
     confusion_matrix: tuple[tuple[int, ...], ...]
     per_class: tuple[ClassScores, ...]
     reliability_bins: tuple[ReliabilityBin, ...]
+    thresholds: Mapping[str, float]
 
     @property
     def num_correct(self) -> int:
         """The number of images that were classified correctly."""
         return sum(row[index] for index, row in enumerate(self.confusion_matrix))
 
+    @property
+    def is_unbalanced(self) -> bool:
+        """Whether the largest class has at least three times the images of the smallest one.
+
+        Accuracy then measures mostly the large classes, and balanced accuracy is shown first.
+        Classes without images do not count.
+        """
+        supports = [row.support for row in self.per_class if row.support]
+        return max(supports) >= IMBALANCE_RATIO * min(supports)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain lists, dicts, strings and finite numbers; None for undefined scores."""
         content = asdict(self)
-        for name in ("class_names", "accuracy_interval", "per_class", "reliability_bins"):
+        for name in ("class_names", *_INTERVALS, "per_class", "reliability_bins"):
             content[name] = list(content[name])
         content["confusion_matrix"] = [list(row) for row in self.confusion_matrix]
         return content
@@ -93,27 +115,36 @@ class Evaluation:
             )
         values = dict(content)
         try:
-            low, high = values["accuracy_interval"]
-            values["accuracy_interval"] = (float(low), float(high))
+            for name in _INTERVALS:
+                low, high = values[name]
+                values[name] = (float(low), float(high))
             values["class_names"] = tuple(values["class_names"])
             values["confusion_matrix"] = tuple(tuple(row) for row in values["confusion_matrix"])
             values["per_class"] = tuple(ClassScores(**row) for row in values["per_class"])
+            values["thresholds"] = {str(k): float(v) for k, v in values["thresholds"].items()}
             bins = tuple(ReliabilityBin(**row) for row in values["reliability_bins"])
             values["reliability_bins"] = bins
-        except (TypeError, ValueError) as error:
+        except (AttributeError, TypeError, ValueError) as error:
             raise RunError(
                 f"an evaluation holds a value of the wrong type ({error}). Evaluate the run again"
             ) from error
         return cls(**values)
 
 
-def evaluate_logits(logits: Tensor, labels: Tensor, class_names: Sequence[str]) -> Evaluation:
+def evaluate_logits(
+    logits: Tensor,
+    labels: Tensor,
+    class_names: Sequence[str],
+    thresholds: Mapping[str, float] | None = None,
+) -> Evaluation:
     """Compute every figure of an evaluation from logits and true labels.
 
     Args:
         logits: floating point (images, classes).
         labels: int64 (images,).
         class_names: one per column of ``logits``.
+        thresholds: the probability from which on a class is answered, of at most one class; None
+            answers the most probable class. Loss, AUC and calibration do not depend on it.
 
     Raises:
         ShapeError: where a shape or a type is wrong.
@@ -129,19 +160,27 @@ def evaluate_logits(logits: Tensor, labels: Tensor, class_names: Sequence[str]) 
             f"logits must have one column per class name, got {num_classes} columns "
             f"and {len(class_names)} names"
         )
-    probabilities, predictions = logits.softmax(1), logits.argmax(1)
+    probabilities = logits.softmax(1)
+    predictions = decide(logits, class_names, thresholds or {})
     confusion = metrics.confusion_matrix(predictions, labels, num_classes)
     scores = metrics.precision_recall(confusion)
     macro, weighted = scores.macro(), scores.weighted()
     columns = probabilities.T.contiguous()  # (classes, images)
     areas = [roc_auc(columns[index], labels == index) for index in range(num_classes)]
     num_correct = int(confusion.diag().sum())
+    balanced, balanced_interval = metrics.balanced_accuracy(confusion)
+    supports = scores.support.tolist()
+    most_frequent = supports.index(max(supports))
     bins = metrics.reliability_bins(probabilities, labels)
     return Evaluation(
         num_images=len(labels),
         class_names=tuple(class_names),
         accuracy=num_correct / len(labels),
         accuracy_interval=metrics.wilson_interval(num_correct, len(labels)),
+        balanced_accuracy=balanced,
+        balanced_accuracy_interval=balanced_interval,
+        majority_class=class_names[most_frequent],
+        majority_baseline=supports[most_frequent] / len(labels),
         loss=metrics.cross_entropy(logits, labels),
         macro_precision=macro.precision,
         macro_recall=macro.recall,
@@ -154,6 +193,7 @@ def evaluate_logits(logits: Tensor, labels: Tensor, class_names: Sequence[str]) 
         confusion_matrix=tuple(tuple(row) for row in confusion.tolist()),
         per_class=_class_scores(class_names, scores, areas),
         reliability_bins=bins,
+        thresholds=dict(thresholds or {}),
     )
 
 

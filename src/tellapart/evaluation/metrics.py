@@ -177,6 +177,39 @@ def precision_recall(confusion: Tensor) -> PrecisionRecall:
     )
 
 
+def balanced_accuracy(
+    confusion: Tensor, confidence: float = 0.95
+) -> tuple[float, tuple[float, float]]:
+    """Return the mean recall over the classes that have images, and its confidence interval.
+
+    Every class counts the same, so always answering one of two classes gives 1/2. Each recall
+    ``p_i`` of the ``k`` classes has its Wilson interval ``(l_i, u_i)``; as the recalls are
+    independent, the interval of their mean is
+    ``mean(p) - sqrt(sum (p_i - l_i)²) / k`` to ``mean(p) + sqrt(sum (u_i - p_i)²) / k``, which
+    stays inside 0..1 and for one class is Wilson's. Source: G. Y. Zou, W. Huang and X. Zhang, "A
+    note on confidence interval estimation for a linear function of binomial proportions",
+    Computational Statistics & Data Analysis 53 (2009), 1080-1085.
+
+    Raises:
+        ShapeError: where the matrix is not square.
+        DataError: where all its entries are 0, or not ``0 < confidence < 1``.
+    """
+    scores = precision_recall(confusion)
+    present = scores.support > 0
+    recalls = scores.recall[present].tolist()
+    hits, supports = confusion.diag()[present].tolist(), scores.support[present].tolist()
+    intervals = [
+        wilson_interval(hit, support, confidence)
+        for hit, support in zip(hits, supports, strict=True)
+    ]
+    mean = math.fsum(recalls) / len(recalls)
+    below = math.hypot(*(p - low for p, (low, _) in zip(recalls, intervals, strict=True)))
+    above = math.hypot(*(high - p for p, (_, high) in zip(recalls, intervals, strict=True)))
+    # Rounding could carry an end past 0 or 1 by 2e-17.
+    low, high = mean - below / len(recalls), mean + above / len(recalls)
+    return mean, (max(low, 0.0), min(high, 1.0))
+
+
 def macro_mean(values: list[float | None]) -> float | None:
     """Return the plain mean of the values that are not None; None where all are."""
     defined = [value for value in values if value is not None]

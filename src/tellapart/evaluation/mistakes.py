@@ -26,16 +26,25 @@ class Mistake:
     probability: float
 
 
-def most_confident_mistakes(logits: Tensor, labels: Tensor, count: int) -> list[Mistake]:
+def most_confident_mistakes(
+    logits: Tensor, labels: Tensor, count: int, predictions: Tensor | None = None
+) -> list[Mistake]:
     """Return the ``count`` incorrect predictions of highest probability, the highest first.
 
     Often the label is wrong and not the prediction: these images are the quickest check of labels.
+
+    Args:
+        logits: floating point (images, classes).
+        labels: int64 (images,).
+        count: the largest number of mistakes.
+        predictions: int64 (images,), the answered classes; None is the most probable ones.
 
     Raises:
         ShapeError, DataError, DivergedError: as `evaluate_logits`.
     """
     logits, labels = checked_logits(logits, labels)
-    predictions = logits.argmax(1)
+    if predictions is None:
+        predictions = logits.argmax(1)
     probabilities = logits.softmax(1).gather(1, predictions[:, None]).squeeze(1)
     wrong = (predictions != labels).nonzero().squeeze(1)
     # Stable, so that equal probabilities keep the order of the images.

@@ -19,7 +19,10 @@ def verdict(evaluation: Evaluation) -> str | None:
 
     It is of no use where it answers (nearly) one class for everything, or is not significantly
     better than always answering the most frequent class: McNemar's exact test, one-sided at 5 %,
-    on the images that exactly one of the two gets right. Images of one class alone do not tell.
+    on the images that exactly one of the two gets right. If classes are of unequal size, it is
+    enough that the 95 % interval of balanced accuracy lies above 1/k, what one answer gives of k
+    classes. Images of one class alone do not tell. A decision threshold trades accuracy for recall
+    on purpose, so only the first is then judged.
 
     Source: McNemar, "Note on the sampling error of the difference between correlated proportions",
     1947.
@@ -38,24 +41,33 @@ def verdict(evaluation: Evaluation) -> str | None:
             f"the classifier answers {names[commonest]!r} for {everything} "
             f"({predicted[commonest]:,} of {total:,} images), so it is of no use"
         )
+    if evaluation.thresholds:
+        return None  # whoever sets a threshold gives up accuracy for the recall of a class
+    if evaluation.is_unbalanced and _tells_classes_apart(evaluation):
+        return None  # with weights or balanced sampling, accuracy may lie below that of one answer
     return _no_better_than_the_most_frequent(evaluation)
+
+
+def _tells_classes_apart(evaluation: Evaluation) -> bool:
+    """Whether balanced accuracy is significantly above that of always answering one class."""
+    num_present = sum(row.support > 0 for row in evaluation.per_class)
+    return evaluation.balanced_accuracy_interval[0] > 1 / num_present
 
 
 def _no_better_than_the_most_frequent(evaluation: Evaluation) -> str | None:
     matrix, names = evaluation.confusion_matrix, evaluation.class_names
-    supports = [sum(row) for row in matrix]
-    frequent = max(range(len(names)), key=lambda label: supports[label])
-    if supports[frequent] == evaluation.num_images:
+    frequent = names.index(evaluation.majority_class)
+    support = sum(matrix[frequent])
+    if support == evaluation.num_images:
         return None
     gained = evaluation.num_correct - matrix[frequent][frequent]
-    lost = supports[frequent] - matrix[frequent][frequent]
+    lost = support - matrix[frequent][frequent]
     if _chance_of_at_least(gained, gained + lost) <= _SIGNIFICANT:
         return None
-    baseline = supports[frequent] / evaluation.num_images
     return (
         f"the accuracy of {100 * evaluation.accuracy:.1f} % is not significantly better than "
-        f"always answering {names[frequent]!r}, the most frequent class "
-        f"({100 * baseline:.1f} % of {evaluation.num_images:,} images)"
+        f"always answering {evaluation.majority_class!r}, the most frequent class "
+        f"({100 * evaluation.majority_baseline:.1f} % of {evaluation.num_images:,} images)"
     )
 
 

@@ -164,12 +164,31 @@ def read_classifier(path: Path, network: str | None = None) -> tuple[Classifier,
     return classifier, training if isinstance(training, dict) else {}
 
 
+def read_spec(path: Path) -> ClassifierSpec:
+    """Read the specification of a classifier file, without its network.
+
+    Raises:
+        ClassifierFileError: a file that is missing, damaged, foreign or of another format.
+    """
+    return _spec(load_tensors(path)[1])
+
+
 def _empty_classifier(header: Mapping[str, Any], own: str | None) -> Classifier:
     """Build the classifier that a header describes, without memory for its weights.
 
     A person's own network is built with memory: the file does not hold what its constructor
     computes besides the weights.
     """
+    spec = _spec(header)
+    channels, height, width = spec.image_shape
+    with torch.device("cpu" if own else "meta"), torch.random.fork_rng(devices=[]):
+        network = build_network(
+            spec.network, (channels, height, width), len(spec.class_names), spec.arguments, own
+        )
+    return Classifier(network, spec)
+
+
+def _spec(header: Mapping[str, Any]) -> ClassifierSpec:
     if header.get("format") != _FORMAT:
         raise ClassifierFileError(
             f"classifier file format {header.get('format')!r} is not one this version reads "
@@ -179,15 +198,9 @@ def _empty_classifier(header: Mapping[str, Any], own: str | None) -> Classifier:
     if not isinstance(content, dict):
         raise ClassifierFileError("header: classifier must be a table")
     try:
-        spec = ClassifierSpec.from_json(content)
+        return ClassifierSpec.from_json(content)
     except ConfigError as error:
         raise ClassifierFileError(f"header: {error}") from None
-    channels, height, width = spec.image_shape
-    with torch.device("cpu" if own else "meta"), torch.random.fork_rng(devices=[]):
-        network = build_network(
-            spec.network, (channels, height, width), len(spec.class_names), spec.arguments, own
-        )
-    return Classifier(network, spec)
 
 
 def _check_tensors(path: Path, network: nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from torch import nn
 from tellapart.config import Views
 from tellapart.errors import ConfigError, ShapeError
 from tellapart.models.blocks import ImageShape
+from tellapart.models.decision import decide
 from tellapart.models.ensemble import log_mean_probability
 from tellapart.models.spec import ClassifierSpec, Normalization
 from tellapart.models.views import views_of
@@ -80,6 +82,23 @@ class Classifier(nn.Module):
         """Return the same network, averaging over other views of an image; nothing is copied."""
         spec = dataclasses.replace(self.spec, views=views)
         return Classifier(self.network, spec).to(self.scale.device).train(self.training)
+
+    def with_thresholds(self, thresholds: Mapping[str, float]) -> Classifier:
+        """Return the same network, answering by other thresholds; nothing is copied.
+
+        Raises:
+            ConfigError: thresholds that a `ClassifierSpec` refuses.
+        """
+        spec = dataclasses.replace(self.spec, thresholds=thresholds)
+        return Classifier(self.network, spec).to(self.scale.device).train(self.training)
+
+    def decide(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the class that is answered for each image, int64 (batch,), by the thresholds.
+
+        Args:
+            logits: (batch, classes), those of this classifier.
+        """
+        return decide(logits, self.class_names, self.spec.thresholds)
 
     def normalize(self, images: torch.Tensor) -> torch.Tensor:
         """Normalise uint8 (batch, channels, height, width) to float32, channels last.

@@ -17,6 +17,7 @@ from tellapart.config.fields import Section, from_table, setting
 from tellapart.data.images.drawing import DrawingStyle
 from tellapart.data.preparation import WHITE_LEVELS, Fit, Frame
 from tellapart.errors import ConfigError
+from tellapart.wording import did_you_mean, listed
 
 _LONGEST_SIDE = 65_536
 _MOST_CLASSES = 1_000_000
@@ -67,6 +68,8 @@ class ClassifierSpec(Section):
             image had so many: what is white is then chosen by the images that are given.
         style: background, size and position of the training drawings; None for other images.
         views: the views of an image that class probabilities are averaged over.
+        thresholds: the probability from which on a class is answered, of at most one class; empty
+            answers the most probable class. See `tellapart.models.decision`.
 
     Raises:
         ConfigError: a value of another type or outside its limits.
@@ -97,6 +100,12 @@ class ClassifierSpec(Section):
     views: Views = setting(
         "plain", "the views of an image that class probabilities are averaged over"
     )
+    thresholds: Mapping[str, float] = setting(
+        {},
+        "the probability from which on a class is answered, of at most one class",
+        above=0,
+        below=1,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -115,6 +124,17 @@ class ClassifierSpec(Section):
                 "normalization must have one mean and std for all channels, or one for each of "
                 f"the {self.image_shape[0]}; got {len(self.normalization.mean)}"
             )
+        if len(self.thresholds) > 1:
+            raise ConfigError(
+                f"thresholds must be of one class at most, got {len(self.thresholds)}: "
+                + listed(self.thresholds)
+            )
+        for name in self.thresholds:
+            if name not in names:
+                known = f"known: {listed(names)}"
+                raise ConfigError(
+                    f"thresholds: no class is called {name!r}{did_you_mean(name, names, known)}"
+                )
         numbers = (
             [v for v in vars(self.style).values() if isinstance(v, float)] if self.style else []
         )

@@ -3,6 +3,7 @@
 ::
 
     learning, confusion, roc, reliability    one chart each
+    headline       the numbers at the head of the page, and the words beside them
     tables         scores per class, nested settings
     html           the page; page.css is its style
     audit_page     the page of a check of a data set

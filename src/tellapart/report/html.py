@@ -15,6 +15,7 @@ from tellapart.page.images import png_url
 from tellapart.page.markup import Markup, element
 from tellapart.report import learning
 from tellapart.report.confusion import NUM_CLASSES_BESIDE_TEXT, confusion_heat_map
+from tellapart.report.headline import in_words, leading_figure, numbers, percent
 from tellapart.report.reliability import reliability_diagram
 from tellapart.report.roc import roc_chart, uses_logarithmic_axis
 from tellapart.report.tables import class_table, entries
@@ -64,7 +65,7 @@ def render_report(
         _origin({"Data": data or {}, "Recipe": recipe or {}, "Environment": environment or {}}),
     ]
     return document(
-        f"{title} · {_accuracy(evaluation)} · tellapart",
+        f"{title} · {leading_figure(evaluation)} · tellapart",
         element("main", *sections),
         styles=[packaged_text("tellapart.report", "page.css")],
     )
@@ -76,39 +77,18 @@ def _card(name: str, heading: str, *children: str, note: str = "") -> Markup:
     return element("section", element("h2", heading), *notes, *children, class_="card", id=name)
 
 
-def _percent(fraction: float, num_images: int) -> str:
-    return wording.unbroken(wording.precise_percent(fraction, num_images))
-
-
 def _score(value: float | None) -> str:
     return wording.unbroken(wording.score(value))
 
 
-def _accuracy(evaluation: Evaluation) -> str:
-    return _percent(evaluation.accuracy, evaluation.num_images)
-
-
 def _headline(title: str, evaluation: Evaluation) -> Markup:
-    total, correct = evaluation.num_images, evaluation.num_correct
-    low, high = (_percent(fraction, total) for fraction in evaluation.accuracy_interval)
-    most_common = max(row.support for row in evaluation.per_class) / total
-    verdict = element(
-        "p",
-        f"{wording.number(correct)} of {wording.plural(total, 'image')} classified correctly, "
-        f"{wording.number(total - correct)} incorrectly. With 95 % confidence, the accuracy on new "
-        "images of the same kind lies ",
-        element("strong", f"between {low} and {high}"),
-        f". Always predicting the most common class would give {_percent(most_common, total)}.",
-        class_="verdict",
-    )
-    accuracy = element("p", _accuracy(evaluation), element("span", "accuracy"), class_="number")
     tiles = [
         ("Mean F1", _score(evaluation.macro_f1), "over classes; 1 is best"),
         ("Mean AUC", _score(evaluation.macro_auc), "over classes; 0.5 is chance"),
         ("Loss", f"{evaluation.loss:.4g}", "cross-entropy; 0 is best"),
         (
             "Calibration error",
-            _percent(evaluation.expected_calibration_error, 10_000),
+            percent(evaluation.expected_calibration_error, 10_000),
             "mean distance between confidence and accuracy",
         ),
     ]
@@ -116,7 +96,7 @@ def _headline(title: str, evaluation: Evaluation) -> Markup:
         "header",
         element("p", "tellapart · evaluation report", class_="kicker"),
         element("h1", title),
-        element("div", accuracy, verdict, class_="headline"),
+        element("div", numbers(evaluation), in_words(evaluation), class_="headline"),
         element("dl", *(_tile(*tile) for tile in tiles), class_="tiles"),
     )
 
@@ -274,7 +254,7 @@ def _mistake(mistake: Mistake, image: Tensor, evaluation: Evaluation) -> Markup:
         height=height,
         class_="pixels" if max(height, width) <= 96 else None,
     )
-    probability = _percent(mistake.probability, 1000)
+    probability = percent(mistake.probability, 1000)
     caption = element(
         "figcaption",
         element("span", element("b", predicted, class_="predicted"), f" {probability}"),

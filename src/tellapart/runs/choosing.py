@@ -248,8 +248,8 @@ def fit_to_images(
     """
     recipe = fit_to_few_images(recipe, len(train), given)
     ratio = imbalance_ratio(train)
-    balancing = {"training.class_weights", "training.sampling", "training.class_costs"}
-    if ratio < IMBALANCE_RATIO or balancing & set(given):
+    balancing = ("training.class_weights", "training.sampling", "training.class_costs")
+    if ratio < IMBALANCE_RATIO or any(key.startswith(balancing) for key in given):
         return recipe, ""
     training = replace(recipe.training, class_weights="balanced")
     note = (

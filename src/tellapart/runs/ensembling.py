@@ -24,8 +24,8 @@ def open_runs(runs: Sequence[str | Path], session: Session) -> list[TrainedRun]:
     """Opens runs, in the order given.
 
     Raises:
-        RunError: no run given, a folder that is not a finished run, or runs with different classes
-            or different input forms.
+        RunError: no run given, a folder that is not a finished run, runs with different classes or
+            different input forms, or several of which one has a decision threshold.
         ClassifierFileError, ConfigError: a run with a damaged file.
     """
     if not runs:
@@ -33,7 +33,19 @@ def open_runs(runs: Sequence[str | Path], session: Session) -> list[TrainedRun]:
     opened = [open_run(run, session=session) for run in runs]
     for other in opened[1:]:
         _require_alike(opened[0], other)
+    if len(opened) > 1:
+        _require_no_threshold(opened)
     return opened
+
+
+def _require_no_threshold(runs: Sequence[TrainedRun]) -> None:
+    for run in runs:
+        for name in run.classifier.spec.thresholds:
+            raise RunError(
+                f"run {run.path} answers {name!r} by a threshold, which was chosen for its own "
+                "probabilities and not for the mean of several; evaluate it alone, or remove the "
+                f"threshold with `tellapart evaluate {run.path} --recall none`"
+            )
 
 
 def _require_alike(first: TrainedRun, other: TrainedRun) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tellapart.data.image_set import DataSet
 from tellapart.data.sets.catalogue import CATALOGUE
 from tellapart.errors import RunError
+from tellapart.evaluation import Evaluation
 from tellapart.models.views import views_in_words
 from tellapart.runs.ensembling import ensemble_digest
 from tellapart.runs.folder import RunFolder
@@ -36,6 +38,13 @@ def evaluation_name(
     if len(runs) > 1:
         parts.append(f"ensemble-of-{len(runs)}-{ensemble_digest(runs)}")
     return "-".join(parts)
+
+
+def figures_for_header(evaluation: Evaluation) -> dict[str, Any]:
+    """Return the figures of the test split that a classifier file's header holds."""
+    figures = evaluation.to_json()
+    names = ("num_images", "accuracy", "accuracy_interval", "loss", "macro_f1")
+    return {name: figures[name] for name in names}
 
 
 def evaluation_title(data: str, split: str, views: Sequence[int]) -> str:

@@ -1,12 +1,16 @@
-"""Classes of unequal size: weights in the loss, balanced sampling, and what to stop on."""
+"""Classes of unequal size or cost: weights in the loss, balanced sampling, what to stop on."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 
 from tellapart.config import TrainingRecipe
 from tellapart.data.image_set import ImageSet
 from tellapart.data.quality.audit import IMBALANCE_RATIO, imbalance_ratio
+from tellapart.errors import ConfigError
+from tellapart.wording import did_you_mean, listed
 
 
 def balanced_weights(train: ImageSet) -> torch.Tensor:
@@ -20,13 +24,50 @@ def balanced_weights(train: ImageSet) -> torch.Tensor:
 
 
 def loss_weights(train: ImageSet, settings: TrainingRecipe) -> torch.Tensor | None:
-    """The weight of each class in an output layer's own fit: float32 (classes,), or None for all 1.
+    """The weight of each class in the loss: its cost, times its balanced weight if asked for.
+
+    The mean over all images is 1.
+
+    Returns:
+        float32 (classes,); None where all images count alike.
+
+    Raises:
+        ConfigError: a cost of an unknown class.
+    """
+    return _weights(train, settings.class_costs, is_balanced=settings.class_weights == "balanced")
+
+
+def fit_weights(train: ImageSet, settings: TrainingRecipe) -> torch.Tensor | None:
+    """The weight of each class in an output layer's own fit, as :func:`loss_weights`.
 
     Balanced sampling has no order in a fit to all images at once, and balanced weights instead.
+
+    Raises:
+        ConfigError: a cost of an unknown class.
     """
-    if "balanced" in (settings.class_weights, settings.sampling):
-        return balanced_weights(train)
-    return None
+    is_balanced = "balanced" in (settings.class_weights, settings.sampling)
+    return _weights(train, settings.class_costs, is_balanced=is_balanced)
+
+
+def _weights(
+    train: ImageSet, class_costs: Mapping[str, float], *, is_balanced: bool
+) -> torch.Tensor | None:
+    names = train.class_names
+    for name in class_costs:
+        if name not in names:
+            known = f"known: {listed(names)}"
+            raise ConfigError(
+                f"training.class_costs: no class is called {name!r}"
+                f"{did_you_mean(name, names, known)}"
+            )
+    weights = balanced_weights(train) if is_balanced else None
+    if not class_costs:
+        return weights
+    costs = torch.tensor([class_costs.get(name, 1.0) for name in names], dtype=torch.float64)
+    if weights is not None:
+        costs = costs * weights
+    counts = torch.tensor(train.class_counts(), dtype=torch.float64)
+    return (costs * len(train) / (costs @ counts)).float()
 
 
 def balanced_order(labels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:

@@ -23,7 +23,7 @@ from tellapart.finetuning.stages import output_layer
 from tellapart.models.classifier import Classifier
 from tellapart.runtime import Runtime, Stopwatch, derived_seed, generator, place
 from tellapart.training.averaging import WeightAverage
-from tellapart.training.balance import balanced_order, balanced_weights, stop_metric
+from tellapart.training.balance import balanced_order, loss_weights, stop_metric
 from tellapart.training.batches import batches_of, placed
 from tellapart.training.early_stopping import EarlyStopping
 from tellapart.training.objective import Objective, require_fit_teacher
@@ -87,7 +87,8 @@ class Trainer:
         teacher: a trained classifier to learn from as well, or None.
 
     Raises:
-        ConfigError: a batch larger than the train split, or a teacher that does not fit.
+        ConfigError: a batch larger than the train split, a cost of an unknown class, or a teacher
+            that does not fit.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class Trainer:
         )
         if teacher is not None:
             require_fit_teacher(teacher, classifier)
-        weights = balanced_weights(train) if settings.class_weights == "balanced" else None
+        weights = loss_weights(train, settings)
         self.objective = Objective(
             settings.label_smoothing,
             recipe.distillation,

@@ -14,6 +14,7 @@ from tellapart.data.selection import match_classes
 from tellapart.errors import DataError
 from tellapart.evaluation import Evaluation
 from tellapart.evaluation.assessment import Assessment, assess
+from tellapart.evaluation.threshold import ChosenThreshold
 from tellapart.models.classifier import Classifier
 from tellapart.models.ensemble import Ensemble, Reordered
 from tellapart.models.views import num_views, views_in_words, views_with_tta
@@ -33,6 +34,13 @@ from tellapart.runs.folder import source_of
 from tellapart.runs.session import Session
 from tellapart.runs.trained_run import TrainedRun
 from tellapart.workflow.evaluation_page import about_runs, write_or_explain
+from tellapart.workflow.recall import (
+    Recall,
+    change_threshold,
+    require_own_test_split,
+    store_threshold,
+    warn_of_other_views,
+)
 
 _SPLITS = ("train", "validation", "test")
 
@@ -52,6 +60,9 @@ class EvaluationResult:
         report: the HTML page, with ``evaluation.json`` beside it; None if none was written.
         not_written: the error that kept them from being written, or None.
         changes: the number of drawings that were changed to match the training images, by change.
+        without_threshold: the figures if the most probable class were answered; None if it is.
+        chosen_threshold: the threshold that was chosen now, for a recall; it is stored in the
+            classifier file.
     """
 
     runs: tuple[Path, ...]
@@ -63,6 +74,8 @@ class EvaluationResult:
     report: Path | None
     not_written: str | None = None
     changes: Mapping[str, int] = field(default_factory=dict)
+    without_threshold: Evaluation | None = None
+    chosen_threshold: ChosenThreshold | None = None
 
     @property
     def run(self) -> Path:
@@ -76,6 +89,7 @@ class EvaluationResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``evaluate --json`` prints."""
+        before, chosen = self.without_threshold, self.chosen_threshold
         return {
             "run": str(self.run),
             "runs": [str(run) for run in self.runs],
@@ -86,6 +100,8 @@ class EvaluationResult:
             "verdict": self.verdict,
             "changes": dict(self.changes),
             **self.evaluation.to_json(),
+            **({"without_threshold": before.to_json()} if before else {}),
+            **({"chosen_threshold": chosen.to_json()} if chosen else {}),
         }
 
 
@@ -108,6 +124,7 @@ def evaluate(
     split: str = "test",
     as_is: bool = False,
     tta: bool | None = None,
+    recall: Recall | None = None,
     out: str | Path | None = None,
     session: Session | None = None,
 ) -> EvaluationResult:
@@ -127,6 +144,10 @@ def evaluate(
             or position differs from the training images is changed, as ``predict`` does.
         tta: test-time augmentation: True averages over nine views (and their mirror images if the
             recipe mirrors), False uses the image itself, None follows the recipe.
+        recall: one class and a fraction, ``{"defective": 0.95}``: chooses on the run's validation
+            split the highest threshold by which at least that fraction of the class is answered so,
+            stores it in the run's classifier file, and evaluates the test split with it. ``none``
+            removes it.
         out: another folder for report and figures; new, empty, or with an earlier evaluation.
         session: device, data folder and callbacks; None is the default `Session`.
 
@@ -146,17 +167,24 @@ def evaluate(
     runs = open_runs([run] if isinstance(run, str | Path) else run, session)
     if out is not None:
         require_place_for_evaluation(Path(out))
+    chosen = None
+    if recall is not None:
+        require_own_test_split(data, split, tta, out)
+        chosen = change_threshold(runs, recall, session)
     subject = _images_to_evaluate(runs, data, split, session, as_is=as_is)
     classifiers = [
         opened.classifier.with_views(views_with_tta(opened.classifier.views, tta))
         for opened in runs
     ]
     views = tuple(num_views(classifier.views) for classifier in classifiers)
+    warn_of_other_views(runs[0].classifier, classifiers[0], session)
     runtime = session.runtime()
     with session.limited_threads():
         predictor = _predictor(classifiers).to(runtime.device)
         assessment = assess(predictor, subject.image_set, runtime.device)
     as_trained = classifiers[0].views == runs[0].classifier.views
+    if recall is not None:
+        store_threshold(runs[0], assessment.evaluation)
     folder = Path(out) if out else _folder(runs, subject, views, as_trained=as_trained)
     title = evaluation_title(subject.data_set.name, split, views)
     report, not_written = _write(folder, assessment, title, views, runs, session)
@@ -170,6 +198,8 @@ def evaluate(
         report=report,
         not_written=not_written,
         changes=subject.changes,
+        without_threshold=assessment.without_threshold,
+        chosen_threshold=chosen,
     )
 
 

@@ -22,6 +22,7 @@ from tellapart.models.views import num_views, views_with_tta
 from tellapart.runs.drawings import changes_of
 from tellapart.runs.session import Session
 from tellapart.runs.trained_run import open_run
+from tellapart.workflow.recall import warn_of_other_views
 
 # The number of images that are decoded before they are predicted; it limits memory.
 _IMAGES_AT_A_TIME = 256
@@ -33,14 +34,17 @@ class Prediction:
 
     Args:
         path: the file.
-        label: the name of the most probable class; None on an error or a blank page.
+        label: the name of the answered class: the most probable one, unless the classifier's
+            threshold decides; None on an error or a blank page.
         probability: of the class, in 0..1.
-        runner_up: the name of the second most probable class.
+        runner_up: the name of the most probable other class.
         runner_up_probability: of the runner-up, in 0..1.
         error: the reason why the file cannot be read, or None.
         changes: how a drawing was changed to match the training images, e.g. ``("inverted",)``.
         found: False if a classifier of drawings was given a blank page.
         views: the number of views that the probabilities are averaged over; None on an error.
+        threshold: the threshold because of which another class than the most probable one is
+            answered; None where the most probable class is answered.
     """
 
     path: str
@@ -52,10 +56,14 @@ class Prediction:
     changes: tuple[str, ...] = ()
     found: bool = True
     views: int | None = None
+    threshold: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry of ``predict --json``."""
-        return {**asdict(self), "changes": list(self.changes)}
+        """Return the entry of ``predict --json``; ``threshold`` only where it decided."""
+        content = {**asdict(self), "changes": list(self.changes)}
+        if self.threshold is None:
+            del content["threshold"]
+        return content
 
 
 def predict(
@@ -94,9 +102,10 @@ def predict(
     ('digit.png', None, True)
     """
     session = session or Session()
-    classifier = open_run(run, session=session).classifier
+    trained = open_run(run, session=session).classifier
     runtime = session.runtime()
-    classifier = classifier.with_views(views_with_tta(classifier.views, tta)).to(runtime.device)
+    classifier = trained.with_views(views_with_tta(trained.views, tta)).to(runtime.device)
+    warn_of_other_views(trained, classifier, session)
     paths = find_images([str(entry) for entry in images])
     predictions: list[Prediction] = []
     with session.limited_threads():
@@ -116,7 +125,7 @@ def _predict_some(
         except DataError as error:
             found.append(error)
     readable = [entry.pixels for entry in found if isinstance(entry, FittedImage)]
-    rows = iter(_probabilities(classifier, readable, device))
+    rows = iter(_logits(classifier, readable, device))
     return [
         Prediction(str(path), error=str(entry))
         if isinstance(entry, DataError)
@@ -125,29 +134,33 @@ def _predict_some(
     ]
 
 
-def _probabilities(
+def _logits(
     classifier: Classifier, images: Sequence[NDArray[np.uint8]], device: torch.device
 ) -> torch.Tensor:
     """(images, classes); empty for no images."""
     if not images:
         return torch.empty(0, 0)
     batch = torch.from_numpy(np.stack(images))
-    return predict_logits(classifier, batch, device=device).softmax(1)
+    return predict_logits(classifier, batch, device=device)
 
 
 def _prediction(
-    path: ReadableFile, probabilities: torch.Tensor, classifier: Classifier, read: FittedImage
+    path: ReadableFile, logits: torch.Tensor, classifier: Classifier, read: FittedImage
 ) -> Prediction:
     if not read.found:
         return Prediction(str(path), changes=changes_of(read), found=False)
     names = classifier.class_names
-    (best, second), (label, runner_up) = (part.tolist() for part in probabilities.topk(2))
+    probabilities = logits.softmax(0)
+    label = int(classifier.decide(logits[None]))
+    runner_up = next(other for other in probabilities.topk(2).indices.tolist() if other != label)
+    is_decided = label != int(logits.argmax())
     return Prediction(
         str(path),
         names[label],
-        best,
+        float(probabilities[label]),
         names[runner_up],
-        second,
+        float(probabilities[runner_up]),
         changes=read.changes,
         views=num_views(classifier.views),
+        threshold=next(iter(classifier.spec.thresholds.values())) if is_decided else None,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -14,26 +14,33 @@ import torch
 from tellapart.config import Recipe, Settings, recipe_from_mapping
 from tellapart.data.image_set import DataSet
 from tellapart.data.sets.table import table_text
-from tellapart.errors import RunError
+from tellapart.errors import ClassifierFileError, RunError
 from tellapart.evaluation import Evaluation
 from tellapart.evaluation.assessment import Assessment, assess
 from tellapart.files import uninterrupted, write_whole
 from tellapart.finetuning.output_layer import fit_output_layer
 from tellapart.finetuning.stages import output_layer
 from tellapart.finetuning.start import Start
-from tellapart.models.checkpoint import load_tensors, save_classifier, save_tensors, weights_sha256
+from tellapart.models.checkpoint import (
+    load_tensors,
+    read_spec,
+    save_classifier,
+    save_tensors,
+    weights_sha256,
+)
+from tellapart.models.classifier import Classifier
 from tellapart.models.views import num_views, views_in_words
 from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.choosing import Preset, Wish
 from tellapart.runs.creation import create_run, require_place_for_run
-from tellapart.runs.evaluations import evaluation_title
+from tellapart.runs.evaluations import evaluation_title, figures_for_header
 from tellapart.runs.folder import RunFolder, find_run
 from tellapart.runs.plan import Plan
 from tellapart.runs.planning import TrainingRequest, make_plan, require_same_recipe
 from tellapart.runs.session import Session
 from tellapart.runs.source import save_start
 from tellapart.runtime import describe_environment
-from tellapart.training.balance import loss_weights
+from tellapart.training.balance import fit_weights
 from tellapart.training.trainer import Trainer
 from tellapart.workflow.evaluation_page import about_runs, write_or_explain
 from tellapart.workflow.training_result import TrainingResult
@@ -162,7 +169,7 @@ def _start(run: RunFolder, plan: Plan, start: Start, trainer: Trainer, session: 
         plan.train,
         plan.recipe,
         plan.runtime,
-        class_weights=loss_weights(plan.train, plan.recipe.training),
+        class_weights=fit_weights(plan.train, plan.recipe.training),
         progress=session.callbacks.on_features,
     )
     if fit is not None:
@@ -280,32 +287,41 @@ def _finish(run: RunFolder, plan: Plan) -> tuple[Assessment, str | None]:
         The assessment, and the error that kept report and figures from being written, or None.
     """
     splits, device = plan.splits, plan.runtime.device
+    classifier = plan.classifier.with_thresholds(_stored_thresholds(run))
     if "test" in splits:
-        assessment = assess(plan.classifier, splits["test"], device)
-        _save(run, plan, assessment.evaluation)
-        views = (num_views(plan.classifier.views),)
+        assessment = assess(classifier, splits["test"], device)
+        _save(run, plan, classifier, assessment.evaluation)
+        views = (num_views(classifier.views),)
         title = evaluation_title(plan.data.name, "test", views)
         about = about_runs(title, [run], plan.runtime, views_in_words(views))
         return assessment, write_or_explain(run.path, assessment, about)[1]
-    assessment = assess(plan.classifier, splits.get("validation", plan.train), device)
-    _save(run, plan, None)
+    assessment = assess(classifier, splits.get("validation", plan.train), device)
+    _save(run, plan, classifier, None)
     return assessment, None
 
 
-def _save(run: RunFolder, plan: Plan, test: Evaluation | None) -> None:
-    scores = ("num_images", "accuracy", "accuracy_interval", "loss", "macro_f1")
-    figures = test.to_json() if test else {}
+def _stored_thresholds(run: RunFolder) -> Mapping[str, float]:
+    """The thresholds of a run that had been finished before: its weights, so they still hold."""
+    if not run.classifier_file.exists():
+        return {}
+    try:
+        return read_spec(run.classifier_file).thresholds
+    except ClassifierFileError:
+        return {}  # a damaged file, which is written anew
+
+
+def _save(run: RunFolder, plan: Plan, classifier: Classifier, test: Evaluation | None) -> None:
     training = {
         "recipe": plan.recipe.to_mapping(),
         "data": plan.data.name,
         "fingerprint": plan.data.fingerprint,
         "data_licence": plan.data_set.licence,
         **({"finetuned_from": asdict(plan.start.reference)} if plan.start else {}),
-        "test": {name: figures[name] for name in scores if name in figures},
+        "test": figures_for_header(test) if test else {},
         "environment": describe_environment(plan.runtime),
     }
     with uninterrupted():
-        save_classifier(run.classifier_file, plan.classifier, training)
+        save_classifier(run.classifier_file, classifier, training)
 
 
 def _validation_accuracy(trainer: Trainer) -> float | None:

@@ -10,6 +10,14 @@ from tellapart.evaluation import Evaluation
 from tellapart.finetuning.start import Start
 from tellapart.runs.evaluations import evaluation_title
 
+# Figures of the test split that ``train --json`` prints under the names that they have there.
+_TEST_FIGURES = (
+    "balanced_accuracy",
+    "balanced_accuracy_interval",
+    "majority_class",
+    "majority_baseline",
+)
+
 
 @dataclass(frozen=True)
 class TrainingResult:
@@ -71,6 +79,7 @@ class TrainingResult:
     def to_json(self) -> dict[str, Any]:
         """Return what ``train --json`` prints."""
         interval = self.test_accuracy_interval
+        figures = self.test.to_json() if self.test else {}
         content = {
             entry.name: getattr(self, entry.name)
             for entry in fields(self)
@@ -82,5 +91,6 @@ class TrainingResult:
             "test_accuracy": self.test_accuracy,
             "test_accuracy_interval": list(interval) if interval else None,
             "test_loss": self.test.loss if self.test else None,
+            **{name: figures.get(name) for name in _TEST_FIGURES},
             **(self.start.to_json() if self.start else {}),
         }
