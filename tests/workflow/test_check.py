@@ -15,6 +15,7 @@ from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.quality.warnings import warnings_before_training
 from tellapart.errors import ConfigError, DataError, RunError
 from tellapart.runs.callbacks import Callbacks
+from tellapart.runs.choosing import Wish
 from tellapart.runs.planning import TrainingRequest, make_plan
 from tellapart.runs.session import Session
 from tellapart.workflow.check import check
@@ -26,10 +27,13 @@ QUICK = ["model.network=single-conv", "epochs=1", "batch_size=8"]
 
 class Listener(Callbacks):
     def __init__(self):
-        self.warnings, self.decoded = [], []
+        self.warnings, self.notes, self.decoded = [], [], []
 
     def warn(self, text):
         self.warnings.append(text)
+
+    def note(self, text):
+        self.notes.append(text)
 
     def on_decoding(self, done, total):
         self.decoded.append((done, total))
@@ -75,12 +79,14 @@ def test_a_form_that_images_cannot_take_is_refused_as_by_training():
 def test_images_are_divided_as_training_will_divide_them(pets, size):
     """By the shares of the recipe that training takes for pictures of this size."""
     settings = [f"data.size={size}"]
-    plan = make_plan(TrainingRequest(pets, settings=settings), Session())
+    asked = TrainingRequest(pets, settings=settings, wish=Wish(from_zero=True))
+    plan = make_plan(asked, Session())
     assert plan.recipe.name == ("photos" if size == 96 else "small-data")
     trained_on = {name: len(part) for name, part in plan.data_set.splits.items()}
     assert ("validation" in trained_on) == (size == 96)
-    assert prepare(pets, settings=settings).num_images == trained_on
-    checked = check(pets, settings=settings).data_set
+    recipe = plan.recipe.name
+    assert prepare(pets, recipe=recipe, settings=settings).num_images == trained_on
+    checked = check(pets, recipe=recipe, settings=settings).data_set
     assert {name: len(part) for name, part in checked.splits.items()} == trained_on
     assert checked.fingerprint == plan.data_set.fingerprint
 
@@ -136,16 +142,17 @@ def test_preparing_decodes_once_and_reports_where(pets):
 def test_training_warns_of_leaks_and_of_uneven_classes(leaky):
     listener = Listener()
     make_plan(TrainingRequest(leaky, settings=QUICK), Session(callbacks=listener))
-    leak, uneven = listener.warnings
+    (leak,), (uneven,) = listener.warnings, listener.notes
     assert leak.startswith("2 of the 2 images of test are in train too")
     assert "`tellapart data check`" in leak
-    assert "4.0 times" in uneven
+    assert "4 times" in uneven
     assert "training.class_weights=balanced" in uneven
     quiet = Listener()
     make_plan(
         TrainingRequest(leaky, settings=[*QUICK, "sampling=balanced"]), Session(callbacks=quiet)
     )
     assert len(quiet.warnings) == 1
+    assert quiet.notes == []
 
 
 def test_images_in_memory_are_compared_byte_for_byte():

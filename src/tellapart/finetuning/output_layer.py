@@ -16,6 +16,11 @@ from tellapart.models.classifier import Classifier
 from tellapart.runtime import Runtime, generator, place
 
 
+def is_computed(recipe: Recipe) -> bool:
+    """Whether the output layer is computed from the images of train before training begins."""
+    return recipe.finetuning.head in ("linear", "prototype")
+
+
 def fit_output_layer(
     classifier: Classifier,
     train: ImageSet,
@@ -42,7 +47,7 @@ def fit_output_layer(
         DataError: a class without an image.
     """
     head = recipe.finetuning.head
-    if head not in ("linear", "prototype"):
+    if not is_computed(recipe):
         return None
     _require_every_class(train, head)
     place(classifier, runtime)

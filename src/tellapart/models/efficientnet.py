@@ -8,6 +8,7 @@ place of swish, and keep the stem and the head at the width of the smallest netw
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -50,14 +51,72 @@ class SamePaddedConv2d(nn.Conv2d):
             max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
             for size in (height, width)
         )
-        if vertical % 2 == 0 and horizontal % 2 == 0:
-            padding = (vertical // 2, horizontal // 2)
-            return functional.conv2d(
-                features, self.weight, self.bias, self.stride, padding, groups=self.groups
-            )
-        left, top = horizontal // 2, vertical // 2
-        padded = functional.pad(features, (left, horizontal - left, top, vertical - top))
-        return functional.conv2d(padded, self.weight, self.bias, self.stride, groups=self.groups)
+        top, left = vertical // 2, horizontal // 2
+        padding = (top, left)
+        if vertical % 2 or horizontal % 2:
+            rest = (left, horizontal - left, top, vertical - top)
+            features, padding = functional.pad(features, rest), (0, 0)
+        if _is_slow_backwards(features, self.weight, stride):
+            output: torch.Tensor = _BackwardInFp32.apply(features, self.weight, stride, padding)  # type: ignore[no-untyped-call]
+            return output
+        return functional.conv2d(
+            features, self.weight, self.bias, self.stride, padding, groups=self.groups
+        )
+
+
+def _is_slow_backwards(features: torch.Tensor, weight: torch.Tensor, stride: int) -> bool:
+    """Whether a convolution channel by channel would be differentiated slowly, on a processor."""
+    return (
+        weight.shape[1] == 1
+        and (weight.shape[2] > 3 or stride > 1)
+        and features.device.type == "cpu"
+        and torch.is_autocast_enabled("cpu")
+        and torch.get_autocast_dtype("cpu") is torch.bfloat16
+        and torch.is_grad_enabled()
+        and (features.requires_grad or weight.requires_grad)
+    )
+
+
+class _BackwardInFp32(torch.autograd.Function):
+    """A convolution channel by channel in bf16 whose gradients are computed in fp32.
+
+    In bf16 torch's gradients of 5x5 kernels and of strides of 2 take up to ten times as long as in
+    fp32. On one thread, milliseconds for 16 images of 144x59x59, kernel 5, stride 2: 155 in bf16,
+    25 in fp32; of 672x14x14, kernel 5: 70 and 22. All of EfficientNet-Lite0 trains 1.7 times as
+    fast for it.
+    """
+
+    @staticmethod
+    def forward(
+        context: Any,
+        features: torch.Tensor,
+        weight: torch.Tensor,
+        stride: int,
+        padding: tuple[int, int],
+    ) -> torch.Tensor:
+        features, kernel = features.bfloat16(), weight.bfloat16()
+        context.save_for_backward(features, kernel)
+        context.stride, context.padding = stride, padding
+        return functional.conv2d(features, kernel, None, stride, padding, groups=features.shape[1])
+
+    @staticmethod
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        features, kernel = context.saved_tensors
+        to_features, to_kernel, _ = torch.ops.aten.convolution_backward(
+            gradient.float(),
+            features.float(),
+            kernel.float(),
+            None,
+            [context.stride] * 2,
+            context.padding,
+            [1, 1],
+            False,
+            [0, 0],
+            features.shape[1],
+            [*context.needs_input_grad[:2], False],
+        )
+        to_features = None if to_features is None else to_features.to(gradient.dtype)
+        return to_features, to_kernel, None, None
 
 
 class InvertedResidual(nn.Module):

@@ -18,7 +18,7 @@ from tellapart.errors import ClassifierFileError, RunError
 from tellapart.evaluation import Evaluation
 from tellapart.evaluation.assessment import Assessment, assess
 from tellapart.files import uninterrupted, write_whole
-from tellapart.finetuning.output_layer import fit_output_layer
+from tellapart.finetuning.output_layer import fit_output_layer, is_computed
 from tellapart.finetuning.stages import output_layer
 from tellapart.finetuning.start import Start
 from tellapart.models.checkpoint import (
@@ -112,6 +112,8 @@ def train_as_requested(
         plan, trainer = plan_training(request, session)
         if run is None:
             run = _begin(plan, out)
+        if plan.start and not is_computed(plan.recipe) and not run.start_file.exists():
+            save_start(run, plan.start)
         callbacks.on_plan(plan)
         with callbacks, _resumable(run):
             if plan.start and not run.start_file.exists():
@@ -163,7 +165,7 @@ def plan_training(request: TrainingRequest, session: Session) -> tuple[Plan, Tra
 
 
 def _start(run: RunFolder, plan: Plan, start: Start, trainer: Trainer, session: Session) -> None:
-    """Computes the output layer where the recipe asks for it, and saves the initial weights."""
+    """Computes the output layer that the recipe asks for, and saves the initial weights."""
     fit = fit_output_layer(
         start.classifier,
         plan.train,

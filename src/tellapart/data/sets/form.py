@@ -20,7 +20,7 @@ from tellapart.data.images.opening import is_deep, open_image, quiet_pillow, upr
 from tellapart.data.preparation import WHITE_LEVELS, Frame, Preparation
 from tellapart.errors import DataError
 
-_NUM_SAMPLED = 1000
+_NUM_SAMPLED, _NUM_MEASURED = 1000, 100
 # Files stored as colour that are decoded to see whether their pixels are grey, as long as all are.
 _NUM_DECODED = 200
 # Of these the largest value is the first guess of how many bits are used.
@@ -78,6 +78,12 @@ def own_shape(listing: Listing) -> tuple[int, int, int]:
         width = height = next((side for side in _SIDES if side <= typical), _SIDES[-1])
     stored_as_colour = [header.path for header in headers if header.mode not in _GREY_MODES]
     return (3 if _any_has_colour(stored_as_colour) else 1), height, width
+
+
+def typical_side(listing: Listing) -> int:
+    """Return the median of the images' shorter sides in pixels, by some headers; 0 without any."""
+    sides = [min(header.size) for header in _sampled_headers(listing.files, _NUM_MEASURED)]
+    return median_low(sides) if sides else 0
 
 
 def decoded_sample(listing: Listing) -> torch.Tensor:
@@ -208,11 +214,11 @@ def _any_has_colour(paths: Sequence[ReadableFile]) -> bool:
     return False
 
 
-def _sampled_headers(files: Sequence[ImageFile]) -> list[_Header]:
+def _sampled_headers(files: Sequence[ImageFile], most: int = _NUM_SAMPLED) -> list[_Header]:
     """Of files spread over the list, without decoding one."""
     headers = []
     with quiet_pillow():
-        for file in _spread(files, _NUM_SAMPLED):
+        for file in _spread(files, most):
             try:
                 with open_image(file.path) as opened:
                     size = upright_size(opened.image)

@@ -16,7 +16,7 @@ from tellapart.data.images.digests import Progress
 from tellapart.data.images.listing import Listing
 from tellapart.data.images.near_duplicates import groups_of, near_duplicates
 from tellapart.data.preparation import Preparation
-from tellapart.data.sets.form import choose_frame, decoded_sample, own_shape
+from tellapart.data.sets.form import choose_frame, decoded_sample, own_shape, typical_side
 from tellapart.data.sets.grouping import group_files
 from tellapart.data.sets.image_files import load_image_files
 from tellapart.errors import ConfigError, DataError
@@ -51,7 +51,8 @@ class OpenedSource:
         find_shape: returns channels, height and width of the images if no others are requested;
             may read headers.
         read: reads the images in the form of a preparation, and reports progress.
-        has_files: whether the images are files, which take the form that is asked for.
+        find_side: returns the typical shorter side of image files in pixels, which take the form
+            that is asked for; None for images that have one form only.
         find_sample: returns a few images of train, uint8 (images, channels, height, width).
         shows_signs: whether mirroring changes what an image means; None where that is not known.
         one_class_remedy: what to do where all of it is one class.
@@ -62,7 +63,7 @@ class OpenedSource:
     train_counts: Mapping[str, int]
     find_shape: Callable[[], tuple[int, int, int]]
     read: Callable[[Preparation, Progress | None], DataSet]
-    has_files: bool = False
+    find_side: Callable[[], int] | None = None
     find_sample: Callable[[], torch.Tensor] | None = None
     shows_signs: bool | None = None
     one_class_remedy: str = "add images of another class"
@@ -76,6 +77,11 @@ class OpenedSource:
             DataError: where none of the files looked at is an image.
         """
         return self.find_shape()
+
+    @property
+    def has_files(self) -> bool:
+        """Whether the images are files, which take the form that is asked for."""
+        return self.find_side is not None
 
     def shows_drawings(self) -> bool:
         """Return whether the images are drawings on a plain background, by a few of them."""
@@ -123,7 +129,7 @@ def opened_files(listing: Listing) -> OpenedSource:
         listing.train_counts(),
         find_shape,
         read,
-        has_files=True,
+        find_side=functools.partial(typical_side, listing),
         find_sample=functools.partial(decoded_sample, listing),
     )
     if listing.one_class_remedy:
