@@ -97,7 +97,7 @@ def peak_memory_bytes(status: str | None = None) -> int:
     raise DataError("peak memory is VmHWM in /proc/self/status, which is not there; use Linux")
 
 
-def describe_run(runtime: Runtime) -> dict[str, str | int]:
+def describe_run(runtime: Runtime) -> dict[str, Any]:
     """The machine, the versions, the commit and the command of this process."""
     return {
         **describe_environment(runtime),

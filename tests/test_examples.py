@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import os
 import pkgutil
 import re
 import shlex
@@ -16,6 +17,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from unittest import mock
 
 import pytest
 import torch
@@ -95,6 +97,13 @@ def default_dtype() -> Iterator[None]:
     torch.set_default_dtype(before)
 
 
+@pytest.fixture
+def environment() -> Iterator[None]:
+    """An example may set variables of the environment, for itself alone."""
+    with mock.patch.dict(os.environ):
+        yield
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_the_examples_in_docstrings_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
@@ -120,7 +129,7 @@ def test_there_are_examples_to_run():
 
 
 @pytest.fixture
-def folder_of_a_page(own_place, default_dtype, trained, tmp_path: Path) -> Path:
+def folder_of_a_page(own_place, default_dtype, environment, trained, tmp_path: Path) -> Path:
     """What an example on a page can count on: a trained run and a few pictures."""
     shutil.copytree(trained.run, tmp_path / "runs" / "digits")
     digits = load_data_set("mnist-sample").split("test").images[::300, 0]

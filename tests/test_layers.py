@@ -20,7 +20,7 @@ WINGS = ("explanation", "trust", "compression", "exporting", "serving", "searchi
 BELOW_A_WING = (
     *("report", "illustration", "runs.trained_run", "training.trainer", "finetuning.start"),
     *("evaluation", "models.classifier", "data.image_set", "ops", "page", "runtime", "config"),
-    *("files", "errors", "wording"),
+    *("files", "errors", "wording", "openmp"),
 )
 
 

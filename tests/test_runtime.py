@@ -8,6 +8,7 @@ from torch import nn
 
 from tellapart import runtime as runtime_module
 from tellapart.errors import DeviceError
+from tellapart.openmp import WAIT_VARIABLES
 from tellapart.runtime import (
     Runtime,
     Stopwatch,
@@ -209,3 +210,14 @@ def test_a_number_travels_with_versions_machine_and_precision():
     assert described["threads"] == torch.get_num_threads()
     assert (described["device"], described["precision"]) == ("cpu", "bf16")
     assert described.keys() >= {"tellapart", "python", "system", "processor", "cores"}
+
+
+def test_a_number_travels_with_how_threads_wait(monkeypatch):
+    for name in WAIT_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert describe_environment(FP32)["wait_policy"] is None
+    monkeypatch.setenv("OMP_WAIT_POLICY", "PASSIVE")
+    assert describe_environment(FP32)["wait_policy"] == {
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "set_by": "environment",
+    }

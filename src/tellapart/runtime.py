@@ -17,6 +17,7 @@ from typing import TypeVar
 import torch
 
 from tellapart.errors import DeviceError
+from tellapart.openmp import describe_waiting
 
 ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
@@ -244,11 +245,15 @@ class Stopwatch:
         self.elapsed_seconds = time.perf_counter() - self._start
 
 
-def describe_environment(runtime: Runtime) -> dict[str, str | int]:
-    """Return what every measurement is reported with: versions, machine, threads, precision."""
+def describe_environment(runtime: Runtime) -> dict[str, str | int | dict[str, str] | None]:
+    """Return what every measurement is reported with: versions, machine, threads, precision.
+
+    ``wait_policy`` holds the variables that decide how threads wait, and who set them, as
+    `tellapart.openmp.describe_waiting` returns them; None where none is set.
+    """
     from tellapart import __version__
 
-    described: dict[str, str | int] = {
+    described: dict[str, str | int | dict[str, str] | None] = {
         "tellapart": __version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
@@ -256,6 +261,7 @@ def describe_environment(runtime: Runtime) -> dict[str, str | int]:
         "processor": _processor_name(),
         "cores": os.cpu_count() or 1,
         "threads": torch.get_num_threads(),
+        "wait_policy": describe_waiting(),
         "device": str(runtime.device),
         "precision": runtime.precision,
     }

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tellapart.errors import TellapartError
+from tellapart.openmp import wait_without_spinning_long
 
 if TYPE_CHECKING:
     from cyclopts import CycloptsError
@@ -24,6 +25,7 @@ _REFUSALS = {
 
 def main() -> None:
     """Runs the command line and exits with its code."""
+    wait_without_spinning_long()
     for stream in (sys.stdout, sys.stderr):
         # Characters of a file's name that a terminal or a pipe cannot show are printed as \\xNN.
         if isinstance(stream, io.TextIOWrapper):

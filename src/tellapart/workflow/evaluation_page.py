@@ -32,7 +32,7 @@ def about_runs(title: str, runs: Sequence[RunFolder], runtime: Runtime, views: s
     Raises:
         RunError: a damaged run.
     """
-    environment = {name: str(value) for name, value in describe_environment(runtime).items()}
+    environment = _environment_in_words(runtime)
     data = {
         "evaluated on": title,
         "views of each image": views,
@@ -79,6 +79,16 @@ def write_or_explain(
         return write_evaluation(folder, assessment, about), None
     except RunError as error:
         return None, f"page and figures are not written: {error}"
+
+
+def _environment_in_words(runtime: Runtime) -> dict[str, str]:
+    """What is known of the environment as texts; without what is None."""
+    described = describe_environment(runtime)
+    waiting = described.pop("wait_policy")
+    words = {name: str(value) for name, value in described.items()}
+    if isinstance(waiting, dict):
+        words["wait_policy"] = ", ".join(f"{name}={value}" for name, value in waiting.items())
+    return words
 
 
 def _training_data(runs: Sequence[RunFolder]) -> dict[str, Any]:
