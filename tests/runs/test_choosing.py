@@ -39,7 +39,7 @@ def has_weights(request, monkeypatch):
         (opened(60_000, (3, 48, 48)), "standard", "standard"),
         (opened(300, (3, 32, 128)), "small-data", "small-data"),
         (opened(300, (3, 128, 128)), "photos-quick", "photos"),
-        (opened(500, (3, 128, 128)), "photos-good", "photos"),
+        (opened(500, (3, 128, 128)), "photos-few", "photos"),
         (opened(1_000, (3, 64, 64), 100), "photos-good", "photos"),
         (opened(999, (1, 64, 64), 100), "photos-quick", "photos"),
         (opened(60_000, (1, 64, 64), drawn=True), "drawings", "drawings"),
@@ -88,7 +88,8 @@ def test_images_are_seen_in_their_own_size_up_to_that_of_the_source(side, preset
             opened(60_000, (1, 28, 28), shows_signs=False),
             ("fast", "accurate-objects", "best-objects"),
         ),
-        (opened(900, (3, 128, 128)), ("photos-quick", "photos-good", "photos-best")),
+        (opened(900, (3, 128, 128)), ("photos-quick", "photos-few", "photos-few-long")),
+        (opened(1_000, (3, 128, 128)), ("photos-quick", "photos-good", "photos-best")),
         (opened(900, (3, 99, 99), drawn=True), ("small-data", "drawings", "drawings-long")),
     ],
 )
@@ -127,7 +128,7 @@ def test_a_preset_beside_a_recipe_and_an_unknown_one_are_refused():
         (opened(999, (1, 28, 28)), ["finetuning.source=run"], "finetune-few"),
         (opened(1_000, (1, 28, 28)), ["finetuning.source=run"], "finetune"),
         (opened(60_000, (1, 28, 28)), ["finetuning.source=run", "shots=99"], "finetune-few"),
-        (opened(900, (3, 64, 64)), ["finetuning.source=timm:resnet18"], "photos-good"),
+        (opened(900, (3, 64, 64)), ["finetuning.source=timm:resnet18"], "photos-few"),
         (opened(900, (3, 64, 64)), ["finetuning.source=imagenet", "shots=9"], "photos-quick"),
     ],
 )

@@ -39,6 +39,7 @@ _PRETRAINED_SIZES, _LARGEST_SIZE = (96, 128, 160, 192, 224), 288
 
 # The recipes of the three presets, by what the images are and whether there are many of them.
 _RECIPES: dict[str, dict[Preset, str]] = {
+    "few photographs": {"quick": "photos-quick", "good": "photos-few", "best": "photos-few-long"},
     "photographs": {"quick": "photos-quick", "good": "photos-good", "best": "photos-best"},
     "photographs from zero": {"quick": "photos-short", "good": "photos", "best": "photos-long"},
     "drawings": {"quick": "small-data", "good": "drawings", "best": "drawings-long"},
@@ -137,7 +138,7 @@ def _suggest(
         )
     if source:
         preset = wish.preset or facts.preset_to_tune
-        return _RECIPES["photographs"][preset], facts.reason_to_tune, _size_for(opened, preset)
+        return facts.recipe_to_tune(preset), facts.reason_to_tune, _size_for(opened, preset)
     subject = facts.subject(opened)
     if subject == "small images":
         return *_suggest_small(facts, opened, wish), {}
@@ -176,7 +177,7 @@ def _suggest_for_photographs(
         return zero, reason, {}
     preset = wish.preset or facts.preset_to_tune
     reason = f"{what}: from a network trained on ImageNet; {facts.reason_to_tune}"
-    return _RECIPES["photographs"][preset], reason, _size_for(opened, preset)
+    return facts.recipe_to_tune(preset), reason, _size_for(opened, preset)
 
 
 def _size_for(opened: OpenedSource, preset: Preset) -> dict[str, object]:
@@ -221,6 +222,11 @@ class _Facts:
         """How much of a network trained on ImageNet is worth training on so many images."""
         few = self.num_train < _FEW_IMAGES_TO_TUNE and self.smallest_class < _FEW_IMAGES_A_CLASS
         return "quick" if few else "good"
+
+    def recipe_to_tune(self, preset: Preset) -> str:
+        """The recipe that starts from a network trained on ImageNet."""
+        few = self.num_train < _FEW_IMAGES_TO_TUNE
+        return _RECIPES["few photographs" if few else "photographs"][preset]
 
     @property
     def reason_to_tune(self) -> str:

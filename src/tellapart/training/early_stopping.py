@@ -21,7 +21,10 @@ class EarlyStopping:
         self.best_weights: dict[str, torch.Tensor] = {}
 
     def observe(self, epoch: int, loss: float, weights: Mapping[str, torch.Tensor]) -> None:
-        """Records an epoch's validation loss; copies ``weights`` where it is the lowest so far."""
+        """Records an epoch's validation loss; copies ``weights`` where it is the lowest so far.
+
+        Epoch 0 is the start, where that is worth keeping: a computed output layer.
+        """
         if self.patience and loss < self.best_loss:
             self.best_epoch, self.best_loss = epoch, loss
             self.best_weights = {name: tensor.clone() for name, tensor in weights.items()}

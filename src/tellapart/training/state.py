@@ -33,7 +33,7 @@ class TrainingState:
         history: the report of each epoch so far, as plain values.
         average_steps: how many steps the running average has seen.
         num_frozen_stages: of the network, in the last epoch.
-        best_epoch: its number, from 1; 0 where there is none.
+        best_epoch: its number, from 1; 0 is the start of fine-tuning, or that there is none.
         best_loss: what was measured there; None where there is none.
     """
 

@@ -19,6 +19,7 @@ from tellapart.errors import ConfigError, DivergedError
 from tellapart.evaluation import predict_logits
 from tellapart.evaluation.metrics import confusion_matrix, precision_recall
 from tellapart.finetuning.freezing import FineTuning
+from tellapart.finetuning.output_layer import is_computed
 from tellapart.finetuning.stages import output_layer
 from tellapart.models.classifier import Classifier
 from tellapart.runtime import Runtime, Stopwatch, derived_seed, generator, place
@@ -152,6 +153,8 @@ class Trainer:
         Raises:
             DivergedError: a loss or a weight that is not finite; the weights are then useless.
         """
+        if not self.history and is_computed(self.recipe):
+            self._observe(0, self._validate(0))
         while not self.is_finished:
             epoch = len(self.history) + 1
             with Stopwatch(self.runtime) as watch:
@@ -168,18 +171,33 @@ class Trainer:
                 len(self.train) / watch.elapsed_seconds,
                 measured.get("macro-f1"),
             )
-            if measured:
-                value = measured[self.stop_metric]
-                weights = self._kept_network().state_dict()
-                # Early stopping takes the lower value for the better one.
-                loss_like = value if self.stop_metric == "loss" else 1 - value
-                self.early_stopping.observe(epoch, loss_like, weights)
+            self._observe(epoch, measured)
             self.history.append(report)
             yield report
         best = self.early_stopping.best_weights
         self.classifier.network.load_state_dict(best or self._kept_network().state_dict())
         if self.finetuning:
             self.finetuning.finish()
+
+    def _observe(self, epoch: int, measured: Mapping[str, float]) -> None:
+        """Tells early stopping how good the weights after ``epoch`` are."""
+        if not measured:
+            return
+        value = measured[self.stop_metric]
+        # Early stopping takes the lower value for the better one.
+        loss_like = value if self.stop_metric == "loss" else 1 - value
+        self.early_stopping.observe(epoch, loss_like, self._kept_network().state_dict())
+
+    @property
+    def keeps_start(self) -> bool:
+        """Whether no epoch was better on validation than the start of fine-tuning."""
+        return bool(self.early_stopping.best_weights) and self.early_stopping.best_epoch == 0
+
+    def validation_accuracy(self) -> float | None:
+        """Return the validation accuracy of the weights that were kept; None without validation."""
+        if self.keeps_start or not self.history:
+            return self._validate(0).get("accuracy")
+        return self.history[self.early_stopping.best_epoch - 1].validation_accuracy
 
     @property
     def is_finished(self) -> bool:
@@ -294,7 +312,7 @@ class Trainer:
             average_steps=self.average.num_steps if self.average else 0,
             num_frozen_stages=self._num_frozen(len(self.history)),
             best_epoch=best.best_epoch,
-            best_loss=best.best_loss if best.best_epoch else None,
+            best_loss=best.best_loss if best.best_weights else None,
         ).to_file()
 
     def restore(self, tensors: Mapping[str, torch.Tensor], header: Mapping[str, Any]) -> None:

@@ -133,7 +133,7 @@ def train_as_requested(
         train_seconds=sum(report.seconds for report in history),
         total_seconds=time.perf_counter() - started,
         views=num_views(plan.classifier.views),
-        validation_accuracy=_validation_accuracy(trainer),
+        validation_accuracy=trainer.validation_accuracy(),
         test=assessment.evaluation if "test" in plan.splits else None,
         verdict=assessment.verdict,
         not_written=not_written,
@@ -277,6 +277,10 @@ def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: C
             save_tensors(run.state_file, tensors, header)
             run.write_metrics([asdict(row) for row in trainer.history])
         callbacks.on_epoch_end(report, plan.recipe.training.epochs)
+    if trainer.keeps_start:
+        callbacks.note(
+            "no epoch was better on validation than the computed output layer, which is kept"
+        )
 
 
 def _finish(run: RunFolder, plan: Plan) -> tuple[Assessment, str | None]:
@@ -324,11 +328,3 @@ def _save(run: RunFolder, plan: Plan, classifier: Classifier, test: Evaluation |
     }
     with uninterrupted():
         save_classifier(run.classifier_file, classifier, training)
-
-
-def _validation_accuracy(trainer: Trainer) -> float | None:
-    """The validation accuracy of the epoch whose weights were kept: the best or the last one."""
-    if not trainer.history:
-        return None
-    best = trainer.early_stopping.best_epoch
-    return trainer.history[best - 1 if best else -1].validation_accuracy
