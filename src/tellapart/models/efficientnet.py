@@ -240,7 +240,10 @@ def efficientnet_lite0(
         with_grid: see `EfficientNetLite`.
     """
     if min(shape[1:]) < _SMALLEST_SIDE:
-        raise RuntimeError(f"it needs at least {_SMALLEST_SIDE} pixels each way")
+        raise RuntimeError(
+            f"it needs at least {_SMALLEST_SIDE} pixels each way; image files can be enlarged with "
+            "data.size=96, arrays cannot"
+        )
     backbone = EfficientNetLite(shape[0], with_grid=with_grid)
     return named(
         backbone=backbone,

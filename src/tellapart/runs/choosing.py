@@ -164,6 +164,9 @@ def _suggest_for_photographs(
     opened: OpenedSource, facts: _Facts, wish: Wish, *, is_own: bool
 ) -> tuple[str, str, dict[str, object]]:
     what = f"{facts.size_in_words} photographs"
+    if opened.find_side is not None:
+        colour = "colour" if facts.shape[0] == 3 else "grey"
+        what = f"{colour} photographs of {opened.find_side()} pixels"
     zero = _RECIPES["photographs from zero"][wish.preset or "good"]
     if wish.from_zero or is_own:
         return zero, f"{what}: a deeper network, mirrored images", {}

@@ -196,7 +196,7 @@ class Trainer:
     def validation_accuracy(self) -> float | None:
         """Return the validation accuracy of the weights that were kept; None without validation."""
         if self.keeps_start or not self.history:
-            return self._validate(0).get("accuracy")
+            return self._validate(0, self.classifier.network).get("accuracy")
         return self.history[self.early_stopping.best_epoch - 1].validation_accuracy
 
     @property
@@ -279,12 +279,17 @@ class Trainer:
             f"try --set learning_rate={rate / 10:g} or --set gradient_clip_norm=1"
         )
 
-    def _validate(self, epoch: int) -> dict[str, float]:
-        """Loss, accuracy and macro F1 by these names; nothing without a validation part."""
+    def _validate(self, epoch: int, network: nn.Module | None = None) -> dict[str, float]:
+        """Loss, accuracy and macro F1 by these names; nothing without a validation part.
+
+        Args:
+            epoch: the last one that was trained.
+            network: what is validated; None is the one that would be kept now.
+        """
         if self.validation is None:
             return {}
         logits = predict_logits(
-            self.classifier.with_network(self._kept_network()),
+            self.classifier.with_network(network or self._kept_network()),
             self.validation.images,
             device=self.runtime.device,
             autocast=self.runtime.autocast,
