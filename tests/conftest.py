@@ -115,6 +115,23 @@ def every(pictures: ImageSet, step: int, first: int = 0) -> ImageSet:
     return pictures.select(torch.arange(first, len(pictures), step))
 
 
+# Networks that refuse images of the sizes that other networks are tested on.
+SMALLEST_SIDES = {"efficientnet-lite0": 33}
+ShapeFor = Callable[..., tuple[int, int, int]]
+
+
+@pytest.fixture(scope="session")
+def shape_for() -> ShapeFor:
+    """The images that a network of the registry is tested on: those wanted, or its smallest."""
+
+    def shape(name: str, wanted: tuple[int, int, int] = (1, 28, 28)) -> tuple[int, int, int]:
+        smallest = SMALLEST_SIDES.get(name, 1)
+        channels, height, width = wanted
+        return channels, max(height, smallest), max(width, smallest)
+
+    return shape
+
+
 MakeDigits = Callable[..., Path]
 
 
