@@ -306,7 +306,7 @@ def test_another_format_is_refused(path, value, words):
         ("normalization", {"mean": [0], "std": [1], "more": 1}, "unknown key"),
         ("views", "two", "views must be one of plain, mirrored"),
         ("views", ["plain"], "views must be one of plain"),
-        ("fit", "stretch", "fit must be one of pad, crop"),
+        ("fit", "stretch", "fit must be one of pad, crop, squash"),
         ("style", 3, "style must be"),
         ("style", {}, "style lacks background"),
         ("style", STYLE | {"background": 3}, "background must be one of dark, light"),
