@@ -2,8 +2,10 @@
 
 import dataclasses
 import hashlib
+import importlib.metadata
 import importlib.util
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -88,6 +90,20 @@ def test_it_is_a_classifier_of_imagenets_classes(classifier):
     assert classifier.class_names == tuple(map(str, range(1000)))
     assert not any(module.training for module in classifier.modules())
     assert all(weight.requires_grad for weight in classifier.parameters())
+
+
+def test_the_notice_and_the_extra_name_the_package_that_messages_name():
+    root = Path(__file__).parents[2]
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    assert "NOTICE" in project["project"]["license-files"]
+    assert "NOTICE" in project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+    (requirement,) = project["project"]["optional-dependencies"]["pretrained"]
+    name, _, version = requirement.partition("==")
+    notice = (root / "NOTICE").read_text("utf-8")
+    assert f"{name} {version}" in " ".join(notice.split())
+    for author in ("Tan", "Le", "Google", "ML Illustrated", "Apache License"):
+        assert author in notice
+    assert importlib.metadata.version(name) == version
 
 
 def stripes(height, width):

@@ -137,6 +137,12 @@ def test_the_grid_adds_features_and_leaves_the_others():
     torch.testing.assert_close(regions[:, :, 1, 1], middle)
 
 
+def test_with_the_grid_too_every_layer_is_used_exactly_once(leaves_in_order):
+    network = build_network(NAME, (3, 33, 33), 2, {"with_grid": True})
+    leaves = [module for module in network.modules() if not list(module.children())]
+    assert sorted(map(id, leaves_in_order(network, (3, 33, 33)))) == sorted(map(id, leaves))
+
+
 @pytest.mark.parametrize(
     ("side", "windows"),
     [
