@@ -70,6 +70,29 @@ def test_a_bias_and_groups_are_kept():
     assert torch.equal(convolution(features), wanted)
 
 
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(
+    ("in_channels", "kernel", "stride"), [(6, 5, 1), (6, 3, 2), (6, 5, 2), (6, 3, 1), (1, 3, 2)]
+)
+def test_in_bfloat16_too_a_convolution_has_its_output_and_gradients(
+    in_channels, kernel, stride, bias
+):
+    torch.manual_seed(0)
+    convolution = SamePaddedConv2d(in_channels, 6, kernel, stride, groups=in_channels, bias=bias)
+    results = []
+    for enabled in (False, True):
+        features = drawn(4, in_channels, 9, 12).requires_grad_()
+        convolution.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            output = convolution(features)
+        output.float().square().sum().backward()
+        gradients = [features.grad, *(weight.grad for weight in convolution.parameters())]
+        results.append([output.detach().float(), *gradients])
+    for exact, rounded in zip(*results, strict=True):
+        assert rounded.dtype == torch.float32
+        assert (rounded - exact).abs().max() <= 0.02 * exact.abs().max()
+
+
 @pytest.mark.parametrize(
     ("in_channels", "out_channels", "stride", "goes_around"),
     [(8, 8, 1, True), (8, 8, 2, False), (8, 12, 1, False)],
