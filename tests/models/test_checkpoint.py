@@ -41,23 +41,23 @@ SMALL = build_network("small-residual", (1, 8, 8), 2, {"width": 2})
 TENSORS = {name: tensor.contiguous() for name, tensor in SMALL.state_dict().items()}
 
 
-def make(network="small-residual", arguments=None, names=("ant", "bee", "数")):
-    made = seeded_network(network, SHAPE, len(names), arguments or {}, 0)
+def make(network="small-residual", arguments=None, names=("ant", "bee", "数"), shape=SHAPE):
+    made = seeded_network(network, shape, len(names), arguments or {}, 0)
     return Classifier(
         made,
         ClassifierSpec(
             network=network,
             arguments=arguments or {},
             class_names=names,
-            image_shape=SHAPE,
+            image_shape=shape,
             normalization=Normalization((0.1, 0.2, 0.3), (1.0, 2.0, 1 / 3)),
         ),
     ).eval()
 
 
-def pictures(count=5):
+def pictures(count=5, shape=SHAPE):
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 256, (count, *SHAPE), generator=generator, dtype=torch.uint8)
+    return torch.randint(0, 256, (count, *shape), generator=generator, dtype=torch.uint8)
 
 
 STYLE = {
@@ -94,14 +94,15 @@ def path(tmp_path):
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_classifier_comes_back_bit_for_bit(path, name):
-    classifier = make(name)
+def test_a_classifier_comes_back_bit_for_bit(path, shape_for, name):
+    shape = shape_for(name, SHAPE)
+    classifier, images = make(name, shape=shape), pictures(shape=shape)
     for number, buffer in enumerate(classifier.network.buffers()):  # norms that have seen something
         buffer.add_(number + 1)
-    wanted = classifier(pictures())
+    wanted = classifier(images)
     save_classifier(path, classifier, {"data": "mnist"})
     loaded, training = read_classifier(path)
-    assert torch.equal(loaded(pictures()), wanted)
+    assert torch.equal(loaded(images), wanted)
     assert weights_sha256(loaded.network.state_dict()) == weights_sha256(
         classifier.network.state_dict()
     )
@@ -305,7 +306,7 @@ def test_another_format_is_refused(path, value, words):
         ("normalization", {"mean": [0], "std": [1], "more": 1}, "unknown key"),
         ("views", "two", "views must be one of plain, mirrored"),
         ("views", ["plain"], "views must be one of plain"),
-        ("fit", "stretch", "fit must be one of pad, crop"),
+        ("fit", "stretch", "fit must be one of pad, crop, squash"),
         ("style", 3, "style must be"),
         ("style", {}, "style lacks background"),
         ("style", STYLE | {"background": 3}, "background must be one of dark, light"),

@@ -41,8 +41,8 @@ def test_a_layer_that_is_used_twice_costs_twice():
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_on_operations_from_scratch_a_network_costs_the_same(name):
-    shape = (3, 32, 48)
+def test_on_operations_from_scratch_a_network_costs_the_same(shape_for, name):
+    shape = shape_for(name, (3, 32, 48))
     network = build_network(name, shape, 10, {})
     assert count_multiply_adds(from_scratch(network), shape) == count_multiply_adds(network, shape)
 

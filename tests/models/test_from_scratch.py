@@ -27,15 +27,22 @@ from tellapart.workflow.evaluate import evaluate
 from tellapart.workflow.train import train
 
 DIGITS = (1, 28, 28)
-# Networks for larger pictures.
-SHAPES = {"photo-residual": (3, 48, 32)}
 TUTORIALS = [name for name in recipe_names() if name.startswith("tutorial-")]
 SLOW = ("tutorial-two-conv-adam", "tutorial-dropout-adam", "tutorial-dropout-sgd")
 
 
-def network_and_twin(name, arguments=None, dtype=torch.float64):
+@pytest.fixture(params=[*NETWORKS, "efficientnet-lite0 with grid"])
+def case(request, shape_for):
+    """A network's name and arguments, and the shape of its images."""
+    name, _, more = request.param.partition(" ")
+    # Networks for larger images.
+    wanted = {"photo-residual": (3, 48, 32)}.get(name, DIGITS)
+    return name, {"with_grid": True} if more else {}, shape_for(name, wanted)
+
+
+def network_and_twin(name, arguments=None, dtype=torch.float64, shape=DIGITS):
     torch.manual_seed(0)
-    network = build_network(name, SHAPES.get(name, DIGITS), 10, arguments or {}).to(dtype)
+    network = build_network(name, shape, 10, arguments or {}).to(dtype)
     network = network.to(memory_format=torch.channels_last)
     return network, from_scratch(copy.deepcopy(network))
 
@@ -58,10 +65,10 @@ def layers_of(network):
     return [module for module in network.modules() if not list(module.children())]
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_logits_gradients_and_statistics_are_torchs(name):
-    network, twin = network_and_twin(name)
-    pictures = batch_of(6, shape=SHAPES.get(name, DIGITS))
+def test_logits_gradients_and_statistics_are_torchs(case):
+    name, arguments, shape = case
+    network, twin = network_and_twin(name, arguments, shape=shape)
+    pictures = batch_of(6, shape=shape)
     logits, gradients = step(network, pictures)
     our_logits, our_gradients = step(twin, pictures)
     assert torch.allclose(our_logits, logits, rtol=1e-9, atol=1e-10)
@@ -74,10 +81,10 @@ def test_logits_gradients_and_statistics_are_torchs(name):
         assert torch.allclose(twin.get_buffer(buffer), value, rtol=1e-12), buffer
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_evaluation_is_torchs_and_of_one_image_the_same_as_in_a_batch(name):
-    network, twin = network_and_twin(name)
-    pictures = batch_of(6, shape=SHAPES.get(name, DIGITS))
+def test_evaluation_is_torchs_and_of_one_image_the_same_as_in_a_batch(case):
+    name, arguments, shape = case
+    network, twin = network_and_twin(name, arguments, shape=shape)
+    pictures = batch_of(6, shape=shape)
     step(network, pictures), step(twin, pictures)  # the running statistics have moved
     with torch.no_grad():
         logits, ours = network.eval()(pictures), twin.eval()(pictures)
@@ -118,14 +125,14 @@ class Recorder(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_nothing_is_computed_by_a_layer_of_torch(name):
-    network, twin = network_and_twin(name)
+def test_nothing_is_computed_by_a_layer_of_torch(case):
+    name, arguments, shape = case
+    network, twin = network_and_twin(name, arguments, shape=shape)
     layers = ("conv", "pool", "norm", "relu", "threshold", "dropout", "linear", "addmm", "softmax")
     seen = []
     for each in (network, twin):
         with Recorder() as recorder:
-            step(each, batch_of(2, shape=SHAPES.get(name, DIGITS)))
+            step(each, batch_of(2, shape=shape))
         seen.append({op for op in recorder.seen if any(layer in op for layer in layers)})
     assert seen[0]
     assert not seen[1]

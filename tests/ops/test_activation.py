@@ -4,11 +4,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.errors import ShapeError
-from tellapart.ops import leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
+from tellapart.ops import leaky_relu, log_softmax, relu, relu6, sigmoid, softmax, tanh
 
 functional = torch.nn.functional
 PAIRS = [
     pytest.param(relu, functional.relu, id="relu"),
+    pytest.param(relu6, functional.relu6, id="relu6"),
     pytest.param(
         lambda values: leaky_relu(values, 0.2),
         lambda values: functional.leaky_relu(values, 0.2),
@@ -68,7 +69,16 @@ def test_a_softmax_of_many_half_numbers_adds_up_to_one():
     assert probabilities.float().sum().item() == pytest.approx(1.0, rel=0.005)
 
 
-@pytest.mark.parametrize("operation", [relu, leaky_relu, sigmoid, tanh, softmax, log_softmax])
+def test_relu6_has_no_gradient_at_its_bends(same_as_torch):
+    bends = torch.tensor([-0.0, 0.0, 6.0, 5.9, 6.1], requires_grad=True)
+    relu6(bends).sum().backward()
+    assert bends.grad.tolist() == [0, 0, 0, 1, 0]
+    same_as_torch(relu6, functional.relu6, bends)
+
+
+@pytest.mark.parametrize(
+    "operation", [relu, relu6, leaky_relu, sigmoid, tanh, softmax, log_softmax]
+)
 def test_whole_numbers_are_refused(operation):
     with pytest.raises(
         ShapeError,

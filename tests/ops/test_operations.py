@@ -93,6 +93,7 @@ def test_the_public_names_are_these():
         "log_softmax",
         "max_pool2d",
         "relu",
+        "relu6",
         "sigmoid",
         "sliding_windows",
         "softmax",

@@ -490,6 +490,8 @@ def test_a_batch_larger_than_the_train_split_is_refused(make):
         "set training.batch_size to at most 23"
     )
     make.trainer(["batch_size=23"])
+    computed = ["epochs=0", "finetuning.source=somewhere", "finetuning.head=prototype"]
+    make.trainer(["batch_size=24", *computed])
 
 
 def test_bf16_computes_in_bfloat16_and_keeps_weights_in_float32(make):

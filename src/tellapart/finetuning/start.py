@@ -25,14 +25,17 @@ class SourceReference:
     """The source that a run was fine-tuned from.
 
     Args:
-        source: a path, or ``timm:NAME``.
+        source: a path, ``imagenet`` or ``timm:NAME``.
         weights_sha256: the digest of its weights.
         style: the style of its training drawings; None if it was trained on other images.
+        credits: whose published weights it began with, itself or by way of its own source; None if
+            it began with none, or with those of ``timm:NAME``.
     """
 
     source: str
     weights_sha256: str
     style: DrawingStyle | None = None
+    credits: str | None = None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ place of swish, and keep the stem and the head at the width of the smallest netw
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -35,6 +36,42 @@ _NORM_EPSILON, _NORM_MOMENTUM = 1e-3, 0.01
 _SMALLEST_SIDE = 33
 
 
+def same_padding(
+    image_size: Sequence[int], kernel_size: Sequence[int], stride: Sequence[int]
+) -> tuple[int, int, int, int]:
+    """Return the zeros that "SAME" adds: left, right, top, bottom.
+
+    Args:
+        image_size: rows and columns, as the others.
+        kernel_size: of the convolution, which has no gaps.
+        stride: of the convolution.
+    """
+    vertical, horizontal = (
+        max((math.ceil(size / step) - 1) * step + kernel - size, 0)
+        for size, kernel, step in zip(image_size, kernel_size, stride, strict=True)
+    )
+    left, top = horizontal // 2, vertical // 2
+    return left, horizontal - left, top, vertical - top
+
+
+def grid_windows(
+    image_size: Sequence[int], num_regions: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the kernel size and the stride that give ``num_regions`` equal windows each way.
+
+    Together the windows cover every position; they overlap where ``num_regions`` does not divide
+    the size.
+
+    Args:
+        image_size: rows and columns, each at least ``num_regions``.
+        num_regions: in each direction.
+    """
+    rows, columns = image_size
+    down, right = rows // num_regions, columns // num_regions
+    kernel_size = (rows - (num_regions - 1) * down, columns - (num_regions - 1) * right)
+    return kernel_size, (down, right)
+
+
 class SamePaddedConv2d(nn.Conv2d):
     """A convolution whose output has ``ceil(size / stride)`` rows and columns.
 
@@ -45,18 +82,15 @@ class SamePaddedConv2d(nn.Conv2d):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(batch, in_channels, height, width) to (batch, out_channels, ceil(h/s), ceil(w/s))."""
-        (kernel, _), (stride, _) = self.kernel_size, self.stride
-        height, width = features.shape[2:]
-        vertical, horizontal = (
-            max((math.ceil(size / stride) - 1) * stride + kernel - size, 0)
-            for size in (height, width)
+        left, right, top, bottom = same_padding(
+            features.shape[2:], self.weight.shape[2:], self.stride
         )
-        top, left = vertical // 2, horizontal // 2
         padding = (top, left)
-        if vertical % 2 or horizontal % 2:
-            rest = (left, horizontal - left, top, vertical - top)
-            features, padding = functional.pad(features, rest), (0, 0)
-        if _is_slow_backwards(features, self.weight, stride):
+        if left != right or top != bottom:
+            features = functional.pad(features, (left, right, top, bottom))
+            padding = (0, 0)
+        stride = self.stride[0]
+        if self.bias is None and _is_slow_backwards(features, self.weight, stride):
             output: torch.Tensor = _BackwardInFp32.apply(features, self.weight, stride, padding)  # type: ignore[no-untyped-call]
             return output
         return functional.conv2d(
@@ -218,12 +252,8 @@ class GridMean(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) to (batch, channels, size, size)."""
-        strides = [side // self.size for side in features.shape[2:]]
-        kernels = [
-            side - (self.size - 1) * stride
-            for side, stride in zip(features.shape[2:], strides, strict=True)
-        ]
-        return functional.avg_pool2d(features, kernels, strides)
+        kernel_size, stride = grid_windows(features.shape[2:], self.size)
+        return functional.avg_pool2d(features, kernel_size, stride)
 
 
 def efficientnet_lite0(

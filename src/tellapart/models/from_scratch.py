@@ -22,7 +22,7 @@ from torch import nn
 
 from tellapart import ops
 from tellapart.errors import ConfigError
-from tellapart.models import blocks
+from tellapart.models import blocks, efficientnet
 
 
 class ConvolutionFromScratch(nn.Module):
@@ -44,6 +44,18 @@ class ConvolutionFromScratch(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(batch, channels, height, width) to (batch, outputs, places_h, places_w)."""
         return ops.conv2d(images, self.weight, self.bias, **self.settings)
+
+
+class SamePaddedConvolutionFromScratch(ConvolutionFromScratch):
+    """:class:`tellapart.models.efficientnet.SamePaddedConv2d`: zeros around the image first."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to (batch, outputs, ceil(h/s), ceil(w/s))."""
+        border = efficientnet.same_padding(
+            images.shape[2:], self.weight.shape[2:], self.settings["stride"]
+        )
+        padded = torch.nn.functional.pad(images, border) if any(border) else images
+        return super().forward(padded)
 
 
 class LinearFromScratch(nn.Module):
@@ -173,6 +185,15 @@ def _mean_as_image(images: torch.Tensor) -> torch.Tensor:
     return ops.global_avg_pool2d(images)[:, :, None, None]  # (batch, channels, 1, 1)
 
 
+def _grid_mean(layer: efficientnet.GridMean) -> FunctionFromScratch:
+    return FunctionFromScratch(_means_by_region, num_regions=layer.size)
+
+
+def _means_by_region(images: torch.Tensor, num_regions: int) -> torch.Tensor:
+    kernel_size, stride = efficientnet.grid_windows(images.shape[2:], num_regions)
+    return ops.avg_pool2d(images, kernel_size, stride=stride)
+
+
 def _flatten(layer: nn.Flatten) -> FunctionFromScratch:
     return FunctionFromScratch(torch.flatten, start_dim=layer.start_dim, end_dim=layer.end_dim)
 
@@ -191,6 +212,7 @@ _TWINS: Mapping[type[nn.Module], Callable[[Any], nn.Module]] = {
     nn.Linear: LinearFromScratch,
     nn.BatchNorm2d: BatchNormFromScratch,
     nn.ReLU: lambda _: FunctionFromScratch(ops.relu),
+    nn.ReLU6: lambda _: FunctionFromScratch(ops.relu6),
     nn.Sigmoid: lambda _: FunctionFromScratch(ops.sigmoid),
     nn.Softmax: _softmax,
     nn.MaxPool2d: _max_pooling,
@@ -201,9 +223,18 @@ _TWINS: Mapping[type[nn.Module], Callable[[Any], nn.Module]] = {
     nn.Flatten: _flatten,
     blocks.Flatten: _flatten,
     blocks.DynamicConvolution: DynamicConvolutionFromScratch,
+    efficientnet.SamePaddedConv2d: SamePaddedConvolutionFromScratch,
+    efficientnet.GridMean: _grid_mean,
 }
 # These only add, multiply or concatenate tensors themselves.
-_CONTAINERS = (nn.Sequential, blocks.Residual, blocks.Ghost, blocks.SqueezeExcitation)
+_CONTAINERS = (
+    nn.Sequential,
+    blocks.Residual,
+    blocks.Ghost,
+    blocks.SqueezeExcitation,
+    efficientnet.EfficientNetLite,
+    efficientnet.InvertedResidual,
+)
 
 
 def from_scratch(network: nn.Module) -> nn.Module:

@@ -63,7 +63,7 @@ class ClassifierSpec(Section):
         image_shape: (channels, height, width) of the images.
         normalization: mean and std of the pixels.
         arguments: of the network's builder, by name.
-        fit: ``pad`` or ``crop``, for image files of another aspect ratio.
+        fit: ``pad``, ``crop`` or ``squash``, for image files of another aspect ratio.
         white_level: the value that is white in image files of more than 8 bits; 0 where no training
             image had so many: what is white is then chosen by the images that are given.
         style: background, size and position of the training drawings; None for other images.

@@ -7,7 +7,7 @@ second derivative. Reading order: ``windows``, ``convolution_forms``,
 ``pooling``, ``activation``, ``linear``, ``loss``, ``normalization``, ``dropout``.
 """
 
-from tellapart.ops.activation import leaky_relu, log_softmax, relu, sigmoid, softmax, tanh
+from tellapart.ops.activation import leaky_relu, log_softmax, relu, relu6, sigmoid, softmax, tanh
 from tellapart.ops.convolution import conv2d
 from tellapart.ops.dropout import channel_dropout, dropout
 from tellapart.ops.linear import linear
@@ -34,6 +34,7 @@ __all__ = [
     "log_softmax",
     "max_pool2d",
     "relu",
+    "relu6",
     "sigmoid",
     "sliding_windows",
     "softmax",

@@ -49,6 +49,22 @@ class _LeakyRelu(Operation):
         return torch.where(values > 0.0, gradient, gradient * ctx.slope), None
 
 
+class _Relu6(Operation):
+    """The derivative is 1 where the output is strictly between 0 and 6, else 0, as in torch."""
+
+    @staticmethod
+    def forward(ctx: Any, values: torch.Tensor) -> torch.Tensor:
+        outputs = values.clamp(min=0.0, max=6.0)
+        ctx.save_for_backward(outputs)
+        return outputs
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:
+        outputs: torch.Tensor = ctx.saved_tensors[0]
+        return gradient * ((outputs > 0.0) & (outputs < 6.0))
+
+
 class _Sigmoid(Operation):
     r""":math:`\sigma' = \sigma (1 - \sigma)`, from the output alone."""
 
@@ -167,6 +183,19 @@ def leaky_relu(values: torch.Tensor, slope: float = 0.01) -> torch.Tensor:
     """
     check_floating(values, subject="values")
     return _LeakyRelu.call(values, slope)
+
+
+def relu6(values: torch.Tensor) -> torch.Tensor:
+    r"""Compute :math:`\min(\max(x, 0), 6)`, any shape.
+
+    Source: Krizhevsky, Convolutional deep belief networks on CIFAR-10, 2010.
+
+    Example:
+        >>> relu6(torch.tensor([-2.0, 3.0, 7.0]))
+        tensor([0., 3., 6.])
+    """
+    check_floating(values, subject="values")
+    return _Relu6.call(values)
 
 
 def sigmoid(values: torch.Tensor) -> torch.Tensor:

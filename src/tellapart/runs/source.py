@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from tellapart.config import FinetuningRecipe, Recipe
 from tellapart.errors import ConfigError, RunError
+from tellapart.finetuning.imagenet import CREDITS, load_imagenet
 from tellapart.finetuning.imagenet import NAME as IMAGENET
-from tellapart.finetuning.imagenet import load_imagenet
 from tellapart.finetuning.pretrained import PREFIX, load_pretrained
 from tellapart.finetuning.start import Source, SourceReference, Start
 from tellapart.models.checkpoint import (
     load_classifier,
+    read_classifier,
     save_classifier,
     weights_sha256,
 )
@@ -24,7 +27,8 @@ def find_source(recipe: Recipe, run: RunFolder | None, network: str | None = Non
     """Return the classifier that fine-tuning starts from; None if training starts from zero.
 
     Args:
-        recipe: its ``finetuning.source`` is a run, a classifier file or ``timm:NAME``.
+        recipe: its ``finetuning.source`` is a run, a classifier file, ``imagenet`` or a
+            ``timm:NAME``.
         run: a run to resume; it keeps its initial weights, so the source may be gone.
         network: the location of the source's network, if that is a person's own.
 
@@ -39,11 +43,12 @@ def find_source(recipe: Recipe, run: RunFolder | None, network: str | None = Non
         return None
     if run is not None and run.start_file.exists():
         return Source(run.read_source(), load_classifier(run.start_file, network), is_start=True)
-    classifier = _open(tuning, network)
+    classifier, credits = _open(tuning, network)
     reference = SourceReference(
         _absolute(tuning.source),
         weights_sha256(classifier.network.state_dict()),
         classifier.spec.style,
+        credits,
     )
     if run is not None and run.read_source().weights_sha256 != reference.weights_sha256:
         raise RunError(
@@ -62,19 +67,28 @@ def save_start(run: RunFolder, start: Start) -> None:
     save_classifier(run.start_file, start.classifier, {"finetuned_from": asdict(start.reference)})
 
 
-def _open(tuning: FinetuningRecipe, network: str | None) -> Classifier:
+def _open(tuning: FinetuningRecipe, network: str | None) -> tuple[Classifier, str | None]:
+    """The source, and whose published weights it began with."""
     weights = Path(tuning.weights_file).expanduser() if tuning.weights_file else None
     if tuning.source == IMAGENET:
-        return load_imagenet(weights)
+        return load_imagenet(weights), CREDITS
     if tuning.source.startswith(PREFIX):
-        return load_pretrained(tuning.source.removeprefix(PREFIX), weights)
+        return load_pretrained(tuning.source.removeprefix(PREFIX), weights), None
     path = Path(tuning.source).expanduser()
     if not path.exists():
         raise ConfigError(
             f"the source {tuning.source!r} is no run, no classifier file, not {IMAGENET} and no "
             "timm:NAME; a run is the folder that `tellapart train` prints"
         )
-    return load_classifier(find_classifier_file(path), network)
+    classifier, training = read_classifier(find_classifier_file(path), network)
+    return classifier, _credits_of(training)
+
+
+def _credits_of(training: Mapping[str, Any]) -> str | None:
+    """The credits in the header of a classifier file, which may hold anything."""
+    reference = training.get("finetuned_from")
+    credits = reference.get("credits") if isinstance(reference, dict) else None
+    return credits if isinstance(credits, str) else None
 
 
 def _absolute(source: str) -> str:

@@ -102,7 +102,8 @@ class Trainer:
         teacher: Classifier | None = None,
     ) -> None:
         settings = recipe.training
-        if settings.batch_size > len(train):
+        # Without an epoch there is no batch: a linear layer by itself takes all images at once.
+        if settings.epochs and settings.batch_size > len(train):
             raise ConfigError(
                 f"batch_size {settings.batch_size} is larger than the train split "
                 f"({len(train)} images); set training.batch_size to at most {len(train)}"

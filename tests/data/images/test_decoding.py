@@ -41,7 +41,40 @@ def test_crop_cuts_evenly_from_a_tall_one_too(stripes, tmp_path):
     assert np.array_equal(pixels(tmp_path / "tall.png", fit="crop"), np.rot90(upright))
 
 
-@pytest.mark.parametrize("fit", ["pad", "crop"])
+@pytest.mark.parametrize(("height", "width"), [(9, 9), (6, 30), (40, 15)])
+def test_squash_shows_the_whole_image_in_exactly_the_frame(stripes, height, width):
+    squashed = pixels(stripes, height=height, width=width, fit="squash")
+    assert squashed.shape == (height, width, 1)
+    assert (squashed == squashed[:1]).all()  # no border above or below
+    third = width // 3
+    middles = squashed[0, [third // 2, third + third // 2, 2 * third + third // 2], 0]
+    assert middles.tolist() == [0, 128, 255]
+    whole = np.asarray(Image.open(stripes).resize((width, height), Image.Resampling.BICUBIC))
+    assert np.array_equal(squashed[..., 0], whole)
+
+
+def test_squash_leaves_an_image_of_the_frames_aspect_as_pad_and_crop_do(stripes):
+    ways = [pixels(stripes, height=10, width=30, fit=fit) for fit in ("squash", "pad", "crop")]
+    assert np.array_equal(ways[0], ways[1])
+    assert np.array_equal(ways[0], ways[2])
+
+
+def test_a_jpeg_far_too_large_along_one_side_only_is_not_decoded_too_small(tmp_path):
+    """The side that shrinks least decides how small a JPEG may be decoded."""
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (12, 16, 3), dtype=np.uint8))
+    image = coarse.resize((1600, 120), Image.Resampling.BICUBIC)
+    image.save(tmp_path / "wide.jpg", quality=95)
+    image.save(tmp_path / "wide.png")
+    ours, whole = (
+        pixels(tmp_path / name, channels=3, height=96, width=96, fit="squash").astype(int)
+        for name in ("wide.jpg", "wide.png")
+    )
+    assert ours.shape == (96, 96, 3)
+    assert np.abs(ours - whole).mean() < 3.5
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop", "squash"])
 @pytest.mark.parametrize("orientation", [1, 6, 8])
 def test_exif_turns_before_it_fits(stripes, tmp_path, fit, orientation):
     turn = {1: None, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}[orientation]
@@ -51,8 +84,9 @@ def test_exif_turns_before_it_fits(stripes, tmp_path, fit, orientation):
     exif = Image.Exif()
     exif[0x0112] = orientation
     stored.save(tmp_path / "turned.png", exif=exif)
-    turned = pixels(tmp_path / "turned.png", height=12, width=12, fit=fit)
-    assert np.array_equal(turned, pixels(stripes, height=12, width=12, fit=fit))
+    for height, width in ((12, 12), (9, 24)):
+        turned = pixels(tmp_path / "turned.png", height=height, width=width, fit=fit)
+        assert np.array_equal(turned, pixels(stripes, height=height, width=width, fit=fit))
 
 
 def test_shrinking_a_little_stays_near_the_mean_of_the_neighbourhood(tmp_path):

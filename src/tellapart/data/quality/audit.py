@@ -169,7 +169,8 @@ def _kinds(data_set: DataSet) -> Iterator[Finding]:
             "odd shape",
             long,
             f"{plural(len(long), 'image')} more than {_LONGEST_ASPECT:g} times as long as wide: "
-            "mostly border where padded (fit=pad), mostly cut off where cropped (fit=crop)",
+            "mostly border where padded (fit=pad), mostly cut off where cropped (fit=crop), "
+            "distorted where squashed (fit=squash)",
         )
 
 
