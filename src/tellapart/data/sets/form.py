@@ -144,7 +144,7 @@ def form_notes(
     """
     frame = entry.frame
     chosen = not (preparation.height and preparation.width)
-    how = "chosen by the images; data.size sets it" if chosen else "as asked"
+    how = "chosen by the images; data.size sets it" if chosen else "by data.size"
     notes = [f"images are made {frame.to_text()} ({how})"]
     facts = [(shown_path(paths[key], root), fact) for key, fact in entry.facts.items()]
     facts.sort(key=lambda item: item[0])
