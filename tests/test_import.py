@@ -36,7 +36,14 @@ def test_reading_and_changing_a_recipe_loads_nothing_heavy():
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["train", "--help"], ["recipes", "list"], ["trian"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["train", "--help"],
+        ["recipes", "list"],
+        ["finetune", "--sources"],
+        ["trian"],
+    ],
     ids=" ".join,
 )
 def test_the_command_line_answers_without_torch(arguments):

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tellapart.cli.source_table import COLUMNS, cells
+from tellapart.finetuning.sources import SOURCES
 from tellapart.runs.folder import RunFolder
 
 QUICK = ("--set", "epochs=2", "--set", "batch_size=50", "--threads", "1")
@@ -134,3 +136,38 @@ def test_a_recipe_for_fine_tuning_needs_a_source(refused):
         "needs a source to start from; use `tellapart finetune SOURCE DATA`, or set "
         "finetuning.source"
     )
+
+
+def test_the_sources_are_listed_without_a_source_or_data(tellapart):
+    outcome = tellapart("finetune", "--sources")
+    assert (outcome.code, outcome.err) == (0, "")
+    rows = outcome.out.splitlines()[1 : len(SOURCES) + 1]
+    assert [row.split()[0] for row in rows] == [facts.source for facts in SOURCES]
+    content = tellapart("finetune", "--sources", "--json").json
+    assert content == {"sources": [facts.to_json() for facts in SOURCES]}
+    assert content["sources"][1]["licence"] == "Apache-2.0"
+    assert not Path("runs").exists()
+
+
+def test_the_page_has_the_table_that_is_printed():
+    page = (Path(__file__).parents[2] / "docs" / "finetuning.md").read_text(encoding="utf-8")
+    shown = page.split("<!-- sources:begin -->\n")[1].split("<!-- sources:end -->")[0]
+    head, line, *rows = (row.strip("| \n").split(" | ") for row in shown.strip().splitlines())
+    assert tuple(head) == COLUMNS
+    assert set("".join(line)) <= set("-:| ")
+    assert [tuple(cell.strip("`") for cell in row) for row in rows] == list(map(cells, SOURCES))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "got neither"),
+        (("imagenet",), "got only 'imagenet'"),
+        (("imagenet", "digits", "--sources"), "leave out SOURCE ('imagenet') and DATA"),
+    ],
+    ids=str,
+)
+def test_a_source_and_data_are_needed_except_for_the_list(refused, arguments, told):
+    message = refused("finetune", *arguments)
+    assert told in message
+    assert "--sources" in message

@@ -143,10 +143,11 @@ def _finish(result: TrainingResult | EvaluationResult, *, as_json: bool) -> int:
 
 @app.command
 def finetune(
-    source: str,
-    data: str,
+    source: str | None = None,
+    data: str | None = None,
     /,
     *,
+    sources: bool = False,
     recipe: RecipeName = None,
     preset: PresetName = None,
     settings: Settings = (),
@@ -174,6 +175,9 @@ def finetune(
     data
         A name from `tellapart data list`, a folder with a sub-folder per class, a .csv table, an
         .npz archive or a folder of IDX files.
+    sources
+        Print a table of sources to start from: what they have seen, size, cost and licence; needs
+        no SOURCE and no DATA.
     freezing
         head trains only the new layer, all trains every layer, gradual unfreezes stage after stage,
         and a number is how many of the first stages stay frozen; by default as the recipe has it.
@@ -191,6 +195,14 @@ def finetune(
     dry_run
         Print what would be done, and stop.
     """
+    if sources:
+        return _list_sources(source, json=json)
+    if source is None or data is None:
+        given = "neither" if source is None else f"only {source!r}"
+        raise ConfigError(
+            f"finetune needs a SOURCE and DATA, got {given}: `tellapart finetune SOURCE DATA`; "
+            "`tellapart finetune --sources` lists sources"
+        )
     from tellapart.runs.choosing import Wish
     from tellapart.runs.planning import TrainingRequest
     from tellapart.workflow.finetune import compare as run_comparison
@@ -224,6 +236,21 @@ def finetune(
         )
     content = {"data": data, "source": source, "ways": [way.to_json() for way in ways]}
     print_result(ways, content, print_comparison, as_json=json)
+    return 0
+
+
+def _list_sources(source: str | None, *, json: bool) -> int:
+    """Prints the table of ``finetune --sources``; nothing heavy is imported for it."""
+    from tellapart.cli.source_table import print_sources
+    from tellapart.finetuning.sources import SOURCES
+
+    if source is not None:
+        raise ConfigError(
+            f"--sources prints a table and trains nothing; leave out SOURCE ({source!r}) and DATA, "
+            "or leave out --sources"
+        )
+    content = {"sources": [facts.to_json() for facts in SOURCES]}
+    print_result(SOURCES, content, print_sources, as_json=json)
     return 0
 
 
