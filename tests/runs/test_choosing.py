@@ -61,8 +61,8 @@ def test_what_the_images_are_and_their_number_decide(source, with_extra, without
     ("side", "preset", "size"),
     [
         (None, "good", 0),
-        (60, "good", 96),
-        (100, "quick", 128),
+        (60, "good", 160),
+        (170, "quick", 192),
         (150, "good", 160),
         (224, "good", 224),
         (500, "good", 224),

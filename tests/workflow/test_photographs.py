@@ -77,7 +77,7 @@ def test_few_photographs_get_a_linear_layer_without_an_epoch(quick):
 
 def test_its_run_is_one_like_any_other(quick):
     run = open_run(quick[0].run)
-    assert run.classifier.image_shape == (3, 96, 96)
+    assert run.classifier.image_shape == (3, 160, 160)
     assert run.classifier.spec.fit == "squash"
     assert run.recipe.training.epochs == 0
     report = (quick[0].run / "report.html").read_text("utf-8")

@@ -35,7 +35,8 @@ def fit_output_layer(
     Args:
         classifier: with the weights of its source; it is moved to the device.
         train: at least one image of every class.
-        recipe: which head; where it mirrors images, a linear one is fitted to mirror images too.
+        recipe: which head; where it mirrors images, a linear one is fitted to mirror images too,
+            if that gives a lower loss in cross-validation.
         runtime: device and precision.
         class_weights: float32 (classes,), of a linear layer's loss; None weighs all alike.
         progress: called with (images done, images in all) while features are computed.
@@ -56,14 +57,18 @@ def fit_output_layer(
     if head == "prototype":
         _set(classifier, *prototypes(features, labels, train.num_classes))
         return None
-    views = [features]
-    if recipe.augmentation.flip_horizontal:
-        views.append(
-            cached_features(classifier, train.images, runtime, mirrored=True, progress=progress)
-        )
     weights = torch.ones(train.num_classes) if class_weights is None else class_weights.cpu()
-    drawn = generator(recipe.training.seed, "folds")
-    fit = fit_linear(views, labels, weights, drawn)
+
+    def fitted(*views: torch.Tensor) -> LinearFit:
+        return fit_linear(views, labels, weights, generator(recipe.training.seed, "folds"))
+
+    fit = fitted(features)
+    if recipe.augmentation.flip_horizontal:
+        mirrored = cached_features(
+            classifier, train.images, runtime, mirrored=True, progress=progress
+        )
+        # Hands that sign a digit are right hands: their mirror images are other images.
+        fit = min(fit, fitted(features, mirrored), key=lambda one: one.loss)
     _set(classifier, fit.weight, fit.bias)
     return fit
 
