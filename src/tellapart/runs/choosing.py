@@ -179,7 +179,8 @@ def _suggest_for_photographs(
         )
         return zero, reason, {}
     preset = wish.preset or facts.preset_to_tune
-    reason = f"{what}: from a network trained on ImageNet; {facts.reason_to_tune}"
+    why = f"as preset {preset} asks" if wish.preset else facts.reason_to_tune
+    reason = f"{what}: from a network trained on ImageNet; {why}"
     return facts.recipe_to_tune(preset), reason, _size_for(opened, preset)
 
 
