@@ -1,16 +1,23 @@
 """Which recipe a data set gets if none is requested."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 
 from tellapart.config import load_recipe
-from tellapart.data.image_set import ImageSet
+from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.sets.source import OpenedSource
 from tellapart.errors import ConfigError
 from tellapart.finetuning import imagenet
-from tellapart.runs.choosing import Wish, choose_recipe, fit_to_few_images, fit_to_images
+from tellapart.runs.choosing import (
+    Wish,
+    choose_recipe,
+    fit_to_few_images,
+    fit_to_images,
+    without_harmful_mirroring,
+)
 
 
 def opened(num_train, shape, num_classes=10, *, drawn=False, **more):
@@ -143,6 +150,37 @@ def test_another_network_starts_from_zero(monkeypatch):
     monkeypatch.setattr(imagenet, "is_installed", lambda: True)
     recipe, _ = choose_recipe(None, opened(900, (3, 128, 128)), ["network=padded-vgg"])
     assert (recipe.name, recipe.finetuning.source) == ("photos", "")
+
+
+def arrows(named):
+    """Photographs of arrows in noise, to the left and to the right."""
+    noise = torch.rand(60, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 60
+    labels = torch.arange(60) % 2
+    for image, label in zip(noise, labels.tolist(), strict=True):
+        for row in range(12, 52):
+            tip = abs(row - 32)
+            start, end = (tip + 8, 40) if label == 0 else (24, 56 - tip)
+            image[:, row, start:end] += 150
+    images = ImageSet(noise.to(torch.uint8), labels, named)
+    return DataSet("arrows", {"train": images}, "0" * 64)
+
+
+@pytest.mark.parametrize(("named", "off"), [(("left", "right"), True), (("cat", "dog"), True)])
+def test_what_a_mirror_would_exchange_is_not_mirrored(named, off):
+    recipe = load_recipe("photos-best")
+    fitted, why = without_harmful_mirroring(recipe, arrows(named))
+    assert (fitted.augmentation.flip_horizontal == 0) == off
+    assert fitted.prediction.views == "plain"
+    assert why.startswith("nothing is mirrored")
+    kept, why = without_harmful_mirroring(recipe, arrows(named), {"prediction.views"})
+    assert (kept, why) == (recipe, "")
+
+
+def test_what_a_mirror_leaves_alone_is_mirrored():
+    recipe = load_recipe("photos-best")
+    images = arrows(("cat", "dog")).split("train")
+    mixed = replace(images, labels=torch.arange(60) // 30)
+    assert without_harmful_mirroring(recipe, DataSet("x", {"train": mixed}, "0" * 64))[0] == recipe
 
 
 def sized(*counts):

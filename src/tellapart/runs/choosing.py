@@ -8,9 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from tellapart.config import Recipe, Settings, load_recipe, typed_settings
-from tellapart.data.image_set import ImageSet
+from tellapart.config import Recipe, Settings, Views, load_recipe, typed_settings
+from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.quality.audit import IMBALANCE_RATIO, imbalance_ratio
+from tellapart.data.quality.mirrored import why_not_mirror
+from tellapart.data.quality.warnings import mirroring_of
 from tellapart.data.sets.source import OpenedSource
 from tellapart.errors import ConfigError
 from tellapart.finetuning import imagenet
@@ -279,6 +281,32 @@ def fit_to_images(
         " with none every image weighs the same)"
     )
     return replace(recipe, training=training), note
+
+
+def without_harmful_mirroring(
+    recipe: Recipe, data_set: DataSet, given: Collection[str] = ()
+) -> tuple[Recipe, str]:
+    """Return the recipe without mirroring, if that would turn one class into another; and why.
+
+    Args:
+        recipe: one that was chosen for the data, not requested.
+        data_set: with the training images.
+        given: keys that were set explicitly; where they are of mirroring, it is left as it is.
+    """
+    keys = {"augmentation.flip_horizontal", "augmentation.flip_vertical", "prediction.views"}
+    reason = why_not_mirror(data_set, mirroring_of(recipe, data_set))
+    if reason is None or keys & set(given):
+        return recipe, ""
+    plain: dict[Views, Views] = {"mirrored": "plain", "mirrored-and-shifted": "shifted"}
+    views = recipe.prediction.views
+    return (
+        replace(
+            recipe,
+            augmentation=replace(recipe.augmentation, flip_horizontal=0.0, flip_vertical=0.0),
+            prediction=replace(recipe.prediction, views=plain.get(views, views)),
+        ),
+        f"nothing is mirrored, although {recipe.name} would: {reason}",
+    )
 
 
 def fit_to_few_images(recipe: Recipe, num_train: int, given: Collection[str] = ()) -> Recipe:

@@ -23,7 +23,12 @@ from tellapart.models.from_scratch import from_scratch
 from tellapart.models.own_network import is_own
 from tellapart.models.registry import count_parameters, seeded_network
 from tellapart.models.spec import ClassifierSpec, Normalization
-from tellapart.runs.choosing import Wish, choose_recipe, fit_to_images
+from tellapart.runs.choosing import (
+    Wish,
+    choose_recipe,
+    fit_to_images,
+    without_harmful_mirroring,
+)
 from tellapart.runs.data import load_opened, open_data
 from tellapart.runs.drawings import correct_drawings
 from tellapart.runs.folder import (
@@ -110,8 +115,9 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
         )
     if reason:
         recipe, how = fit_to_images(recipe, train, request.changes)
-        if how:
-            session.callbacks.note(how)
+        recipe, why = without_harmful_mirroring(recipe, data_set, request.changes)
+        for text in filter(None, (how, why)):
+            session.callbacks.note(text)
     for warning in warnings_before_training(data_set, recipe):
         session.callbacks.warn(warning)
     began = run.read_machine() if run else {}

@@ -77,14 +77,18 @@ def mirrored_classes(data_set: DataSet, mirroring: Mirroring) -> str | None:
 
     Cost: up to 2,000 images are compared, in well under a second.
     """
-    if not (mirroring.horizontal or mirroring.vertical):
-        return None
-    train = data_set.split("train")
-    reason = _reason(train, mirroring)
+    reason = why_not_mirror(data_set, mirroring)
     if reason is None:
         return None
     remedy = " ".join(f"--set {setting}" for setting in mirroring.settings)
     return f"the recipe mirrors images, and {reason}; switch it off with {remedy}"
+
+
+def why_not_mirror(data_set: DataSet, mirroring: Mirroring) -> str | None:
+    """Return what mirroring would exchange, as half a sentence; None if nothing is exchanged."""
+    if not (mirroring.horizontal or mirroring.vertical):
+        return None
+    return _reason(data_set.split("train"), mirroring)
 
 
 def _reason(train: ImageSet, mirroring: Mirroring) -> str | None:
