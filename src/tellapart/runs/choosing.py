@@ -232,7 +232,8 @@ class _Facts:
 
     def recipe_to_tune(self, preset: Preset) -> str:
         """The recipe that starts from a network trained on ImageNet."""
-        few = self.num_train < _FEW_IMAGES_TO_TUNE
+        # Of a small class a tenth is a picture or two, by which no epoch can be chosen.
+        few = self.num_train < _FEW_IMAGES_TO_TUNE or self.smallest_class < _FEW_IMAGES_A_CLASS
         return _RECIPES["few photographs" if few else "photographs"][preset]
 
     @property
