@@ -56,6 +56,7 @@ class Plan:
         return {
             "data": self.data.name,
             "recipe": self.recipe.name,
+            "reason": self.reason,
             "seed": self.recipe.training.seed,
             "network": self.recipe.model.network,
             "num_parameters": self.num_parameters,
