@@ -23,9 +23,10 @@ class EarlyStopping:
     def observe(self, epoch: int, loss: float, weights: Mapping[str, torch.Tensor]) -> None:
         """Records an epoch's validation loss; copies ``weights`` where it is the lowest so far.
 
-        Epoch 0 is the start, where that is worth keeping: a computed output layer.
+        Epoch 0 is the start of fine-tuning, where that is worth keeping: a computed output layer.
+        Without patience only the start is recorded, and the last epoch is compared with it.
         """
-        if self.patience and loss < self.best_loss:
+        if (self.patience or epoch == 0) and loss < self.best_loss:
             self.best_epoch, self.best_loss = epoch, loss
             self.best_weights = {name: tensor.clone() for name, tensor in weights.items()}
 

@@ -71,6 +71,15 @@ class EpochReport:
     images_per_second: float
     validation_macro_f1: float | None = None
 
+    def validated(self) -> dict[str, float]:
+        """Return loss, accuracy and macro F1 of validation by these names, as far as measured."""
+        figures = {
+            "loss": self.validation_loss,
+            "accuracy": self.validation_accuracy,
+            "macro-f1": self.validation_macro_f1,
+        }
+        return {name: value for name, value in figures.items() if value is not None}
+
 
 class Trainer:
     """Trains a classifier in place and yields a report per epoch.
@@ -175,24 +184,34 @@ class Trainer:
             self._observe(epoch, measured)
             self.history.append(report)
             yield report
-        best = self.early_stopping.best_weights
+        best = {} if self._prefers_last() else self.early_stopping.best_weights
         self.classifier.network.load_state_dict(best or self._kept_network().state_dict())
         if self.finetuning:
             self.finetuning.finish()
 
     def _observe(self, epoch: int, measured: Mapping[str, float]) -> None:
         """Tells early stopping how good the weights after ``epoch`` are."""
-        if not measured:
-            return
+        if measured:
+            weights = self._kept_network().state_dict()
+            self.early_stopping.observe(epoch, self._loss_like(measured), weights)
+
+    def _loss_like(self, measured: Mapping[str, float]) -> float:
+        """The figure that is watched, the lower the better."""
         value = measured[self.stop_metric]
-        # Early stopping takes the lower value for the better one.
-        loss_like = value if self.stop_metric == "loss" else 1 - value
-        self.early_stopping.observe(epoch, loss_like, self._kept_network().state_dict())
+        return value if self.stop_metric == "loss" else 1 - value
+
+    def _prefers_last(self) -> bool:
+        """Whether the last epoch is kept: without patience, unless the start was better."""
+        if self.early_stopping.patience or not self.history:
+            return False
+        last = self.history[-1].validated()
+        return not last or self._loss_like(last) <= self.early_stopping.best_loss
 
     @property
     def keeps_start(self) -> bool:
         """Whether no epoch was better on validation than the start of fine-tuning."""
-        return bool(self.early_stopping.best_weights) and self.early_stopping.best_epoch == 0
+        is_best = bool(self.early_stopping.best_weights) and self.early_stopping.best_epoch == 0
+        return is_best and bool(self.history) and not self._prefers_last()
 
     def validation_accuracy(self) -> float | None:
         """Return the validation accuracy of the weights that were kept; None without validation."""
