@@ -76,8 +76,8 @@ def main() -> int:
                         data = _prepared(folder, options.data_dir, Path(place))
                         run = run_fresh(_train, str(data), preset, division, place)
                     print(key, run, file=sys.stderr, flush=True)
-                    results["runs"][key] = run
                     results["environment"] = describe_run(choose_runtime("cpu", "auto"))
+                    results["runs"][key] = {**run, "commit": results["environment"]["commit"]}
                     if not options.dry_run:
                         write_results("real_folders", results)
     for language in ("en", "zh"):
@@ -170,7 +170,8 @@ def _table(results: dict[str, Any], language: str) -> str:
                 f"| {first['seconds']:.0f} |"
             )
     if "environment" in results:
-        lines += ["", measured_on(results["environment"])]
+        last = "The last run that was measured" if english else "最后一次测量"
+        lines += ["", f"{last}: {measured_on(results['environment'])}"]
     return "\n".join(lines)
 
 

@@ -8,15 +8,17 @@ import pytest
 import torch
 from PIL import Image
 
+from tellapart.cli.tables import print_plan
 from tellapart.errors import ConfigError
 from tellapart.finetuning import imagenet
 from tellapart.models.checkpoint import load_classifier
 from tellapart.runs.callbacks import Callbacks
+from tellapart.runs.planning import TrainingRequest
 from tellapart.runs.session import Session
 from tellapart.runs.trained_run import open_run
 from tellapart.workflow.evaluate import evaluate
 from tellapart.workflow.finetune import finetune
-from tellapart.workflow.train import train
+from tellapart.workflow.train import plan_training, train
 
 pytestmark = pytest.mark.skipif(
     not imagenet.is_installed(), reason="the extra `pretrained` is not installed"
@@ -73,6 +75,13 @@ def test_few_photographs_get_a_linear_layer_without_an_epoch(quick):
     # The images and their mirror images.
     assert [done for done, total in listener.features if done == total] == [20, 20]
     json.dumps(result.to_json(), allow_nan=False)
+
+
+def test_the_plan_speaks_of_no_optimizer_where_nothing_is_trained(photographs, capsys):
+    print_plan(plan_training(TrainingRequest(photographs), Session())[0])
+    told = capsys.readouterr().out
+    assert "no epochs: only the output layer is computed" in told
+    assert "adamw" not in told
 
 
 def test_its_run_is_one_like_any_other(quick):

@@ -121,6 +121,8 @@ def _per_class(train: ImageSet) -> str:
 
 def _recipe_line(recipe: Recipe) -> str:
     training, optimizer = recipe.training, recipe.optimizer
+    if not training.epochs:
+        return f"no epochs: only the output layer is computed, seed {training.seed}"
     return (
         f"{plural(training.epochs, 'epoch')}, batches of {training.batch_size}, {optimizer.name} "
         f"at {optimizer.learning_rate:g}, {recipe.schedule.name} schedule, seed {training.seed}"
