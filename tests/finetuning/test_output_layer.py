@@ -29,7 +29,7 @@ def test_a_linear_layer_is_the_networks_own_answer(make, classifier):
     assert not torch.equal(before, result.weight)
     with torch.no_grad():
         right = classifier.eval()(train.images).argmax(1) == train.labels
-    assert float(right.float().mean()) >= result.accuracy
+    assert float(right.float().mean()) >= max(result.accuracy, 0.9)
 
 
 @pytest.mark.parametrize("head", ["new", "source"])
