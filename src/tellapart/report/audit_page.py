@@ -8,14 +8,12 @@ from pathlib import Path
 from tellapart import wording
 from tellapart.data.image_set import DataSet
 from tellapart.data.quality.findings import Audit, Finding, FoundImage
-from tellapart.page.document import document, packaged_text
-from tellapart.page.images import png_url
 from tellapart.page.markup import Markup, element
+from tellapart.report.parts import captioned_image, card, data_table, header, report_page
 
 _NUM_GROUPS_SHOWN = 24
 _NUM_IMAGES_OF_GROUP = 6
 _NUM_FILES_SHOWN = 200
-_PIXELATED_SIDE = 96
 
 _VERDICTS = {
     "leak": "Not fit to be measured on: images or groups of one split are in another.",
@@ -40,59 +38,33 @@ def render_audit(data_set: DataSet, audit: Audit) -> str:
         *(_finding(data_set, finding, number) for number, finding in enumerate(audit.findings)),
         _notes(data_set),
     ]
-    return document(
-        f"{data_set.name} · check · tellapart",
-        element("main", *sections),
-        styles=[packaged_text("tellapart.report", "page.css")],
-    )
+    return report_page(f"{data_set.name} · check", *sections)
 
 
 def _headline(data_set: DataSet, audit: Audit, verdict: str) -> Markup:
     counts = [sum(f.severity == s for f in audit.findings) for s in ("leak", "fault", "fact")]
     tiles = [
-        ("Leaks", counts[0], "between splits"),
-        ("Faults", counts[1], "worth mending"),
-        ("Facts", counts[2], "worth knowing"),
-        ("Left out", len(data_set.left_out), "files that were found"),
+        ("Leaks", wording.number(counts[0]), "between splits"),
+        ("Faults", wording.number(counts[1]), "worth mending"),
+        ("Facts", wording.number(counts[2]), "worth knowing"),
+        ("Left out", wording.number(len(data_set.left_out)), "files that were found"),
     ]
     sizes = ", ".join(
         f"{split} {wording.plural(len(part), 'image')}" for split, part in data_set.splits.items()
     )
-    return element(
-        "header",
-        element("p", "tellapart · check of a data set", class_="kicker"),
-        element("h1", data_set.name),
-        element("p", f"{verdict} It holds {sizes}.", class_="verdict"),
-        element("dl", *(_tile(*tile) for tile in tiles), class_="tiles"),
-    )
-
-
-def _tile(name: str, value: int, meaning: str) -> Markup:
-    return element(
-        "div",
-        element("dt", name),
-        element("dd", wording.number(value)),
-        element("dd", meaning, class_="meaning"),
-    )
+    words = element("p", f"{verdict} It holds {sizes}.", class_="verdict")
+    return header("check of a data set", data_set.name, words, tiles=tiles)
 
 
 def _classes(data_set: DataSet) -> Markup:
     splits = data_set.splits
     counts = {split: part.class_counts() for split, part in splits.items()}
-    head = element("tr", *(element("th", name, scope="col") for name in ("Class", *splits)))
     rows = [
-        element(
-            "tr",
-            element("th", name, scope="row"),
-            *(element("td", wording.number(counts[split][label])) for split in splits),
-        )
+        (name, *(wording.number(counts[split][label]) for split in splits))
         for label, name in enumerate(data_set.class_names)
     ]
-    table = element("table", element("thead", head), element("tbody", *rows))
-    scrolled = element(
-        "div", table, class_="scroll", tabindex="0", role="region", aria_label="Images by class"
-    )
-    return _card("classes", "Images by class", scrolled)
+    table = data_table("Images by class", ("Class", *splits), rows)
+    return card("classes", "Images by class", table)
 
 
 def _finding(data_set: DataSet, finding: Finding, number: int) -> Markup:
@@ -114,29 +86,20 @@ def _finding(data_set: DataSet, finding: Finding, number: int) -> Markup:
     if finding.paths:
         parts.append(_files(finding.paths))
     heading = f"{finding.severity.capitalize()}: {finding.kind}"
-    return _card(f"finding-{number + 1}", heading, *parts)
+    return card(f"finding-{number + 1}", heading, *parts)
 
 
 def _figure(data_set: DataSet, found: FoundImage) -> Markup:
     pixels = data_set.split(found.split).images[found.index]
-    _, height, width = pixels.shape
     where = f"{found.split}, number {found.index}"
     name = Path(found.path).name if found.path else where
-    image = element(
-        "img",
-        src=png_url(pixels),
-        alt=f"{found.class_name}: {name}",
-        title=found.path or where,
-        width=width,
-        height=height,
-        class_="pixels" if max(height, width) <= _PIXELATED_SIDE else None,
-    )
-    caption = element(
-        "figcaption",
+    return captioned_image(
+        pixels,
+        f"{found.class_name}: {name}",
         element("span", element("b", found.class_name), f" in {found.split}"),
         element("span", name, class_="quiet"),
+        title=found.path or where,
     )
-    return element("figure", image, caption)
 
 
 def _files(paths: Sequence[tuple[str, str]]) -> Markup:
@@ -155,8 +118,4 @@ def _more(count: int, of_what: str = "") -> Markup:
 
 def _notes(data_set: DataSet) -> Markup:
     notes = [element("li", note) for note in data_set.notes]
-    return _card("notes", "How it was read", element("ul", *notes)) if notes else Markup()
-
-
-def _card(name: str, heading: str, *children: str) -> Markup:
-    return element("section", element("h2", heading), *children, class_="card", id=name)
+    return card("notes", "How it was read", element("ul", *notes)) if notes else Markup()

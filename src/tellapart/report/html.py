@@ -10,12 +10,11 @@ from torch import Tensor
 from tellapart import wording
 from tellapart.evaluation import Evaluation, Mistake, most_confused
 from tellapart.evaluation.roc import RocCurve
-from tellapart.page.document import document, packaged_text
-from tellapart.page.images import png_url
 from tellapart.page.markup import Markup, element
 from tellapart.report import learning
 from tellapart.report.confusion import NUM_CLASSES_BESIDE_TEXT, confusion_heat_map
 from tellapart.report.headline import in_words, leading_figure, numbers, percent
+from tellapart.report.parts import captioned_image, card, header, report_page
 from tellapart.report.reliability import reliability_diagram
 from tellapart.report.roc import roc_chart, uses_logarithmic_axis
 from tellapart.report.tables import class_table, entries
@@ -64,17 +63,7 @@ def render_report(
         _classes(evaluation),
         _origin({"Data": data or {}, "Recipe": recipe or {}, "Environment": environment or {}}),
     ]
-    return document(
-        f"{title} · {leading_figure(evaluation)} · tellapart",
-        element("main", *sections),
-        styles=[packaged_text("tellapart.report", "page.css")],
-    )
-
-
-def _card(name: str, heading: str, *children: str, note: str = "") -> Markup:
-    """Return a section with a heading and a note that explains how to read it."""
-    notes = [element("p", note, class_="note")] if note else []
-    return element("section", element("h2", heading), *notes, *children, class_="card", id=name)
+    return report_page(f"{title} · {leading_figure(evaluation)}", *sections)
 
 
 def _score(value: float | None) -> str:
@@ -92,13 +81,8 @@ def _headline(title: str, evaluation: Evaluation) -> Markup:
             "mean distance between confidence and accuracy",
         ),
     ]
-    return element(
-        "header",
-        element("p", "tellapart · evaluation report", class_="kicker"),
-        element("h1", title),
-        element("div", numbers(evaluation), in_words(evaluation), class_="headline"),
-        element("dl", *(_tile(*tile) for tile in tiles), class_="tiles"),
-    )
+    figures = element("div", numbers(evaluation), in_words(evaluation), class_="headline")
+    return header("evaluation report", title, figures, tiles=tiles)
 
 
 def _verdict(verdict: str | None) -> list[Markup]:
@@ -107,15 +91,10 @@ def _verdict(verdict: str | None) -> list[Markup]:
     return [element("p", element("strong", "Warning: "), verdict, class_="alarm", role="alert")]
 
 
-def _tile(name: str, value: str, meaning: str) -> Markup:
-    meaning_line = element("dd", meaning, class_="meaning")
-    return element("div", element("dt", name), element("dd", value), meaning_line)
-
-
 def _learning(history: Sequence[learning.HistoryRow]) -> Markup:
     if not history:
         return Markup()
-    return _card(
+    return card(
         "learning",
         "How it learned",
         element(
@@ -155,7 +134,7 @@ def _confusions(evaluation: Evaluation) -> Markup:
     pairs = most_confused(evaluation, NUM_CONFUSED_PAIRS)
     matrix = element("div", confusion_heat_map(evaluation), class_="matrix")
     wide = len(evaluation.class_names) > NUM_CLASSES_BESIDE_TEXT
-    return _card(
+    return card(
         "confusions",
         "Which classes are confused",
         element("div", matrix, _pairs(pairs, evaluation), class_="wide" if wide else "columns"),
@@ -198,7 +177,7 @@ def _roc(roc: Sequence[RocCurve | None], evaluation: Evaluation) -> Markup:
         if uses_logarithmic_axis(roc)
         else " The dashed line is random guessing."
     )
-    return _card(
+    return card(
         "roc-curves",
         "Separating each class from the others",
         roc_chart(roc, evaluation.class_names, evaluation.num_images),
@@ -211,7 +190,7 @@ def _roc(roc: Sequence[RocCurve | None], evaluation: Evaluation) -> Markup:
 
 
 def _reliability(evaluation: Evaluation) -> Markup:
-    return _card(
+    return card(
         "calibration",
         "Can its confidence be trusted?",
         reliability_diagram(evaluation.reliability_bins),
@@ -225,8 +204,8 @@ def _mistakes(mistakes: Sequence[tuple[Mistake, Tensor]], evaluation: Evaluation
     if not mistakes:
         if evaluation.num_correct < evaluation.num_images:
             return Markup()
-        return _card("mistakes", "Most confident mistakes", element("p", "None: all are correct."))
-    return _card(
+        return card("mistakes", "Most confident mistakes", element("p", "None: all are correct."))
+    return card(
         "mistakes",
         "Most confident mistakes",
         element(
@@ -244,27 +223,18 @@ def _mistake(mistake: Mistake, image: Tensor, evaluation: Evaluation) -> Markup:
         evaluation.class_names[mistake.label],
         evaluation.class_names[mistake.prediction],
     )
-    _, height, width = image.shape
-    shown = element(
-        "img",
-        src=png_url(image),
-        alt=f"image {mistake.index}: {true} classified as {predicted}",
-        title=f"image {mistake.index}",
-        width=width,
-        height=height,
-        class_="pixels" if max(height, width) <= 96 else None,
-    )
     probability = percent(mistake.probability, 1000)
-    caption = element(
-        "figcaption",
+    return captioned_image(
+        image,
+        f"image {mistake.index}: {true} classified as {predicted}",
         element("span", element("b", predicted, class_="predicted"), f" {probability}"),
         element("span", "true: ", element("b", true), class_="quiet"),
+        title=f"image {mistake.index}",
     )
-    return element("figure", shown, caption)
 
 
 def _classes(evaluation: Evaluation) -> Markup:
-    return _card(
+    return card(
         "classes",
         "Class by class",
         class_table(evaluation),
@@ -282,4 +252,4 @@ def _origin(tables: Mapping[str, Mapping[str, Any]]) -> Markup:
     ]
     if not parts:
         return Markup()
-    return _card("origin", "How it was trained", element("div", *parts, class_="origins"))
+    return card("origin", "How it was trained", element("div", *parts, class_="origins"))
