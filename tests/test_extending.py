@@ -112,8 +112,11 @@ def python(folder: Path, code: str, given: str = "") -> subprocess.CompletedProc
     )
 
 
-def test_the_page_has_the_six_walkthroughs():
-    subjects = ("optimizer", "data source", "network", "metric", "export format", "verb")
+def test_the_page_has_the_seven_walkthroughs():
+    subjects = (
+        *("optimizer", "data source", "network", "metric", "export format", "verb"),
+        "examination",
+    )
     assert len(TITLES) == len(subjects)
     assert all(subject in title for subject, title in zip(subjects, TITLES, strict=True))
 
@@ -127,7 +130,7 @@ def test_a_walkthrough_touches_the_files_that_it_names_and_no_more_than_four(
     assert len(walkthrough.files) <= MOST_FILES
 
 
-def test_all_six_keep_the_layers_and_do_what_the_page_says(copy_of_the_package: Path, trained):
+def test_all_of_them_keep_the_layers_and_do_what_the_page_says(copy_of_the_package: Path, trained):
     place = copy_of_the_package
     for walkthrough in WALKTHROUGHS:
         make_changes(walkthrough, place)
@@ -147,6 +150,7 @@ def test_all_six_keep_the_layers_and_do_what_the_page_says(copy_of_the_package: 
     assert '"test": {\n      "0": 100' in done.stdout
     evaluation = json.loads((place / "runs" / "digits" / "evaluation.json").read_text("utf-8"))
     assert 0 < evaluation["cohen_kappa"] < evaluation["accuracy"]
+    assert (place / "runs" / "digits" / "mirrored.html").exists()
     used = python(place, "import runpy; runpy.run_path('use_it.py')")
     assert used.returncode == 0, used.stderr
     assert len(used.stdout.split(",")) == 5

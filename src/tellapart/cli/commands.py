@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,6 +14,7 @@ from tellapart.cli.data import data_app
 from tellapart.cli.json_output import print_result
 from tellapart.cli.options import (
     DataDir,
+    Examinations,
     GroupBy,
     Json,
     Machine,
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from tellapart.workflow.training_result import TrainingResult
 
 _MACHINE = Machine()
+_NO_EXAMINATIONS = Examinations()
 
 app = App(
     name="tellapart",
@@ -263,6 +266,7 @@ def evaluate(
     as_is: bool = False,
     tta: Tta = None,
     recall: Recall = (),
+    examinations: Examinations = _NO_EXAMINATIONS,
     out: Path | None = None,
     data_dir: DataDir = None,
     network: OwnNetwork = None,
@@ -298,7 +302,15 @@ def evaluate(
     runs, data = split_arguments([run, *more])
     with console_session(machine, data_dir, network) as session:
         result = run_evaluation(
-            runs, data, split=split, as_is=as_is, tta=tta, recall=wanted, out=out, session=session
+            runs,
+            data,
+            split=split,
+            as_is=as_is,
+            tta=tta,
+            recall=wanted,
+            out=out,
+            session=session,
+            **asdict(examinations),
         )
     print_result(result, result.to_json(), print_evaluation_result, as_json=json)
     return _finish(result, as_json=json)

@@ -77,6 +77,20 @@ class Machine:
     ] = None
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Examinations:
+    """Further examinations of `evaluate`, under the names that it takes them by in Python."""
+
+    against: Annotated[
+        str | None,
+        Parameter(
+            help="Compare with another run on the same images: McNemar's exact test, and what each"
+            " classifies correctly that the other does not.",
+        ),
+    ] = None
+
+
 OwnNetwork = Annotated[
     str | None,
     Parameter(

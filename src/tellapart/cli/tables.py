@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from tellapart.cli.text_table import print_text_table
 from tellapart.cli.threshold_table import print_threshold
 from tellapart.wording import listed, percent, plural, score
 
@@ -200,6 +201,11 @@ def print_evaluation_result(result: EvaluationResult) -> None:
         )
     if result.report:
         print(f"report    {result.report}")
+    for examination in result.examinations:
+        print()
+        print_text_table(_stdout(wide=True), examination.table)
+        if examination.name in result.pages:
+            print(f"page      {result.pages[examination.name]}")
     print_verdict(result.verdict)
 
 

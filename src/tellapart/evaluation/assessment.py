@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -56,9 +57,25 @@ def assess(classifier: nn.Module, image_set: ImageSet, device: torch.device) -> 
         DivergedError: logits that are not finite.
     """
     logits = predict_logits(classifier, image_set.images, device=device)
-    labels, names = image_set.labels, image_set.class_names
     # Of several classifiers the mean is evaluated, which has no threshold.
     thresholds = classifier.spec.thresholds if isinstance(classifier, Classifier) else {}
+    return assess_logits(logits, image_set, thresholds)
+
+
+def assess_logits(
+    logits: Tensor, image_set: ImageSet, thresholds: Mapping[str, float]
+) -> Assessment:
+    """Evaluates logits that are computed already.
+
+    Args:
+        logits: floating point (images, classes), on the CPU.
+        image_set: the images and their labels.
+        thresholds: the probability from which on a class is answered, of at most one class.
+
+    Raises:
+        ShapeError, DataError, DivergedError: as `evaluate_logits`.
+    """
+    labels, names = image_set.labels, image_set.class_names
     answers = decide(logits, names, thresholds)
     mistakes = most_confident_mistakes(logits, labels, _NUM_MISTAKES_SHOWN, answers)
     return Assessment(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
 from tellapart.page.document import document, packaged_text
 from tellapart.page.images import png_url
 from tellapart.page.markup import Markup, element
+from tellapart.report.tables import entries
 
 # Images up to this side are enlarged without smoothing, so that their pixels can be seen.
 _PIXELATED_SIDE = 96
@@ -119,3 +121,8 @@ def captioned_image(image: Tensor, alt: str, *lines: str, title: str = "") -> Ma
     )
     caption = element("figcaption", *lines)
     return element("figure", shown, caption)
+
+
+def origin_card(origin: Mapping[str, Any], heading: str = "How it was measured") -> Markup:
+    """Return a card with the origin of a page's figures, by name."""
+    return card("origin", heading, entries(origin))

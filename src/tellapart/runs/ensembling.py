@@ -89,7 +89,12 @@ def require_one_validation_split(runs: Sequence[TrainedRun], validation: ImageSe
 
 
 def warn_of_seen_images(
-    runs: Sequence[TrainedRun], image_set: ImageSet, callbacks: Callbacks, *, own: bool
+    runs: Sequence[TrainedRun],
+    image_set: ImageSet,
+    callbacks: Callbacks,
+    *,
+    own: bool,
+    named: bool = False,
 ) -> None:
     """Warns of images that the runs were trained on, as far as their data can be found.
 
@@ -99,13 +104,14 @@ def warn_of_seen_images(
         callbacks: receive the warnings.
         own: whether ``image_set`` is a split of the first run's own data; runs with the same data
             and splits are then not checked.
+        named: name a run also where it is the only one.
     """
     checked = [run for run in runs if not (own and run.shares_data_with(runs[0]))]
     by_training: dict[tuple[object, ...], list[TrainedRun]] = {}
     for run in checked:
         by_training.setdefault(_training_data_key(run), []).append(run)
     for alike in by_training.values():
-        who = "the classifier" if len(runs) == 1 else _named(alike)
+        who = _named(alike) if named or len(runs) > 1 else "the classifier"
         _warn_of_seen_images(alike[0], who, image_set, callbacks)
 
 

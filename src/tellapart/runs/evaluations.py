@@ -63,14 +63,18 @@ def evaluation_title(data: str, split: str, views: Sequence[int]) -> str:
     return ", ".join(parts)
 
 
-def require_place_for_evaluation(folder: Path) -> None:
+def require_place_for_evaluation(folder: Path, further_files: Sequence[str] = ()) -> None:
     """Refuses a folder that holds anything but an earlier evaluation, above all a run.
+
+    Args:
+        folder: the folder, which need not exist.
+        further_files: the names of files that an evaluation may have besides report and figures.
 
     Raises:
         RunError: such a folder, or one that cannot be listed.
     """
     own = RunFolder(folder)
-    own_names = (own.report_file.name, own.evaluation_file.name)
+    own_names = {own.report_file.name, own.evaluation_file.name, *further_files}
     try:
         found = sorted(path.name for path in folder.iterdir()) if folder.exists() else []
     except OSError as error:

@@ -5,35 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from torch import nn
-
-from tellapart.data.image_set import DataSet, ImageSet
-from tellapart.data.selection import match_classes
-from tellapart.errors import DataError
 from tellapart.evaluation import Evaluation
-from tellapart.evaluation.assessment import Assessment, assess
+from tellapart.evaluation.assessment import Assessment, assess_logits
 from tellapart.evaluation.threshold import ChosenThreshold
-from tellapart.models.classifier import Classifier
-from tellapart.models.ensemble import Ensemble, Reordered
-from tellapart.models.views import num_views, views_in_words, views_with_tta
-from tellapart.runs.data import load_foreign
-from tellapart.runs.drawings import correct_drawings
-from tellapart.runs.ensembling import (
-    open_runs,
-    require_one_validation_split,
-    warn_of_seen_images,
-)
+from tellapart.models.views import views_in_words
+from tellapart.runs.ensembling import open_runs
 from tellapart.runs.evaluations import (
     evaluation_name,
     evaluation_title,
     require_place_for_evaluation,
 )
-from tellapart.runs.folder import source_of
 from tellapart.runs.session import Session
-from tellapart.runs.trained_run import TrainedRun
+from tellapart.workflow.evaluated_images import images_to_evaluate
 from tellapart.workflow.evaluation_page import about_runs, write_or_explain
+from tellapart.workflow.examinations.examination import Examination, write_examinations
+from tellapart.workflow.examinations.examined import Examined
+from tellapart.workflow.examinations.requested import (
+    Requested,
+    examine,
+    file_names,
+    require_known,
+)
 from tellapart.workflow.recall import (
     Recall,
     change_threshold,
@@ -41,8 +35,6 @@ from tellapart.workflow.recall import (
     store_threshold,
     warn_of_other_views,
 )
-
-_SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)
@@ -63,6 +55,8 @@ class EvaluationResult:
         without_threshold: the figures if the most probable class were answered; None if it is.
         chosen_threshold: the threshold that was chosen now, for a recall; it is stored in the
             classifier file.
+        examinations: the outcomes of further examinations, in the order in which they were made.
+        pages: the page of each examination by its name, with a JSON file beside it.
     """
 
     runs: tuple[Path, ...]
@@ -76,6 +70,8 @@ class EvaluationResult:
     changes: Mapping[str, int] = field(default_factory=dict)
     without_threshold: Evaluation | None = None
     chosen_threshold: ChosenThreshold | None = None
+    examinations: tuple[Examination, ...] = ()
+    pages: Mapping[str, Path] = field(default_factory=dict)
 
     @property
     def run(self) -> Path:
@@ -102,19 +98,12 @@ class EvaluationResult:
             **self.evaluation.to_json(),
             **({"without_threshold": before.to_json()} if before else {}),
             **({"chosen_threshold": chosen.to_json()} if chosen else {}),
+            **{made.name: self._with_page(made) for made in self.examinations},
         }
 
-
-@dataclass(frozen=True)
-class _EvaluatedImages:
-    """The images that are evaluated on, and whether they are the (first) run's own."""
-
-    data_set: DataSet
-    image_set: ImageSet
-    split: str
-    is_own: bool
-    source: str
-    changes: Mapping[str, int] = field(default_factory=dict)
+    def _with_page(self, examination: Examination) -> dict[str, Any]:
+        page = self.pages.get(examination.name)
+        return {**examination.figures.to_json(), "page": str(page) if page else None}
 
 
 def evaluate(
@@ -127,6 +116,7 @@ def evaluate(
     recall: Recall | None = None,
     out: str | Path | None = None,
     session: Session | None = None,
+    **requested: Unpack[Requested],
 ) -> EvaluationResult:
     """Evaluates a run's classifier, in fp32, on a split of its own data or of other data.
 
@@ -150,6 +140,8 @@ def evaluate(
             removes it.
         out: another folder for report and figures; new, empty, or with an earlier evaluation.
         session: device, data folder and callbacks; None is the default `Session`.
+        requested: further examinations of the same images, such as ``against="runs/other"``; see
+            :class:`~tellapart.workflow.examinations.requested.Requested`.
 
     Returns:
         The figures, the path of the report, and what was evaluated.
@@ -163,128 +155,75 @@ def evaluate(
     >>> tellapart.evaluate(run).evaluation.num_images
     1000
     """
+    require_known(requested)
     session = session or Session()
     runs = open_runs([run] if isinstance(run, str | Path) else run, session)
     if out is not None:
-        require_place_for_evaluation(Path(out))
+        require_place_for_evaluation(Path(out), file_names())
     chosen = None
     if recall is not None:
         require_own_test_split(data, split, tta, out)
         chosen = change_threshold(runs, recall, session)
-    subject = _images_to_evaluate(runs, data, split, session, as_is=as_is)
-    classifiers = [
-        opened.classifier.with_views(views_with_tta(opened.classifier.views, tta))
-        for opened in runs
-    ]
-    views = tuple(num_views(classifier.views) for classifier in classifiers)
-    warn_of_other_views(runs[0].classifier, classifiers[0], session)
-    runtime = session.runtime()
+    evaluated = images_to_evaluate(runs, data, split, session, as_is=as_is)
+    examined = Examined(runs, evaluated, session, data, tta, as_is)
+    warn_of_other_views(runs[0].classifier, examined.classifiers[0], session)
     with session.limited_threads():
-        predictor = _predictor(classifiers).to(runtime.device)
-        assessment = assess(predictor, subject.image_set, runtime.device)
-    as_trained = classifiers[0].views == runs[0].classifier.views
+        # Before anything is written: an examination may refuse what was asked.
+        examinations = examine(examined, requested)
+        assessment = assess_logits(examined.logits, examined.image_set, examined.thresholds)
     if recall is not None:
         store_threshold(runs[0], assessment.evaluation)
-    folder = Path(out) if out else _folder(runs, subject, views, as_trained=as_trained)
-    title = evaluation_title(subject.data_set.name, split, views)
-    report, not_written = _write(folder, assessment, title, views, runs, session)
+    report, pages, not_written = _write(
+        Path(out) if out else None, examined, assessment, examinations
+    )
     return EvaluationResult(
         runs=tuple(opened.path for opened in runs),
-        data=subject.data_set.name,
+        data=evaluated.data_set.name,
         split=split,
-        views=views,
+        views=examined.views,
         evaluation=assessment.evaluation,
         verdict=assessment.verdict,
         report=report,
         not_written=not_written,
-        changes=subject.changes,
+        changes=evaluated.changes,
         without_threshold=assessment.without_threshold,
         chosen_threshold=chosen,
+        examinations=examinations,
+        pages=pages,
     )
 
 
-def _images_to_evaluate(
-    runs: Sequence[TrainedRun],
-    data: str | Path | None,
-    split: str,
-    session: Session,
-    *,
-    as_is: bool,
-) -> _EvaluatedImages:
-    """The images to evaluate on.
-
-    Raises:
-        RunError, DataError: data that is missing, has changed, or does not fit the classifier.
-    """
-    first = runs[0]
-    if split not in _SPLITS:
-        raise DataError(f"split must be train, validation or test, got {split!r}")
-    if data is None or (not first.path.is_file() and first.was_trained_on(data)):
-        found = first.splits.get(split)
-        image_set = found if found is not None else first.data_set.split(split)
-        warn_of_seen_images(runs, image_set, session.callbacks, own=True)
-        if split == "validation":
-            require_one_validation_split(runs, image_set)
-        return _EvaluatedImages(first.data_set, image_set, split, True, first.data.source)
-    spec = first.classifier.spec
-    data_set = load_foreign(data, spec, split, session)
-    for note in data_set.notes:
-        session.callbacks.note(note)
-    image_set = data_set.split(split)
-    warn_of_seen_images(runs, image_set, session.callbacks, own=False)
-    if image_set.image_shape != first.classifier.image_shape:
-        raise DataError(
-            f"{data_set.name} has images of (channels, height, width) {image_set.image_shape}; "
-            f"the classifier takes {first.classifier.image_shape}"
-        )
-    corrected = correct_drawings(data_set, None if as_is else spec.style, [split], session)
-    if corrected.changes:
-        session.callbacks.note(corrected.to_text() + "; --as-is leaves them as they are")
-    image_set = corrected.data_set.split(split)
-    matched = match_classes(image_set, spec.class_names, data_set.name)
-    return _EvaluatedImages(data_set, matched, split, False, source_of(data), corrected.changes)
-
-
-def _predictor(classifiers: Sequence[Classifier]) -> nn.Module:
-    """The classifier itself, or the mean of several in the first one's class order."""
-    if len(classifiers) == 1:
-        return classifiers[0]
-    names = classifiers[0].class_names
-    return Ensemble(
-        [
-            classifier
-            if classifier.class_names == names
-            else Reordered(classifier, [classifier.class_names.index(name) for name in names])
-            for classifier in classifiers
-        ]
-    )
-
-
-def _folder(
-    runs: Sequence[TrainedRun], subject: _EvaluatedImages, views: Sequence[int], *, as_trained: bool
-) -> Path | None:
+def _folder(examined: Examined) -> Path | None:
     """The folder for report and figures; None for a classifier file alone."""
+    runs, evaluated = examined.runs, examined.evaluated
     first = runs[0]
     if first.path.is_file():
         return None
-    if subject.is_own and subject.split == "test" and len(runs) == 1 and as_trained:
+    as_trained = examined.classifiers[0].views == first.classifier.views
+    if evaluated.is_own and evaluated.split == "test" and len(runs) == 1 and as_trained:
         return first.path
-    name = evaluation_name(subject.data_set, subject.source, subject.split, views, runs)
+    name = evaluation_name(
+        evaluated.data_set, evaluated.source, evaluated.split, examined.views, runs
+    )
     return first.path / "evaluations" / name
 
 
 def _write(
-    folder: Path | None,
+    out: Path | None,
+    examined: Examined,
     assessment: Assessment,
-    title: str,
-    views: Sequence[int],
-    runs: Sequence[TrainedRun],
-    session: Session,
-) -> tuple[Path | None, str | None]:
-    """Writes report and figures; an error is returned, because the figures are printed anyway."""
-    if folder is None or any(opened.path.is_file() for opened in runs):
+    examinations: Sequence[Examination],
+) -> tuple[Path | None, Mapping[str, Path], str | None]:
+    """Writes report, figures and pages; an error is returned, because the figures are printed."""
+    folder, session = out or _folder(examined), examined.session
+    if folder is None or any(opened.path.is_file() for opened in examined.runs):
         session.callbacks.note("no page is written for a classifier file without its run")
-        return None, None
-    folders = [opened.folder for opened in runs]
-    about = about_runs(title, folders, session.runtime(), views_in_words(views))
-    return write_or_explain(folder, assessment, about)
+        return None, {}, None
+    folders = [opened.folder for opened in examined.runs]
+    words = views_in_words(examined.views)
+    about = about_runs(examined.title, folders, session.runtime(), words)
+    report, not_written = write_or_explain(folder, assessment, about)
+    if not_written:
+        return report, {}, not_written
+    pages, not_written = write_examinations(folder, examinations)
+    return report, pages, not_written
