@@ -30,7 +30,7 @@ def test_train_prints_the_figures_and_where_the_run_is(tellapart):
     assert re.fullmatch(r"trained   1 epoch in \d+\.\d s", lines[-2])
     assert lines[-1] == f"run       {run.path}"
     progress = outcome.err.splitlines()
-    assert progress[0] == "data      mnist-sample: train 4,000 · test 1,000"
+    assert progress[0] == "data      mnist-sample: train 3,800 · calibration 200 · test 1,000"
     assert "          10 classes, 400 each; 28x28 grey" in progress
     assert "recipe    small-data (chosen: 4,000 training images are few: " in outcome.err
     assert "          1 epoch, batches of 64, adamw at 0.004, one-cycle" in outcome.err

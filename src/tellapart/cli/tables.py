@@ -55,6 +55,7 @@ def print_plan(plan: Plan, console: Console | None = None, *, shows_transfers: b
         *(("", note) for note in plan.data_set.notes),
         ("recipe", plan.recipe.name + (f" (chosen: {plan.reason})" if plan.reason else "")),
         ("", _recipe_line(plan.recipe)),
+        ("", _calibration_line(plan)),
         ("network", f"{plan.recipe.model.network}, {plan.num_parameters:,} parameters"),
         *_views_line(plan),
         *(_start_lines(plan.start) if plan.start else ()),
@@ -72,6 +73,16 @@ def _views_line(plan: Plan) -> list[tuple[str, str]]:
     count = num_views(plan.classifier.views)
     words = views_in_words([count])
     return [("", f"predicts from {words} views of each image")] if count > 1 else []
+
+
+def _calibration_line(plan: Plan) -> str:
+    """Return which images make its confidence true."""
+    return {
+        "validation": "its confidence is calibrated on the validation split",
+        "calibration": "its confidence is calibrated on the calibration split",
+        "cross-validation": "its confidence is calibrated by cross-validation on train",
+        None: "uncalibrated: its confidence may be too high or too low",
+    }[plan.calibrated_on]
 
 
 def _start_lines(start: Start) -> list[tuple[str, str]]:
@@ -165,9 +176,29 @@ def print_evaluation(evaluation: Evaluation, title: str) -> None:
     wrong = evaluation.num_images - evaluation.num_correct
     print()
     _print_accuracy(evaluation)
-    calibration = _number(evaluation.expected_calibration_error)
-    print(f"loss      {evaluation.loss:.4f}   calibration error {calibration}")
+    print(f"loss      {evaluation.loss:.4f}")
+    _print_calibration(evaluation)
     print(f"mistakes  {wrong:,}" + (", most often " + ", ".join(pairs) if pairs else ""))
+
+
+def _print_calibration(evaluation: Evaluation) -> None:
+    """Prints the calibration error, what chance alone would give, and what it was before."""
+    low, high = evaluation.expected_calibration_error_band
+    print(
+        f"          calibration error {percent(evaluation.expected_calibration_error)}; perfectly "
+        f"calibrated it would be {percent(low)} to {percent(high)} on as many images"
+    )
+    if evaluation.temperature is None:
+        print(
+            "          uncalibrated: no temperature was fitted to images that were not trained on"
+        )
+        return
+    assert evaluation.uncalibrated_calibration_error is not None
+    print(
+        f"          by temperature {evaluation.temperature:.3f}; before, "
+        f"{percent(evaluation.uncalibrated_calibration_error)} and loss "
+        f"{evaluation.uncalibrated_loss:.4f}"
+    )
 
 
 def _print_accuracy(evaluation: Evaluation) -> None:

@@ -41,6 +41,14 @@ class DataRecipe(Section):
         minimum=0,
         below=1,
     )
+    calibration_fraction: float = setting(
+        0.02,
+        "without a validation split, fraction of the train split held out for calibration, at least"
+        " 200 and at most 2,000 images; none where 200 are more than this and than a tenth. 0 holds"
+        " out none",
+        minimum=0,
+        below=1,
+    )
     classes: tuple[str, ...] = setting(
         (), "names of the classes to use, in the order of the data set; empty uses all"
     )
@@ -73,7 +81,10 @@ class DataRecipe(Section):
         below=1,
     )
     split_seed: int = setting(
-        0, "decides which images are held out for test and validation", minimum=0, below=2**63
+        0,
+        "decides which images are held out for test, validation and calibration",
+        minimum=0,
+        below=2**63,
     )
     near_duplicates: Literal["together", "ignore"] = setting(
         "together",

@@ -96,6 +96,8 @@ class Preparation:
         test_fraction: fraction of each class held out for test if there is no test split; 0 holds
             out none.
         validation_fraction: the same for validation.
+        calibration_fraction: the same for calibration, within limits (`tellapart.data.hold_out`),
+            and only if there is no validation split.
         seed: decides which images are held out, and nothing else.
         near_duplicates: ``together`` keeps near duplicates in one split; ``ignore`` divides image
             by image.
@@ -112,6 +114,7 @@ class Preparation:
     white_level: int = 0
     test_fraction: float = 0.2
     validation_fraction: float = 0.0
+    calibration_fraction: float = 0.0
     seed: int = 0
     near_duplicates: NearDuplicates = "together"
     group_by: str = ""

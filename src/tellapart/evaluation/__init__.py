@@ -7,6 +7,7 @@
     mistakes      the most confident mistakes, the most frequent confusions
     roc           ROC curves
     threshold     the probability from which on a class is answered
+    calibration   the temperature, and the calibration error that chance alone gives
     metrics       the formulas
 """
 

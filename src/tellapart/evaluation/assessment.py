@@ -57,13 +57,18 @@ def assess(classifier: nn.Module, image_set: ImageSet, device: torch.device) -> 
         DivergedError: logits that are not finite.
     """
     logits = predict_logits(classifier, image_set.images, device=device)
-    # Of several classifiers the mean is evaluated, which has no threshold.
-    thresholds = classifier.spec.thresholds if isinstance(classifier, Classifier) else {}
-    return assess_logits(logits, image_set, thresholds)
+    # Of several classifiers the mean is evaluated, which has no threshold and no temperature.
+    spec = classifier.spec if isinstance(classifier, Classifier) else None
+    if spec is None:
+        return assess_logits(logits, image_set, {})
+    return assess_logits(logits, image_set, spec.thresholds, spec.temperature)
 
 
 def assess_logits(
-    logits: Tensor, image_set: ImageSet, thresholds: Mapping[str, float]
+    logits: Tensor,
+    image_set: ImageSet,
+    thresholds: Mapping[str, float],
+    temperature: float | None = None,
 ) -> Assessment:
     """Evaluates logits that are computed already.
 
@@ -71,6 +76,7 @@ def assess_logits(
         logits: floating point (images, classes), on the CPU.
         image_set: the images and their labels.
         thresholds: the probability from which on a class is answered, of at most one class.
+        temperature: the one by which the logits were divided; None by none.
 
     Raises:
         ShapeError, DataError, DivergedError: as `evaluate_logits`.
@@ -79,8 +85,8 @@ def assess_logits(
     answers = decide(logits, names, thresholds)
     mistakes = most_confident_mistakes(logits, labels, _NUM_MISTAKES_SHOWN, answers)
     return Assessment(
-        evaluate_logits(logits, labels, names, thresholds),
+        evaluate_logits(logits, labels, names, thresholds, temperature),
         roc_curves(logits, labels),
         tuple((mistake, image_set.images[mistake.index]) for mistake in mistakes),
-        evaluate_logits(logits, labels, names) if thresholds else None,
+        evaluate_logits(logits, labels, names, {}, temperature) if thresholds else None,
     )

@@ -234,6 +234,8 @@ class ReliabilityBin:
     """The images whose confidence lies in (low, high].
 
     ``confidence`` and ``accuracy`` are the means over these images; None where there are none.
+    ``calibrated_low`` to ``calibrated_high`` is the accuracy that a perfectly calibrated classifier
+    would show here with 95 % chance; None where it was not computed.
     """
 
     low: float
@@ -241,6 +243,8 @@ class ReliabilityBin:
     count: int
     confidence: float | None
     accuracy: float | None
+    calibrated_low: float | None = None
+    calibrated_high: float | None = None
 
 
 def reliability_bins(

@@ -38,6 +38,8 @@ class LinearFit:
         loss: the mean loss in cross-validation, which chose it.
         accuracy: fraction of the images that were classified correctly in cross-validation.
         balanced_accuracy: the mean over classes of the same fraction.
+        held_out_logits: float32 (images, classes): for each image those of cross-validation, by a
+            layer that was fitted to other images.
     """
 
     weight: torch.Tensor
@@ -46,6 +48,7 @@ class LinearFit:
     loss: float
     accuracy: float
     balanced_accuracy: float
+    held_out_logits: torch.Tensor
 
     def to_text(self) -> str:
         """Return the result of the fit in one line."""
@@ -94,6 +97,7 @@ def fit_linear(
         losses[best],
         float(is_correct.mean()),
         float(torch.stack(recalls).mean()),
+        logits[best],
     )
 
 

@@ -92,6 +92,15 @@ class Classifier(nn.Module):
         spec = dataclasses.replace(self.spec, thresholds=thresholds)
         return Classifier(self.network, spec).to(self.scale.device).train(self.training)
 
+    def with_temperature(self, temperature: float | None) -> Classifier:
+        """Return the same network, with logits divided by another temperature; nothing is copied.
+
+        Raises:
+            ConfigError: a temperature that a `ClassifierSpec` refuses.
+        """
+        spec = dataclasses.replace(self.spec, temperature=temperature)
+        return Classifier(self.network, spec).to(self.scale.device).train(self.training)
+
     def decide(self, logits: torch.Tensor) -> torch.Tensor:
         """Return the class that is answered for each image, int64 (batch,), by the thresholds.
 
@@ -119,15 +128,20 @@ class Classifier(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map uint8 images (batch, channels, height, width) to logits (batch, classes).
 
-        In training mode the views are ignored: each image is used once, unchanged.
+        In training mode each image is used once, unchanged, and without the temperature. Otherwise
+        the logits, those of the mean over the views, are divided by the temperature.
         """
-        if self.training or self.views == "plain":
+        if self.training:
             return self.plain_logits(images)
-        seen = views_of(images, self.views)
-        return log_mean_probability(self.plain_logits(view) for view in seen)
+        if self.views == "plain":
+            logits = self.plain_logits(images)
+        else:
+            seen = views_of(images, self.views)
+            logits = log_mean_probability(self.plain_logits(view) for view in seen)
+        return logits if self.spec.temperature is None else logits / self.spec.temperature
 
     def plain_logits(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the logits of the images themselves, without other views."""
+        """Return what the network gives for the images: without other views and temperature."""
         logits: torch.Tensor = self.network(self.normalize(images))
         return logits
 

@@ -70,6 +70,8 @@ class ClassifierSpec(Section):
         views: the views of an image that class probabilities are averaged over.
         thresholds: the probability from which on a class is answered, of at most one class; empty
             answers the most probable class. See `tellapart.models.decision`.
+        temperature: the number that the logits are divided by, so that probabilities are true
+            (`tellapart.evaluation.calibration`); None where the classifier is not calibrated.
 
     Raises:
         ConfigError: a value of another type or outside its limits.
@@ -105,6 +107,12 @@ class ClassifierSpec(Section):
         "the probability from which on a class is answered, of at most one class",
         above=0,
         below=1,
+    )
+    temperature: float | None = setting(
+        None,
+        "the number that the logits are divided by; none where it is not calibrated",
+        minimum=0.01,
+        maximum=100,
     )
 
     def __post_init__(self) -> None:

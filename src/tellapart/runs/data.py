@@ -41,8 +41,18 @@ def load_for_recipe(
     recipe: str | Path | Recipe | None,
     settings: Settings,
     session: Session,
+    *,
+    holds_out_calibration: bool = True,
 ) -> tuple[DataSet, Recipe]:
     """Loads a data set as training would, by ``recipe`` or by a recipe that suits the data.
+
+    Args:
+        data: a catalogue name or a path.
+        recipe: a name, a file or a recipe; None chooses one.
+        settings: changes to the recipe.
+        session: data folder and callbacks.
+        holds_out_calibration: whether images of train are held out for calibration, if the recipe
+            does; an audit looks at the splits as they were given.
 
     Raises:
         DataError: data that cannot be used.
@@ -51,7 +61,10 @@ def load_for_recipe(
     """
     opened = open_data(data, session)
     chosen, _ = choose_recipe(recipe, opened, settings)
-    return load_opened(opened, chosen.data, session), chosen
+    asked = chosen.data
+    if not holds_out_calibration:
+        asked = replace(asked, calibration_fraction=0.0)
+    return load_opened(opened, asked, session), chosen
 
 
 def load_opened(opened: OpenedSource, asked: DataRecipe, session: Session) -> DataSet:
@@ -156,6 +169,7 @@ def preparation_of(recipe: DataRecipe) -> Preparation:
         fit=recipe.fit,
         test_fraction=recipe.test_fraction,
         validation_fraction=recipe.validation_fraction,
+        calibration_fraction=recipe.calibration_fraction,
         seed=recipe.split_seed,
         near_duplicates=recipe.near_duplicates,
         group_by=recipe.group_by,

@@ -16,7 +16,7 @@ from tellapart.models.checkpoint import weights_sha256
 from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.folder import is_run
 from tellapart.runs.session import Session
-from tellapart.runs.splits import training_splits
+from tellapart.runs.splits import run_splits
 from tellapart.runs.trained_run import TrainedRun, open_run
 
 
@@ -133,7 +133,7 @@ def _warn_of_seen_images(
 ) -> None:
     try:
         own = run.load_data(allow_download=False)
-        trained_on, _ = training_splits(own, run.recipe)
+        trained_on = run_splits(own, run.recipe)["train"]
     except (DataError, RunError):
         whose = "the run's own data" if who == "the classifier" else f"the data of {who}"
         callbacks.warn(

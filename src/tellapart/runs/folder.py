@@ -86,6 +86,11 @@ class RunFolder:
         return self.path / "model.safetensors"
 
     @property
+    def calibration_file(self) -> Path:
+        """The logits of the images that the classifier is calibrated on."""
+        return self.path / "calibration.safetensors"
+
+    @property
     def evaluation_file(self) -> Path:
         """The figures of the test split; written last, so a run that has it is complete."""
         return self.path / "evaluation.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.finetuning.start import Start
 from tellapart.models.classifier import Classifier
 from tellapart.models.views import num_views
+from tellapart.runs.calibration import CalibratedOn, calibrated_on
 from tellapart.runs.folder import DataReference
 from tellapart.runtime import Runtime
 
@@ -21,8 +23,8 @@ class Plan:
     Args:
         data: where the images come from.
         data_set: all the images.
-        train: the images to train on.
-        validation: the images for early stopping and validation figures, or None.
+        splits: the images of this run by split: ``train``, then ``validation``, ``calibration`` and
+            ``test``, as far as there are such images.
         recipe: all settings of the run.
         reason: why this recipe was chosen; empty if it was requested.
         classifier: untrained, or with the weights of its source.
@@ -34,8 +36,7 @@ class Plan:
 
     data: DataReference
     data_set: DataSet
-    train: ImageSet
-    validation: ImageSet | None
+    splits: Mapping[str, ImageSet]
     recipe: Recipe
     reason: str
     classifier: Classifier
@@ -45,11 +46,19 @@ class Plan:
     num_parameters: int
 
     @property
-    def splits(self) -> dict[str, ImageSet]:
-        """The splits of this run by name: train, validation and test, as far as they exist."""
-        used = {**self.data_set.splits, "train": self.train, "validation": self.validation}
-        order = ("train", "validation", "test")
-        return {name: part for name in order if (part := used.get(name)) is not None}
+    def train(self) -> ImageSet:
+        """The images to train on."""
+        return self.splits["train"]
+
+    @property
+    def validation(self) -> ImageSet | None:
+        """The images for early stopping and validation figures, or None."""
+        return self.splits.get("validation")
+
+    @property
+    def calibrated_on(self) -> CalibratedOn | None:
+        """The images to which the temperature will be fitted; None leaves it uncalibrated."""
+        return calibrated_on(self.splits, self.recipe)
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``--dry-run --json`` prints."""
@@ -64,6 +73,7 @@ class Plan:
             "views": num_views(self.classifier.views),
             "class_names": list(self.data_set.class_names),
             "image_shape": list(self.train.image_shape),
+            "calibrated_on": self.calibrated_on,
             "num_images": {name: len(part) for name, part in self.splits.items()},
             "device": str(self.runtime.device),
             "precision": self.runtime.precision,

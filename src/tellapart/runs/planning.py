@@ -40,7 +40,7 @@ from tellapart.runs.folder import (
 from tellapart.runs.plan import Plan
 from tellapart.runs.session import Session
 from tellapart.runs.source import find_source
-from tellapart.runs.splits import training_splits
+from tellapart.runs.splits import run_splits
 from tellapart.runtime import choose_runtime, derived_seed
 
 DEFAULT_DATA = "mnist-sample"
@@ -107,8 +107,9 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
         data_set = corrected.data_set
         if corrected.changes:
             session.callbacks.note(corrected.to_text())
-    train, validation = training_splits(data_set, recipe)
-    if recipe.training.patience and validation is None:
+    splits = run_splits(data_set, recipe)
+    train = splits["train"]
+    if recipe.training.patience and "validation" not in splits:
         raise ConfigError(
             f"patience {recipe.training.patience} needs a validation split to watch, and "
             f"{data_set.name} has none; set data.validation_fraction=0.1, or training.patience=0"
@@ -141,8 +142,7 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
             str(found.resolve()) if found else None,
         ),
         data_set=data_set,
-        train=train,
-        validation=validation,
+        splits=splits,
         recipe=recipe,
         reason=reason,
         classifier=classifier,

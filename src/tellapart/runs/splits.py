@@ -1,4 +1,4 @@
-"""The training and validation images of a recipe, the same every time."""
+"""The images that a recipe trains on, watches, calibrates on and tests on, the same every time."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from tellapart.data.selection import few_shots
 from tellapart.runtime import derived_seed
 
 
-def training_splits(data_set: DataSet, recipe: Recipe) -> tuple[ImageSet, ImageSet | None]:
-    """Return train, or the shots drawn from it, and validation where the data set has one.
+def run_splits(data_set: DataSet, recipe: Recipe) -> dict[str, ImageSet]:
+    """Return the splits of a run by name, in this order, as far as there are such images.
+
+    ``train``, or the shots drawn from it; ``validation``, which is watched after every epoch;
+    ``calibration``, which is read once, after training; ``test``.
 
     Args:
-        data_set: loaded with the recipe's preparation, so that its validation split is given or
-            already held out of train (`tellapart.data.hold_out`).
+        data_set: loaded with the recipe's preparation, so that what it holds out of train is a
+            split already (`tellapart.data.hold_out`).
         recipe: how many shots are drawn, and by which seed.
 
     Raises:
         DataError: a class with too few images.
     """
-    training, validation = data_set.split("train"), data_set.splits.get("validation")
+    training = data_set.split("train")
     if recipe.data.shots:
         seed = derived_seed(recipe.training.seed, "shots")
         training = few_shots(training, recipe.data.shots, seed)
-    return training, validation
+    others = ("validation", "calibration", "test")
+    held_out = {name: data_set.splits[name] for name in others if name in data_set.splits}
+    return {"train": training, **held_out}

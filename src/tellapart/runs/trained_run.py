@@ -18,7 +18,7 @@ from tellapart.runs.data import load_trained_on
 from tellapart.runs.drawings import correct_drawings
 from tellapart.runs.folder import DataReference, RunFolder, find_classifier_file, source_of
 from tellapart.runs.session import Session
-from tellapart.runs.splits import training_splits
+from tellapart.runs.splits import run_splits
 
 
 class TrainedRun:
@@ -98,17 +98,15 @@ class TrainedRun:
 
     @cached_property
     def splits(self) -> Mapping[str, ImageSet]:
-        """The images that the run was trained, validated and tested on, by split.
+        """The images that the run was trained, validated, calibrated and tested on, by split.
 
-        ``train``, ``validation`` and ``test``, as far as the run has them, each with ``.images``
-        (uint8, (n, channels, height, width)) and ``.labels`` (int64, (n,)).
+        ``train``, ``validation`` or ``calibration``, and ``test``, as far as the run has them, each
+        with ``.images`` (uint8, (n, channels, height, width)) and ``.labels`` (int64, (n,)).
 
         Raises:
             RunError: data that is missing, or has changed since the run was trained.
         """
-        train, validation = training_splits(self.data_set, self.recipe)
-        found = {"train": train, "validation": validation, "test": self.data_set.splits.get("test")}
-        return {name: part for name, part in found.items() if part is not None}
+        return run_splits(self.data_set, self.recipe)
 
     @property
     def report(self) -> Path:

@@ -73,7 +73,9 @@ def check(
     >>> result.audit.has_leaks, [finding.kind for finding in result.audit.findings]
     (False, [])
     """
-    data_set, chosen = load_for_recipe(data, recipe, settings, session or Session())
+    data_set, chosen = load_for_recipe(
+        data, recipe, settings, session or Session(), holds_out_calibration=False
+    )
     found = audit(data_set, mirroring_of(chosen, data_set))
     written = expand_home(page) if page else None
     if written:

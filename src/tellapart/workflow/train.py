@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from tellapart.config import Recipe, Settings, recipe_from_mapping
 from tellapart.data.image_set import DataSet
 from tellapart.data.sets.table import table_text
 from tellapart.errors import ClassifierFileError, RunError
-from tellapart.evaluation import Evaluation
+from tellapart.evaluation import Evaluation, predict_logits
 from tellapart.evaluation.assessment import Assessment, assess
+from tellapart.evaluation.calibration import fit_temperature
 from tellapart.files import uninterrupted, write_whole
 from tellapart.finetuning.output_layer import fit_output_layer, is_computed
 from tellapart.finetuning.stages import output_layer
@@ -30,6 +31,7 @@ from tellapart.models.checkpoint import (
 )
 from tellapart.models.classifier import Classifier
 from tellapart.models.views import num_views, views_in_words
+from tellapart.runs.calibration import HeldOutAnswers
 from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.choosing import Preset, Wish
 from tellapart.runs.creation import create_run, require_place_for_run
@@ -121,7 +123,7 @@ def train_as_requested(
             _restore(trainer, run, plan, callbacks)
             run.write_json(run.environment_file, describe_environment(plan.runtime))
             _train_to_the_end(trainer, run, plan, callbacks)
-            assessment, not_written = _finish(run, plan)
+            classifier, assessment, not_written = _finish(run, plan)
     history = trainer.history
     return TrainingResult(
         run=run.path,
@@ -141,6 +143,8 @@ def train_as_requested(
         precision=plan.runtime.precision,
         weights_sha256=weights_sha256(plan.classifier.network.state_dict()),
         start=plan.start,
+        temperature=classifier.spec.temperature,
+        calibrated_on=plan.calibrated_on,
     )
 
 
@@ -176,6 +180,11 @@ def _start(run: RunFolder, plan: Plan, start: Start, trainer: Trainer, session: 
     )
     if fit is not None:
         session.callbacks.note(fit.to_text())
+        if plan.calibrated_on == "cross-validation":
+            labels = plan.train.labels.cpu()
+            HeldOutAnswers("cross-validation", fit.held_out_logits, labels).save(
+                run.calibration_file
+            )
     trainer.set_output_layer(output_layer(start.classifier.network).state_dict())
     save_start(run, start)
 
@@ -283,37 +292,64 @@ def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: C
         )
 
 
-def _finish(run: RunFolder, plan: Plan) -> tuple[Assessment, str | None]:
-    """Evaluates the classifier, saves it, and writes the evaluation, in this order.
+def _finish(run: RunFolder, plan: Plan) -> tuple[Classifier, Assessment, str | None]:
+    """Calibrates the classifier, evaluates and saves it, and writes the evaluation, in this order.
 
     The test split is read here, for the first and only time. Without one nothing is written: the
     figures of validation or training images only show whether the classifier is of any use.
 
     Returns:
-        The assessment, and the error that kept report and figures from being written, or None.
+        The classifier, the assessment, and the error that kept report and figures from being
+        written, or None.
     """
     splits, device = plan.splits, plan.runtime.device
-    classifier = plan.classifier.with_thresholds(_stored_thresholds(run))
+    classifier = _finished_before(run, plan) or _calibrated(run, plan)
     if "test" in splits:
         assessment = assess(classifier, splits["test"], device)
         _save(run, plan, classifier, assessment.evaluation)
         views = (num_views(classifier.views),)
         title = evaluation_title(plan.data.name, "test", views)
         about = about_runs(title, [run], plan.runtime, views_in_words(views))
-        return assessment, write_or_explain(run.path, assessment, about)[1]
+        return classifier, assessment, write_or_explain(run.path, assessment, about)[1]
     assessment = assess(classifier, splits.get("validation", plan.train), device)
     _save(run, plan, classifier, None)
-    return assessment, None
+    return classifier, assessment, None
 
 
-def _stored_thresholds(run: RunFolder) -> Mapping[str, float]:
-    """The thresholds of a run that had been finished before: its weights, so they still hold."""
+def _finished_before(run: RunFolder, plan: Plan) -> Classifier | None:
+    """The classifier with the threshold that a person chose for this run, which belongs to the
+    probabilities of its temperature; None for a run without one."""
     if not run.classifier_file.exists():
-        return {}
+        return None
     try:
-        return read_spec(run.classifier_file).thresholds
+        spec = read_spec(run.classifier_file)
     except ClassifierFileError:
-        return {}  # a damaged file, which is written anew
+        return None  # a damaged file, which is written anew
+    if not spec.thresholds:
+        return None
+    return plan.classifier.with_temperature(spec.temperature).with_thresholds(spec.thresholds)
+
+
+def _calibrated(run: RunFolder, plan: Plan) -> Classifier:
+    """The classifier with a temperature, fitted to images that it was not trained on, if any."""
+    answers = _held_out_answers(run, plan)
+    if answers is None:
+        return plan.classifier
+    return plan.classifier.with_temperature(fit_temperature(answers.logits, answers.labels))
+
+
+def _held_out_answers(run: RunFolder, plan: Plan) -> HeldOutAnswers | None:
+    """The logits of the images to calibrate on, which are written into the run."""
+    origin = plan.calibrated_on
+    if origin is None:
+        return None
+    if origin == "cross-validation":  # written when the output layer was fitted
+        return HeldOutAnswers.read(run.calibration_file)
+    images = plan.splits[origin]
+    logits = predict_logits(plan.classifier, images.images, device=plan.runtime.device)
+    answers = HeldOutAnswers(origin, logits, images.labels.cpu())
+    answers.save(run.calibration_file)
+    return answers
 
 
 def _save(run: RunFolder, plan: Plan, classifier: Classifier, test: Evaluation | None) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tellapart.evaluation import Evaluation
 from tellapart.finetuning.start import Start
+from tellapart.runs.calibration import CalibratedOn
 from tellapart.runs.evaluations import evaluation_title
 
 # Figures of the test split that ``train --json`` prints under the names that they have there.
@@ -41,6 +42,9 @@ class TrainingResult:
         precision: ``fp32`` or ``bf16``.
         weights_sha256: hexadecimal SHA-256 of the trained weights.
         start: the source of the weights of a fine-tuned classifier; None from zero.
+        temperature: the number that its logits are divided by; None where it is not calibrated.
+        calibrated_on: the images that the temperature was fitted to: ``validation``,
+            ``calibration`` or ``cross-validation``; None where there are none.
     """
 
     run: Path
@@ -60,6 +64,8 @@ class TrainingResult:
     precision: str
     weights_sha256: str
     start: Start | None = None
+    temperature: float | None = None
+    calibrated_on: CalibratedOn | None = None
 
     @property
     def title(self) -> str:

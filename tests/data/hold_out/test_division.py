@@ -8,7 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tellapart.data.hold_out.division import divide, hold_out, stratified_split
+from tellapart.data.hold_out.division import divide
+from tellapart.data.hold_out.stratified import hold_out, stratified_split
 from tellapart.data.preparation import Preparation
 from tellapart.errors import ConfigError, DataError, ShapeError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -175,14 +175,33 @@ def opened_ready(
 def _divided(data_set: DataSet, preparation: Preparation) -> DataSet:
     """Return the data set with the splits that it lacks, held out of train."""
     train, given = data_set.split("train"), data_set.splits
-    fractions = {"test": preparation.test_fraction, "validation": preparation.validation_fraction}
-    groups = torch.arange(len(train))
-    if preparation.near_duplicates == "together" and any(
-        fraction and split not in given for split, fraction in fractions.items()
-    ):
-        groups = torch.from_numpy(groups_of(near_duplicates(train.images), len(train)))
-    division = divide(train.labels, train.class_names, groups, tuple(given), preparation)
+    near = None
+    if preparation.near_duplicates == "together" and _holds_out(preparation, given):
+        near = _near_groups(data_set)
+    own = torch.arange(len(train)) if near is None else near["train"]
+    division = divide(train.labels, train.class_names, own, tuple(given), preparation)
     parts = {split: train.select(indices) for split, indices in division.indices.items()}
     if len(parts) == 1:
         parts = {"train": train}
+    if near is not None:
+        held_out = {split: own[indices] for split, indices in division.indices.items()}
+        data_set = replace(data_set, near_groups={**near, **held_out})
     return replace(data_set, splits={**given, **parts}, notes=(*data_set.notes, *division.notes))
+
+
+def _holds_out(preparation: Preparation, given: Collection[str]) -> bool:
+    """Whether images of train are wanted for a split that is not given."""
+    has_validation = "validation" in given
+    return bool(
+        (preparation.test_fraction and "test" not in given)
+        or (preparation.validation_fraction and not has_validation)
+        or (preparation.calibration_fraction and not has_validation)
+    )
+
+
+def _near_groups(data_set: DataSet) -> dict[str, torch.Tensor]:
+    """By split the number of each image's group of near duplicates, searched in all splits."""
+    images = torch.cat([part.images.cpu() for part in data_set.splits.values()])
+    groups = torch.from_numpy(groups_of(near_duplicates(images), len(images)))
+    sizes = [len(part) for part in data_set.splits.values()]
+    return dict(zip(data_set.splits, torch.split(groups, sizes), strict=True))
