@@ -76,7 +76,8 @@ def test_what_a_run_knows(trained):
     run = open_run(trained.run)
     assert run.classifier.class_names == tuple("0123456789")
     assert run.recipe.training.epochs == 1
-    assert {name: len(part) for name, part in run.splits.items()} == {"train": 4000, "test": 1000}
+    sizes = {name: len(part) for name, part in run.splits.items()}
+    assert sizes == {"train": 3800, "calibration": 200, "test": 1000}
     assert run.evaluation == trained.test
     assert run.report == trained.run / "report.html"
     assert run.data.name == "mnist-sample"

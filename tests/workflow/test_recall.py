@@ -75,7 +75,11 @@ def test_the_test_split_is_measured_with_and_without_it(run):
     opened = open_run(run, session=session())
     test = opened.splits["test"]
     logits = predict_logits(opened.classifier, test.images, device=CPU)
-    assert result.evaluation == evaluate_logits(logits, test.labels, test.class_names, thresholds)
+    temperature = opened.classifier.spec.temperature
+    assert temperature is not None
+    assert result.evaluation == evaluate_logits(
+        logits, test.labels, test.class_names, thresholds, temperature
+    )
     for name in ("loss", "macro_auc", "expected_calibration_error", "reliability_bins"):
         assert getattr(result.evaluation, name) == getattr(plain.evaluation, name)
     assert json.loads((run / "evaluation.json").read_text("utf-8")) == result.evaluation.to_json()

@@ -33,6 +33,7 @@ FILES = {
     "metrics.csv",
     "training_state.safetensors",
     "model.safetensors",
+    "calibration.safetensors",
     "evaluation.json",
     "report.html",
 }
@@ -412,7 +413,11 @@ def test_the_data_is_found_again_in_the_same_data_dir():
     Path("archive").symlink_to(Path(FULL_DATA).resolve())
     plan = make_plan(TrainingRequest("mnist", settings=QUICK), Session(data_dir=Path("archive")))
     assert plan.data.data_dir == str(Path(FULL_DATA).resolve())
-    assert plan.to_json()["num_images"] == {"train": 60000, "test": 10000}
+    assert plan.to_json()["num_images"] == {
+        "train": 58797,
+        "calibration": 1203,
+        "test": 10000,
+    }
     assert plan.recipe.name == "standard"
 
 
