@@ -149,22 +149,26 @@ def _row(row: str, runs: list[dict[str, Any]], others: list[dict[str, Any]]) -> 
     low, high = (spread([100 * run["band"][end] for run in runs]).mean for end in (0, 1))
     time_on = spread([run["cpu_seconds"] for run in runs]).mean
     time_off = spread([run["cpu_seconds"] for run in others]).mean if others else None
-    return "| " + " | ".join(
-        [
-            f"`{row}`" if row in _RECIPES else f"{row}, `--preset quick`",
-            f"{runs[0]['num_images']:,}",
-            str(len(runs)),
-            f"{mean('calibration_error', 2)} %",
-            f"{mean('uncalibrated_error', 2)} %",
-            f"{low:.2f} to {high:.2f} %",
-            mean("loss", 4, 1),
-            mean("uncalibrated_loss", 4, 1),
-            mean("temperature", 2, 1),
-            f"{mean('accuracy', 2)} %",
-            f"{mean('accuracy', 2, of=others)} %" if others else "the same",
-            f"{100 * (time_on / time_off - 1):+.1f} %" if time_off else "the same",
-        ]
-    ) + " |"
+    return (
+        "| "
+        + " | ".join(
+            [
+                f"`{row}`" if row in _RECIPES else f"{row}, `--preset quick`",
+                f"{runs[0]['num_images']:,}",
+                str(len(runs)),
+                f"{mean('calibration_error', 2)} %",
+                f"{mean('uncalibrated_error', 2)} %",
+                f"{low:.2f} to {high:.2f} %",
+                mean("loss", 4, 1),
+                mean("uncalibrated_loss", 4, 1),
+                mean("temperature", 2, 1),
+                f"{mean('accuracy', 2)} %",
+                f"{mean('accuracy', 2, of=others)} %" if others else "the same",
+                f"{100 * (time_on / time_off - 1):+.1f} %" if time_off else "the same",
+            ]
+        )
+        + " |"
+    )
 
 
 def _parser() -> argparse.ArgumentParser:

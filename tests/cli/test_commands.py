@@ -190,7 +190,9 @@ def test_evaluate_refuses_what_is_no_ensemble(refused, trained):
     message = refused("evaluate", trained, "mnist", trained)
     assert message.startswith("mnist is not a run, and only the last argument may be data; a run")
     message = refused("evaluate", trained, "--out", trained)
-    assert message.startswith(f"{trained} holds calibration.safetensors and is left as it is: an eval")
+    assert message.startswith(
+        f"{trained} holds calibration.safetensors and is left as it is: an eval"
+    )
 
 
 @pytest.fixture

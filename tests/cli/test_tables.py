@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import torch
 
+from tellapart.cli.prediction_table import print_predictions
 from tellapart.cli.tables import (
     print_evaluation,
-    print_predictions,
     print_reproduction,
 )
 from tellapart.evaluation import evaluate_logits
-from tellapart.workflow.predict import Prediction
+from tellapart.workflow.predict import Prediction, Predictions
 from tellapart.workflow.reproduce import CLAIMS
 from tellapart.workflow.training_result import TrainingResult
 
@@ -69,7 +69,7 @@ def test_names_that_look_like_markup_are_printed_as_they_are(capsys):
     assert "[bold]a[/bold]" in out
     assert "\n[/] " in out
     assert out.startswith("[red]data[/red]")
-    print_predictions([Prediction("[x].png", "[a]", 0.9, "[/b]", 0.1)])
+    print_predictions(Predictions([Prediction("[x].png", "[a]", 0.9, "[/b]", 0.1)]))
     assert capsys.readouterr().out.splitlines()[1].split() == [
         *("[a]", "90.00", "%", "[/b]", "10.00", "%", "[x].png")
     ]

@@ -83,8 +83,8 @@ def test_a_folder_that_was_asked_for(run, tmp_path):
 def test_a_folder_with_something_else_in_it(run):
     before = {path.name: path.read_bytes() for path in run.path.iterdir()}
     message = (
-        f"{run.path} holds calibration.safetensors and is left as it is: an evaluation goes to a new or "
-        "empty folder, or to that of an earlier one; choose another --out"
+        f"{run.path} holds calibration.safetensors and is left as it is: an evaluation goes to "
+        "a new or empty folder, or to that of an earlier one; choose another --out"
     )
     with pytest.raises(RunError, match=f"^{re.escape(message)}$"):
         evaluate(run.path, out=run.path, session=Session(threads=1))

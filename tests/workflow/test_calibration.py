@@ -128,9 +128,7 @@ def test_a_validation_split_calibrates_and_nothing_is_held_out_beside_it(tmp_pat
     opened = open_run("run", session=session())
     assert list(opened.splits) == ["train", "validation", "test"]
     validation = opened.splits["validation"]
-    logits = predict_logits(
-        opened.classifier.with_temperature(None), validation.images, device=CPU
-    )
+    logits = predict_logits(opened.classifier.with_temperature(None), validation.images, device=CPU)
     assert result.temperature == pytest.approx(fit_temperature(logits, validation.labels), rel=1e-6)
 
 

@@ -19,10 +19,12 @@ from tellapart.cli.options import (
     Json,
     Machine,
     OwnNetwork,
+    PerClass,
     PresetName,
     Recall,
     RecipeName,
     Seed,
+    SetMethod,
     Settings,
     Shots,
     Tta,
@@ -323,6 +325,21 @@ def predict(
     *images: str,
     as_is: bool = False,
     tta: Tta = None,
+    coverage: Annotated[
+        float | None,
+        Parameter(
+            help="List for each image a set of classes that holds the true one so often, e.g. 0.99."
+        ),
+    ] = None,
+    sets: SetMethod = None,
+    per_class: PerClass = False,
+    abstain_below: Annotated[
+        float | None,
+        Parameter(
+            help="Answer `unsure` where the class has a lower probability, e.g. 0.9, and print the"
+            " accuracy that this buys on images that were not trained on."
+        ),
+    ] = None,
     network: OwnNetwork = None,
     machine: Machine = _MACHINE,
     json: Json = False,
@@ -339,12 +356,22 @@ def predict(
         Read drawings as they are. By default a drawing whose background, size or position differs
         from the training images is changed to match them.
     """
-    from tellapart.cli.tables import print_predictions
+    from tellapart.cli.prediction_table import print_predictions
     from tellapart.workflow.predict import predict as run_prediction
 
     with console_session(machine, network=network) as session:
-        predictions = run_prediction(run, images, as_is=as_is, tta=tta, session=session)
-    content = {"run": str(run), "predictions": [entry.to_json() for entry in predictions]}
+        predictions = run_prediction(
+            run,
+            images,
+            as_is=as_is,
+            tta=tta,
+            coverage=coverage,
+            sets=sets,
+            per_class=per_class,
+            abstain_below=abstain_below,
+            session=session,
+        )
+    content = {"run": str(run), **predictions.to_json()}
     print_result(predictions, content, print_predictions, as_json=json)
     # The readable files are predicted first; the exit code then reports that some were not.
     return 2 if any(entry.error for entry in predictions) else 0

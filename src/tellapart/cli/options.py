@@ -77,6 +77,24 @@ class Machine:
     ] = None
 
 
+SetMethod = Annotated[
+    Literal["lac", "aps", "raps"] | None,
+    Parameter(
+        name="--sets",
+        help="How the sets of --coverage are made: lac, the smallest ones on average (the default);"
+        " aps, larger ones for harder images; raps, like aps with fewer very large ones.",
+    ),
+]
+PerClass = Annotated[
+    bool,
+    Parameter(
+        name="--per-class",
+        negative="",
+        help="With --coverage, promise it for the images of each class by themselves.",
+    ),
+]
+
+
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Examinations:
@@ -89,6 +107,15 @@ class Examinations:
             " classifies correctly that the other does not.",
         ),
     ] = None
+    coverage: Annotated[
+        float | None,
+        Parameter(
+            help="Give each image a set of classes that holds the true one so often, e.g. 0.99, and"
+            " measure how often it does and how large the sets are.",
+        ),
+    ] = None
+    sets: SetMethod = None
+    per_class: PerClass = False
 
 
 OwnNetwork = Annotated[

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from tellapart.cli.text_table import print_text_table
 from tellapart.cli.threshold_table import print_threshold
-from tellapart.wording import listed, percent, plural, score
+from tellapart.wording import listed, percent, plural
 
 if TYPE_CHECKING:
     from tellapart.config import Recipe
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tellapart.workflow.check import CheckResult
     from tellapart.workflow.evaluate import EvaluationResult
     from tellapart.workflow.finetune import ComparedWay
-    from tellapart.workflow.predict import Prediction
     from tellapart.workflow.prepare import PreparationResult
     from tellapart.workflow.reproduce import Claim
     from tellapart.workflow.show import ShownNetwork
@@ -256,44 +255,6 @@ def print_verdict(verdict: str | None) -> None:
     """Prints the warning that a classifier is of no use, if there is one."""
     if verdict:
         _stdout().print(Text(f"\nWARNING: {verdict}", style="bold red"), soft_wrap=True)
-
-
-def print_predictions(predictions: Sequence[Prediction]) -> None:
-    """Prints a row per file; files that could not be read go to standard error."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    changed = any(entry.changes for entry in predictions)
-    decided = any(entry.threshold is not None for entry in predictions)
-    optional = [*(["changes"] if changed else []), *(["decided by"] if decided else [])]
-    for column in ("class", "probability", "runner-up", "probability", "file", *optional):
-        table.add_column(
-            column, justify="right" if column == "probability" else "left", no_wrap=True
-        )
-    for entry in predictions:
-        if not entry.found:
-            nothing = ("no drawing found", "", "", "", Text(entry.path))
-            table.add_row(*nothing, *((", ".join(entry.changes),) if changed else ()))
-        elif entry.error is None:
-            table.add_row(
-                Text(entry.label or ""),
-                percent(entry.probability or 0.0),
-                Text(entry.runner_up or ""),
-                percent(entry.runner_up_probability or 0.0),
-                Text(entry.path),
-                *((", ".join(entry.changes),) if changed else ()),
-                *((_decided_by(entry.threshold),) if decided else ()),
-            )
-    if table.row_count:
-        _stdout(wide=True).print(table)
-    errors = [entry.error for entry in predictions if entry.error is not None]
-    for error in errors:
-        _stderr().print(Text(f"tellapart: {error}"), soft_wrap=True)
-    if errors:
-        _stderr().print(f"{len(errors)} of {len(predictions)} files could not be read")
-
-
-def _decided_by(threshold: float | None) -> str:
-    """Why another class than the most probable one is answered; empty where that one is."""
-    return "" if threshold is None else f"threshold {score(threshold)}"
 
 
 def print_reproduction(results: Sequence[tuple[Claim, TrainingResult]]) -> None:

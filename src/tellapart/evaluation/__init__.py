@@ -8,6 +8,7 @@
     roc           ROC curves
     threshold     the probability from which on a class is answered
     calibration   the temperature, and the calibration error that chance alone gives
+    rejection     accuracy by the fraction of the images that is answered
     metrics       the formulas
 """
 

@@ -12,6 +12,7 @@ from tellapart.data.image_set import ImageSet
 from tellapart.evaluation.evaluation import Evaluation, evaluate_logits
 from tellapart.evaluation.mistakes import Mistake, most_confident_mistakes
 from tellapart.evaluation.predicting import predict_logits
+from tellapart.evaluation.rejection import RejectionCurve, rejection_curve_of
 from tellapart.evaluation.roc import RocCurve, roc_curves
 from tellapart.evaluation.verdict import verdict
 from tellapart.models.classifier import Classifier
@@ -28,12 +29,14 @@ class Assessment:
         evaluation: the figures.
         roc: a curve per class, None where a class has none.
         mistakes: the most confident ones, each with its image, uint8 (channels, height, width).
+        rejection: accuracy by the fraction of the images that is answered.
         without_threshold: the figures if the most probable class were answered; None if it is.
     """
 
     evaluation: Evaluation
     roc: tuple[RocCurve | None, ...]
     mistakes: tuple[tuple[Mistake, Tensor], ...]
+    rejection: RejectionCurve
     without_threshold: Evaluation | None = None
 
     @property
@@ -88,5 +91,6 @@ def assess_logits(
         evaluate_logits(logits, labels, names, thresholds, temperature),
         roc_curves(logits, labels),
         tuple((mistake, image_set.images[mistake.index]) for mistake in mistakes),
+        rejection_curve_of(logits, labels, answers),
         evaluate_logits(logits, labels, names, {}, temperature) if thresholds else None,
     )

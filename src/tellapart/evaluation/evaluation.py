@@ -13,6 +13,7 @@ from tellapart.errors import RunError, ShapeError
 from tellapart.evaluation import metrics
 from tellapart.evaluation.calibration import perfect_calibration, with_bands
 from tellapart.evaluation.metrics import ReliabilityBin
+from tellapart.evaluation.rejection import rejection_curve_of
 from tellapart.evaluation.roc import roc_auc
 from tellapart.models.decision import decide
 
@@ -53,7 +54,8 @@ class Evaluation:
     ``expected_calibration_error_band`` is what a perfectly calibrated classifier would show on as
     many images, with 95 % chance (`calibration.perfect_calibration`). ``temperature`` is the one
     that calibrates the probabilities, None without one; calibration error and loss without it are
-    ``uncalibrated_calibration_error`` and ``uncalibrated_loss``.
+    ``uncalibrated_calibration_error`` and ``uncalibrated_loss``. ``aurc`` is the mean error rate if
+    the least certain images are left unanswered, over all fractions (`rejection.rejection_curve`).
 
     >>> import tellapart
     >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
@@ -83,6 +85,7 @@ class Evaluation:
     temperature: float | None
     uncalibrated_calibration_error: float | None
     uncalibrated_loss: float | None
+    aurc: float
     confusion_matrix: tuple[tuple[int, ...], ...]
     per_class: tuple[ClassScores, ...]
     reliability_bins: tuple[ReliabilityBin, ...]
@@ -214,6 +217,7 @@ def evaluate_logits(
         if before is None
         else _calibration_error(before, labels),
         uncalibrated_loss=None if before is None else metrics.cross_entropy(before, labels),
+        aurc=rejection_curve_of(logits, labels, predictions).area,
         confusion_matrix=tuple(tuple(row) for row in confusion.tolist()),
         per_class=_class_scores(class_names, scores, areas),
         reliability_bins=with_bands(bins, perfect),

@@ -9,13 +9,19 @@ from torch import Tensor
 
 from tellapart import wording
 from tellapart.evaluation import Evaluation, Mistake, most_confused
+from tellapart.evaluation.rejection import RejectionCurve
 from tellapart.evaluation.roc import RocCurve
 from tellapart.page.markup import Markup, element
 from tellapart.report import learning
 from tellapart.report.confusion import NUM_CLASSES_BESIDE_TEXT, confusion_heat_map
 from tellapart.report.headline import in_words, leading_figure, numbers, percent
 from tellapart.report.parts import captioned_image, card, header, report_page
-from tellapart.report.reliability import reliability_diagram
+from tellapart.report.rejection import rejection_chart
+from tellapart.report.reliability import (
+    calibration_note,
+    calibration_table,
+    reliability_diagram,
+)
 from tellapart.report.roc import roc_chart, uses_logarithmic_axis
 from tellapart.report.tables import class_table, entries
 
@@ -29,6 +35,7 @@ def render_report(
     verdict: str | None = None,
     roc: Sequence[RocCurve | None] = (),
     mistakes: Sequence[tuple[Mistake, Tensor]] = (),
+    rejection: RejectionCurve | None = None,
     history: Sequence[learning.HistoryRow] = (),
     recipe: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
@@ -43,6 +50,7 @@ def render_report(
         roc: one curve per class, from `tellapart.evaluation.roc_curves`.
         mistakes: mistakes with their images, uint8 (channels, height, width), the most confident
             first.
+        rejection: accuracy by the fraction of the images that is answered; None leaves it out.
         history: one row per epoch with ``epoch`` and any of ``train_loss``, ``train_accuracy``,
             ``validation_loss``, ``validation_accuracy``, ``seconds``, ``images_per_second``;
             None where a value was not measured.
@@ -58,7 +66,8 @@ def render_report(
         *_verdict(verdict),
         _learning(history),
         _confusions(evaluation),
-        element("div", _roc(roc, evaluation), _reliability(evaluation), class_="columns"),
+        element("div", _roc(roc, evaluation), _rejection(rejection, evaluation), class_="columns"),
+        element("div", _reliability(evaluation), _calibration(evaluation), class_="columns"),
         _mistakes(mistakes, evaluation),
         _classes(evaluation),
         _origin({"Data": data or {}, "Recipe": recipe or {}, "Environment": environment or {}}),
@@ -78,7 +87,8 @@ def _headline(title: str, evaluation: Evaluation) -> Markup:
         (
             "Calibration error",
             percent(evaluation.expected_calibration_error, 10_000),
-            "mean distance between confidence and accuracy",
+            "mean distance between confidence and accuracy"
+            + ("; not calibrated" if evaluation.temperature is None else ""),
         ),
     ]
     figures = element("div", numbers(evaluation), in_words(evaluation), class_="headline")
@@ -195,8 +205,31 @@ def _reliability(evaluation: Evaluation) -> Markup:
         "Can its confidence be trusted?",
         reliability_diagram(evaluation.reliability_bins),
         note="On the dashed line confidence and accuracy are equal: of the images predicted with "
-        "80 % confidence, 80 % are correct. Below the line the classifier is overconfident. The "
-        "vertical lines are 95 % intervals; the bars below count images.",
+        "80 % confidence, 80 % are correct. Below the line the classifier is overconfident. In the "
+        "grey bands a perfectly calibrated classifier would lie, 95 times of 100, on as many "
+        "images. The vertical lines are 95 % intervals; the bars below count images.",
+    )
+
+
+def _calibration(evaluation: Evaluation) -> Markup:
+    return card(
+        "temperature",
+        "Before and after calibration",
+        calibration_table(evaluation),
+        note=calibration_note(evaluation),
+    )
+
+
+def _rejection(curve: RejectionCurve | None, evaluation: Evaluation) -> Markup:
+    if curve is None:
+        return Markup()
+    return card(
+        "rejection",
+        "What is won by leaving images unanswered",
+        rejection_chart(curve),
+        note="Where only the most confident predictions are answered, more of them are correct; "
+        "`tellapart predict --abstain-below` answers so. The mean error rate over all fractions, "
+        f"the area under the risk-coverage curve, is {percent(evaluation.aurc, 10_000)}.",
     )
 
 

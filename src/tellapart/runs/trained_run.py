@@ -14,6 +14,7 @@ from tellapart.errors import RunError, TellapartError
 from tellapart.evaluation import Evaluation
 from tellapart.models.checkpoint import read_classifier
 from tellapart.models.classifier import Classifier
+from tellapart.runs.calibration import HeldOutAnswers
 from tellapart.runs.data import load_trained_on
 from tellapart.runs.drawings import correct_drawings
 from tellapart.runs.folder import DataReference, RunFolder, find_classifier_file, source_of
@@ -107,6 +108,24 @@ class TrainedRun:
             RunError: data that is missing, or has changed since the run was trained.
         """
         return run_splits(self.data_set, self.recipe)
+
+    @cached_property
+    def held_out_answers(self) -> HeldOutAnswers:
+        """The network's logits for the images that the run was calibrated on, and their labels.
+
+        Raises:
+            RunError: a classifier file alone, which does not hold them, or a run that is not
+                calibrated.
+            ClassifierFileError: a damaged file.
+        """
+        file = self.folder.calibration_file
+        if not file.exists():
+            raise RunError(
+                f"run {self.path} has no images that it was not trained on, on which sets and "
+                "probabilities are calibrated; train it with --set data.validation_fraction=0.1, "
+                "or on at least 2,000 images"
+            )
+        return HeldOutAnswers.read(file)
 
     @property
     def report(self) -> Path:

@@ -170,7 +170,9 @@ def evaluate(
     with session.limited_threads():
         # Before anything is written: an examination may refuse what was asked.
         examinations = examine(examined, requested)
-        assessment = assess_logits(examined.logits, examined.image_set, examined.thresholds)
+        assessment = assess_logits(
+            examined.logits, examined.image_set, examined.thresholds, examined.temperature
+        )
     if recall is not None:
         store_threshold(runs[0], assessment.evaluation)
     report, pages, not_written = _write(

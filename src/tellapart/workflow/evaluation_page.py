@@ -59,6 +59,7 @@ def write_evaluation(folder: Path, assessment: Assessment, about: About) -> Path
         verdict=assessment.verdict,
         roc=assessment.roc,
         mistakes=assessment.mistakes,
+        rejection=assessment.rejection,
         history=about.history,
         recipe=about.recipe,
         environment=about.environment,

@@ -1,9 +1,9 @@
-"""``predict``: the classes of image files."""
+"""``predict``: the classes of image files, and sets of classes where one answer is not enough."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,22 @@ from numpy.typing import NDArray
 from tellapart.data.images.files import find_images
 from tellapart.data.images.fitted import FittedImage
 from tellapart.data.images.listing import ReadableFile
-from tellapart.errors import DataError
+from tellapart.errors import ConfigError, DataError, RunError
 from tellapart.evaluation import predict_logits
 from tellapart.models.classifier import Classifier
 from tellapart.models.reading import read_image
 from tellapart.models.views import num_views, views_with_tta
 from tellapart.runs.drawings import changes_of
 from tellapart.runs.session import Session
-from tellapart.runs.trained_run import open_run
+from tellapart.runs.trained_run import TrainedRun, open_run
+from tellapart.trust.abstention import Abstention, measure_abstention, require_abstain_below
+from tellapart.trust.conformal import (
+    PredictionSets,
+    SetMethod,
+    calibrate_sets,
+    require_coverage,
+)
+from tellapart.trust.set_coverage import promise
 from tellapart.workflow.recall import warn_of_other_views
 
 # The number of images that are decoded before they are predicted; it limits memory.
@@ -45,6 +53,11 @@ class Prediction:
         views: the number of views that the probabilities are averaged over; None on an error.
         threshold: the threshold because of which another class than the most probable one is
             answered; None where the most probable class is answered.
+        classes: the set of classes that holds the true one with the coverage that was asked for,
+            the most probable first; None where no coverage was.
+        unsure: whether ``probability`` is below the one to answer from, so that there is no label;
+            None where nothing was asked about that.
+        guess: the class that would be answered if that were not asked for; None unless unsure.
     """
 
     path: str
@@ -57,13 +70,57 @@ class Prediction:
     found: bool = True
     views: int | None = None
     threshold: float | None = None
+    classes: tuple[str, ...] | None = None
+    unsure: bool | None = None
+    guess: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry of ``predict --json``; ``threshold`` only where it decided."""
+        """Return the entry of ``predict --json``; what was not asked for is left out."""
         content = {**asdict(self), "changes": list(self.changes)}
-        if self.threshold is None:
-            del content["threshold"]
+        for name in ("threshold", "classes", "unsure", "guess"):
+            if content[name] is None:
+                del content[name]
         return content
+
+
+class Predictions(list[Prediction]):
+    """The predictions of image files, in the order in which they were found.
+
+    Args:
+        entries: one per file.
+        abstention: what leaving images unanswered gives, on images that were not trained on; None
+            where it was not asked for, or is not known.
+        sets: the rule by which sets of classes were made; None where no coverage was asked for.
+        promise: what is promised of the sets, in a sentence; None without sets.
+    """
+
+    def __init__(
+        self,
+        entries: Iterable[Prediction] = (),
+        abstention: Abstention | None = None,
+        sets: PredictionSets | None = None,
+        promise: str | None = None,
+    ) -> None:
+        super().__init__(entries)
+        self.abstention = abstention
+        self.sets = sets
+        self.promise = promise
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what ``predict --json`` prints besides the name of the run."""
+        sets = self.sets
+        described = sets and {
+            "coverage": sets.coverage,
+            "method": sets.method,
+            "per_class": sets.per_class,
+            "num_calibration": sum(sets.num_calibration),
+            "promise": self.promise,
+        }
+        return {
+            "predictions": [entry.to_json() for entry in self],
+            **({"sets": described} if described else {}),
+            **({"abstention": self.abstention.to_json()} if self.abstention else {}),
+        }
 
 
 def predict(
@@ -72,8 +129,12 @@ def predict(
     *,
     as_is: bool = False,
     tta: bool | None = None,
+    coverage: float | None = None,
+    sets: SetMethod | None = None,
+    per_class: bool = False,
+    abstain_below: float | None = None,
     session: Session | None = None,
-) -> list[Prediction]:
+) -> Predictions:
     """Predicts the class of image files, in the order in which they are found.
 
     Args:
@@ -83,6 +144,11 @@ def predict(
             differs from the training images is changed to match them.
         tta: test-time augmentation: True averages over nine views (and their mirror images if the
             recipe mirrors), False uses the image itself, None follows the recipe.
+        coverage: also list a set of classes for each image, so that this fraction of the sets holds
+            the true class, such as 0.99; calibrated on the run's images that were not trained on.
+        sets: how the classes of a set are scored: ``lac`` (None), ``aps`` or ``raps``.
+        per_class: give the images of each class that coverage.
+        abstain_below: leave images unanswered whose class has a lower probability.
         session: device and callbacks; None is the default `Session`.
 
     Returns:
@@ -97,26 +163,109 @@ def predict(
     >>> Image.fromarray(digit.numpy()).save("digit.png")
     >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
     >>> run = tellapart.train(settings=quick).run
-    >>> [prediction] = tellapart.predict(run, ["digit.png"])
+    >>> [prediction] = tellapart.predict(run, ["digit.png"], coverage=0.9)
     >>> prediction.path, prediction.error, 0 < prediction.probability <= 1
     ('digit.png', None, True)
+    >>> prediction.label == prediction.classes[0]
+    True
     """
     session = session or Session()
-    trained = open_run(run, session=session).classifier
-    runtime = session.runtime()
+    opened = open_run(run, session=session)
+    trained, runtime = opened.classifier, session.runtime()
     classifier = trained.with_views(views_with_tta(trained.views, tta)).to(runtime.device)
     warn_of_other_views(trained, classifier, session)
+    asked = _Asked.of(opened, classifier, coverage, sets, per_class, abstain_below, session)
     paths = find_images([str(entry) for entry in images])
     predictions: list[Prediction] = []
     with session.limited_threads():
         for start in range(0, len(paths), _IMAGES_AT_A_TIME):
             part = paths[start : start + _IMAGES_AT_A_TIME]
-            predictions += _predict_some(classifier, part, runtime.device, as_is=as_is)
-    return predictions
+            predictions += _predict_some(classifier, part, runtime.device, asked, as_is=as_is)
+    return Predictions(predictions, asked.abstention, asked.sets, asked.promise)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is asked besides the class of each image."""
+
+    sets: PredictionSets | None
+    promise: str | None
+    abstain_below: float | None
+    abstention: Abstention | None
+
+    @classmethod
+    def of(
+        cls,
+        run: TrainedRun,
+        used: Classifier,
+        coverage: float | None,
+        sets: SetMethod | None,
+        per_class: bool,
+        abstain_below: float | None,
+        session: Session,
+    ) -> _Asked:
+        """The sets and the abstention that were asked for.
+
+        Raises:
+            ConfigError: values outside their limits, or other views than the run's own.
+            RunError, DataError: no images to calibrate sets on, or too few.
+        """
+        if coverage is None and (sets or per_class):
+            detail = "--sets" if sets else "--per-class"
+            raise ConfigError(f"{detail} is for --coverage; give --coverage too")
+        rule = promised = None
+        if coverage is not None:
+            require_coverage(coverage)
+            _require_own_views(run, used)
+            answers = run.held_out_answers
+            rule = calibrate_sets(
+                answers.logits,
+                answers.labels,
+                used.class_names,
+                coverage,
+                sets or "lac",
+                per_class=per_class,
+            )
+            promised = promise(rule, answers.origin)
+        if abstain_below is None:
+            return cls(rule, promised, None, None)
+        require_abstain_below(abstain_below)
+        return cls(rule, promised, abstain_below, _abstention(run, used, abstain_below, session))
+
+
+def _require_own_views(run: TrainedRun, used: Classifier) -> None:
+    if used.views != run.classifier.views:
+        raise ConfigError(
+            f"--coverage is calibrated with the run's own views, {run.classifier.views!r}, got "
+            f"{used.views!r}; leave out --tta and --no-tta"
+        )
+
+
+def _abstention(
+    run: TrainedRun, used: Classifier, below: float, session: Session
+) -> Abstention | None:
+    """What leaving images unanswered gives; None, with the reason, where it is not known."""
+    if used.views != run.classifier.views:
+        session.callbacks.note(
+            f"what --abstain-below {below:g} gives is not known for other views than the run's own"
+        )
+        return None
+    try:
+        answers = run.held_out_answers
+    except RunError as error:
+        session.callbacks.note(f"what --abstain-below {below:g} gives is not known: {error}")
+        return None
+    logits = answers.logits.double() / (used.spec.temperature or 1.0)
+    return measure_abstention(logits, answers.labels, used.decide(logits), below, answers.origin)
 
 
 def _predict_some(
-    classifier: Classifier, paths: Sequence[ReadableFile], device: torch.device, *, as_is: bool
+    classifier: Classifier,
+    paths: Sequence[ReadableFile],
+    device: torch.device,
+    asked: _Asked,
+    *,
+    as_is: bool,
 ) -> list[Prediction]:
     found: list[FittedImage | DataError] = []
     for path in paths:
@@ -129,7 +278,7 @@ def _predict_some(
     return [
         Prediction(str(path), error=str(entry))
         if isinstance(entry, DataError)
-        else _prediction(path, next(rows), classifier, entry)
+        else _prediction(path, next(rows), classifier, entry, asked)
         for path, entry in zip(paths, found, strict=True)
     ]
 
@@ -145,7 +294,11 @@ def _logits(
 
 
 def _prediction(
-    path: ReadableFile, logits: torch.Tensor, classifier: Classifier, read: FittedImage
+    path: ReadableFile,
+    logits: torch.Tensor,
+    classifier: Classifier,
+    read: FittedImage,
+    asked: _Asked,
 ) -> Prediction:
     if not read.found:
         return Prediction(str(path), changes=changes_of(read), found=False)
@@ -154,7 +307,7 @@ def _prediction(
     label = int(classifier.decide(logits[None]))
     runner_up = next(other for other in probabilities.topk(2).indices.tolist() if other != label)
     is_decided = label != int(logits.argmax())
-    return Prediction(
+    prediction = Prediction(
         str(path),
         names[label],
         float(probabilities[label]),
@@ -163,4 +316,20 @@ def _prediction(
         changes=read.changes,
         views=num_views(classifier.views),
         threshold=next(iter(classifier.spec.thresholds.values())) if is_decided else None,
+        classes=_classes(logits, classifier, asked.sets) if asked.sets else None,
     )
+    below = asked.abstain_below
+    if below is None:
+        return prediction
+    if float(probabilities[label]) >= below:
+        return replace(prediction, unsure=False)
+    return replace(prediction, label=None, unsure=True, guess=names[label])
+
+
+def _classes(logits: torch.Tensor, classifier: Classifier, sets: PredictionSets) -> tuple[str, ...]:
+    """The set of classes of an image, the most probable first."""
+    # Sets are scored without the temperature: see `tellapart.workflow.examinations.coverage`.
+    plain = logits[None].double() * (classifier.spec.temperature or 1.0)
+    [members] = sets.members(plain)
+    order = logits.argsort(descending=True).tolist()
+    return tuple(classifier.class_names[label] for label in order if members[label])

@@ -119,6 +119,11 @@ class Examined:
         # Of several classifiers the mean is evaluated, which has no threshold.
         return self.classifiers[0].spec.thresholds if len(self.classifiers) == 1 else {}
 
+    @property
+    def temperature(self) -> float | None:
+        """The number by which the logits were divided; None for several, whose mean has none."""
+        return self.classifiers[0].spec.temperature if len(self.classifiers) == 1 else None
+
     def decide(self, logits: Tensor) -> Tensor:
         """Return the class that is answered for logits (images, classes), int64 (images,)."""
         return decide(logits, self.class_names, self.thresholds)

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from tellapart.errors import ConfigError
+from tellapart.trust.conformal import SetMethod
 from tellapart.workflow.examinations.against import examine_against
+from tellapart.workflow.examinations.coverage import examine_coverage
 from tellapart.workflow.examinations.examination import Examination
 from tellapart.workflow.examinations.examined import Examined
 
@@ -17,14 +19,25 @@ class Requested(TypedDict, total=False):
 
     Args:
         against: another run, or a classifier file, that answers the same images.
+        coverage: the fraction of sets of classes that are to hold the true class, such as 0.99.
+        sets: how the classes of the sets are scored, for ``coverage``; None is ``lac``.
+        per_class: give each class that coverage by itself, for ``coverage``.
     """
 
     against: str | Path | None
+    coverage: float | None
+    sets: SetMethod | None
+    per_class: bool
 
 
-EXAMINERS: Mapping[str, Callable[[Examined, Any], Examination]] = {
+EXAMINERS: Mapping[str, Callable[..., Examination]] = {
     "against": examine_against,
+    "coverage": examine_coverage,
 }
+"""For each name a function of what is examined and of what was asked."""
+
+DETAILS: Mapping[str, str] = {"sets": "coverage", "per_class": "coverage"}
+"""Further keywords, and the examination whose function takes them under the same name."""
 
 
 def examine(examined: Examined, requested: Requested) -> tuple[Examination, ...]:
@@ -35,22 +48,37 @@ def examine(examined: Examined, requested: Requested) -> tuple[Examination, ...]
         TellapartError: any of its kinds, where an examination refuses its subject or its argument.
     """
     require_known(requested)
-    asked = {name: requested.get(name) for name in EXAMINERS}
+    asked = {name: value for name, value in requested.items() if _is_asked(value)}
     return tuple(
-        EXAMINERS[name](examined, argument)
-        for name, argument in asked.items()
-        if argument is not None and argument is not False
+        EXAMINERS[name](
+            examined,
+            asked[name],
+            **{
+                detail: asked[detail]
+                for detail, of in DETAILS.items()
+                if of == name and detail in asked
+            },
+        )
+        for name in EXAMINERS
+        if name in asked
     )
 
 
+def _is_asked(value: object) -> bool:
+    return value is not None and value is not False
+
+
 def require_known(requested: Mapping[str, Any]) -> None:
-    """Refuse a keyword that is no examination.
+    """Refuse a keyword that is no examination, and a detail without its examination.
 
     Raises:
         ConfigError: such a keyword.
     """
-    for name in requested:
-        if name not in EXAMINERS:
+    for name, value in requested.items():
+        needed = DETAILS.get(name)
+        if needed and _is_asked(value) and not _is_asked(requested.get(needed)):
+            raise ConfigError(f"--{name.replace('_', '-')} is for --{needed}; give --{needed} too")
+        if not needed and name not in EXAMINERS:
             raise ConfigError(
                 f"evaluate takes no argument {name!r}; examinations are {', '.join(EXAMINERS)}"
             )
