@@ -118,6 +118,11 @@ class TrainedRun:
                 calibrated.
             ClassifierFileError: a damaged file.
         """
+        if self.path.is_file():
+            raise RunError(
+                f"{self.path} is a classifier file without its run, which holds the answers that "
+                "sets and probabilities are calibrated on; give the run's folder"
+            )
         file = self.folder.calibration_file
         if not file.exists():
             raise RunError(

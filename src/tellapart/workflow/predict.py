@@ -225,6 +225,7 @@ class _Asked:
                 coverage,
                 sets or "lac",
                 per_class=per_class,
+                temperature=used.spec.temperature,
             )
             promised = promise(rule, answers.origin)
         if abstain_below is None:
@@ -328,7 +329,6 @@ def _prediction(
 
 def _classes(logits: torch.Tensor, classifier: Classifier, sets: PredictionSets) -> tuple[str, ...]:
     """The set of classes of an image, the most probable first."""
-    # Sets are scored without the temperature: see `tellapart.workflow.examinations.coverage`.
     plain = logits[None].double() * (classifier.spec.temperature or 1.0)
     [members] = sets.members(plain)
     order = logits.argsort(descending=True).tolist()

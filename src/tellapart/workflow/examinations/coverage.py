@@ -33,12 +33,17 @@ def examine_coverage(
     run = _only_run(examined)
     answers = run.held_out_answers
     classifier, names = run.classifier, examined.class_names
-    # Scored without the temperature, which was fitted to the same images: so the sets are the
-    # first use of their labels, and the promise is exact.
+    temperature = classifier.spec.temperature
     rule = calibrate_sets(
-        answers.logits, answers.labels, names, coverage, sets, per_class=per_class
+        answers.logits,
+        answers.labels,
+        names,
+        coverage,
+        sets,
+        per_class=per_class,
+        temperature=temperature,
     )
-    logits = examined.logits.double() * (classifier.spec.temperature or 1.0)
+    logits = examined.logits.double() * (temperature or 1.0)
     labels = examined.image_set.labels.cpu()
     result = measure_sets(rule, logits, labels, names, answers.origin)
     page = render_sets(
