@@ -89,7 +89,8 @@ def divide(
         indices[split], left = left[held_out], left[kept]
         remaining -= fraction
         notes += [_alike_note(split, alike, in_groups=groups is not None)] if alike else []
-    if preparation.calibration_fraction and "validation" not in {*given, *indices}:
+    present_already = {*given, *indices} & {"validation", "calibration"}
+    if preparation.calibration_fraction and not present_already:
         own_groups = None if groups is None else groups[left]
         chosen, note = hold_out_for_calibration(
             labels[left], class_names, near[left], preparation, own_groups

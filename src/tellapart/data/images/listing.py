@@ -12,6 +12,9 @@ from typing import BinaryIO, Literal, Protocol
 from tellapart.wording import listed
 
 SPLITS = ("train", "validation", "test")
+CALIBRATION = "calibration"
+"""A split that is made, or given by a table, such as the one that a run writes."""
+
 Kind = Literal[
     "unreadable",
     "not an image by its name",

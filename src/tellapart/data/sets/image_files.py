@@ -18,6 +18,7 @@ from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.cache import CacheEntry, map_rows
 from tellapart.data.images.digests import Progress, digest_files
 from tellapart.data.images.listing import (
+    CALIBRATION,
     SPLITS,
     ImageFile,
     LeftOut,
@@ -179,7 +180,7 @@ def _divided(
     given = images[0].file.split is not None
     if not given and preparation.undivided:
         return {preparation.undivided: list(images)}, ()
-    divided: dict[str, list[_HashedFile]] = {name: [] for name in SPLITS}
+    divided: dict[str, list[_HashedFile]] = {name: [] for name in (*SPLITS, CALIBRATION)}
     for image in images:
         divided[image.file.split or "train"].append(image)
     train = divided["train"]
@@ -191,7 +192,7 @@ def _divided(
             torch.tensor([numbers[image.file.class_name] for image in train]),
             names,
             torch.tensor([groups[image.digest] for image in train]),
-            [name for name in SPLITS if divided[name]],
+            [name for name, part in divided.items() if part],
             preparation,
             _numbered_groups(train),
         )

@@ -11,7 +11,14 @@ import urllib.parse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tellapart.data.images.listing import ImageFile, LeftOut, Listing, ReadableFile, path_text
+from tellapart.data.images.listing import (
+    CALIBRATION,
+    ImageFile,
+    LeftOut,
+    Listing,
+    ReadableFile,
+    path_text,
+)
 from tellapart.data.images.split_names import split_named
 from tellapart.data.images.tar_member import TarMember, find_member
 from tellapart.data.sets.source import DataSource, opened_files
@@ -97,12 +104,12 @@ def _image_file(table: Path, row: Row, columns: dict[str, int]) -> tuple[ImageFi
                 f"{table}: line {row.line} has no {name}; fill in column {columns[name] + 1}, or "
                 "take the line out"
             )
-    split = split_named(cells.get("split", ""))
+    split = _split(cells.get("split", ""))
     if "split" in columns and split is None:
         raise DataError(
             f"{table}: line {row.line}, column {columns['split'] + 1}: split must be train, "
-            f"validation or test, got {cells['split']!r}; or leave the column out, and splits are "
-            "made"
+            f"validation, test or calibration, got {cells['split']!r}; or leave the column out, "
+            "and splits are made"
         )
     where = f"{table}: line {row.line}, column {columns['path'] + 1}"
     path, is_there = _located(cells["path"], table.parent, where)
@@ -111,6 +118,12 @@ def _image_file(table: Path, row: Row, columns: dict[str, int]) -> tuple[ImageFi
         unicodedata.normalize("NFC", cells.get(name, "")) for name in ("label", "group")
     )
     return ImageFile(path, label, split, group), is_there
+
+
+def _split(cell: str) -> str | None:
+    """The split that a cell means; None if none. A folder may be a class called calibration, a
+    cell in this column cannot."""
+    return CALIBRATION if cell.strip().lower() == CALIBRATION else split_named(cell)
 
 
 def _located(cell: str, root: Path, where: str) -> tuple[ReadableFile, bool]:
