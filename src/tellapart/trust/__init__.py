@@ -1,7 +1,10 @@
-"""When to doubt a classifier: does what it can do hold up, and is one better than another?
+"""When to doubt a classifier: how sure is it, does it hold up, is one better than another?
 
 ::
 
+    conformal      sets of classes that hold the true one with a chosen chance
+    set_coverage   how often they do, and how large they are; sets_page is its page
+    abstention     the accuracy that leaving images unanswered buys
     paired         two classifiers on the same images: McNemar's exact test
     paired_page    its page
 

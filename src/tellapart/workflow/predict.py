@@ -14,22 +14,17 @@ from numpy.typing import NDArray
 from tellapart.data.images.files import find_images
 from tellapart.data.images.fitted import FittedImage
 from tellapart.data.images.listing import ReadableFile
-from tellapart.errors import ConfigError, DataError, RunError
+from tellapart.errors import DataError
 from tellapart.evaluation import predict_logits
 from tellapart.models.classifier import Classifier
 from tellapart.models.reading import read_image
 from tellapart.models.views import num_views, views_with_tta
 from tellapart.runs.drawings import changes_of
 from tellapart.runs.session import Session
-from tellapart.runs.trained_run import TrainedRun, open_run
-from tellapart.trust.abstention import Abstention, measure_abstention, require_abstain_below
-from tellapart.trust.conformal import (
-    PredictionSets,
-    SetMethod,
-    calibrate_sets,
-    require_coverage,
-)
-from tellapart.trust.set_coverage import promise
+from tellapart.runs.trained_run import open_run
+from tellapart.trust.abstention import Abstention
+from tellapart.trust.conformal import PredictionSets, SetMethod
+from tellapart.workflow.certainty import AskedCertainty, asked_certainty
 from tellapart.workflow.recall import warn_of_other_views
 
 # The number of images that are decoded before they are predicted; it limits memory.
@@ -174,7 +169,15 @@ def predict(
     trained, runtime = opened.classifier, session.runtime()
     classifier = trained.with_views(views_with_tta(trained.views, tta)).to(runtime.device)
     warn_of_other_views(trained, classifier, session)
-    asked = _Asked.of(opened, classifier, coverage, sets, per_class, abstain_below, session)
+    asked = asked_certainty(
+        opened,
+        classifier,
+        session,
+        coverage=coverage,
+        sets=sets,
+        per_class=per_class,
+        abstain_below=abstain_below,
+    )
     paths = find_images([str(entry) for entry in images])
     predictions: list[Prediction] = []
     with session.limited_threads():
@@ -184,87 +187,11 @@ def predict(
     return Predictions(predictions, asked.abstention, asked.sets, asked.promise)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What is asked besides the class of each image."""
-
-    sets: PredictionSets | None
-    promise: str | None
-    abstain_below: float | None
-    abstention: Abstention | None
-
-    @classmethod
-    def of(
-        cls,
-        run: TrainedRun,
-        used: Classifier,
-        coverage: float | None,
-        sets: SetMethod | None,
-        per_class: bool,
-        abstain_below: float | None,
-        session: Session,
-    ) -> _Asked:
-        """The sets and the abstention that were asked for.
-
-        Raises:
-            ConfigError: values outside their limits, or other views than the run's own.
-            RunError, DataError: no images to calibrate sets on, or too few.
-        """
-        if coverage is None and (sets or per_class):
-            detail = "--sets" if sets else "--per-class"
-            raise ConfigError(f"{detail} is for --coverage; give --coverage too")
-        rule = promised = None
-        if coverage is not None:
-            require_coverage(coverage)
-            _require_own_views(run, used)
-            answers = run.held_out_answers
-            rule = calibrate_sets(
-                answers.logits,
-                answers.labels,
-                used.class_names,
-                coverage,
-                sets or "lac",
-                per_class=per_class,
-                temperature=used.spec.temperature,
-            )
-            promised = promise(rule, answers.origin)
-        if abstain_below is None:
-            return cls(rule, promised, None, None)
-        require_abstain_below(abstain_below)
-        return cls(rule, promised, abstain_below, _abstention(run, used, abstain_below, session))
-
-
-def _require_own_views(run: TrainedRun, used: Classifier) -> None:
-    if used.views != run.classifier.views:
-        raise ConfigError(
-            f"--coverage is calibrated with the run's own views, {run.classifier.views!r}, got "
-            f"{used.views!r}; leave out --tta and --no-tta"
-        )
-
-
-def _abstention(
-    run: TrainedRun, used: Classifier, below: float, session: Session
-) -> Abstention | None:
-    """What leaving images unanswered gives; None, with the reason, where it is not known."""
-    if used.views != run.classifier.views:
-        session.callbacks.note(
-            f"what --abstain-below {below:g} gives is not known for other views than the run's own"
-        )
-        return None
-    try:
-        answers = run.held_out_answers
-    except RunError as error:
-        session.callbacks.note(f"what --abstain-below {below:g} gives is not known: {error}")
-        return None
-    logits = answers.logits.double() / (used.spec.temperature or 1.0)
-    return measure_abstention(logits, answers.labels, used.decide(logits), below, answers.origin)
-
-
 def _predict_some(
     classifier: Classifier,
     paths: Sequence[ReadableFile],
     device: torch.device,
-    asked: _Asked,
+    asked: AskedCertainty,
     *,
     as_is: bool,
 ) -> list[Prediction]:
@@ -299,7 +226,7 @@ def _prediction(
     logits: torch.Tensor,
     classifier: Classifier,
     read: FittedImage,
-    asked: _Asked,
+    asked: AskedCertainty,
 ) -> Prediction:
     if not read.found:
         return Prediction(str(path), changes=changes_of(read), found=False)
