@@ -1,0 +1,265 @@
+"""Images of a kind that a classifier was not trained on: the rule that flags them.
+
+The score is chosen by measurement (``docs/trust.md``): the distance to the third nearest of at most
+1,000 training images, between the features from which the output layer computes its logits. A
+network whose output layer cannot be told apart has no such features; its score is the confidence.
+
+The threshold is taken from held-out images, by the rank that makes the flag of a further image of
+their kind a one in a hundred chance, whatever the network: S. Bates et al., "Testing for Outliers
+with Conformal p-values", Annals of Statistics 51 (2023).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from tellapart.errors import ClassifierFileError, ConfigError
+from tellapart.evaluation import predict_logits
+from tellapart.finetuning.stages import output_layer
+from tellapart.models.capture import captured
+from tellapart.models.classifier import Classifier
+from tellapart.models.spec import OutsideRule, OutsideScore
+from tellapart.trust.outside_scores import NearestNeighbours, max_softmax_score
+
+MOST_REFERENCES = 1000
+"""Training images that are kept for comparison, at most."""
+
+FEWEST_HELD_OUT = 100
+"""Of fewer images none is the one in a hundred that exceeds a threshold."""
+
+FLAGGED_FRACTION = 0.01
+NEIGHBOUR = 3
+
+# More features would make the references larger than most networks: 1 MB in float16.
+_MOST_REFERENCE_VALUES = 2**19
+_MOST_FEATURES = 4096
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What a network computes for images, of the images themselves and without a temperature.
+
+    Args:
+        logits: float32 (images, classes).
+        features: float32 (images, inputs), the input of the output layer; None where the network
+            has no output layer that can be told apart.
+        answers: the logits with the temperature, what the classifier answers from one view.
+    """
+
+    logits: Tensor
+    features: Tensor | None
+    answers: Tensor
+
+
+@dataclass(frozen=True)
+class OutsideScorer:
+    """A score of how unlike the training images an image is.
+
+    Args:
+        neighbours: the training images to compare with; None scores by confidence.
+    """
+
+    neighbours: NearestNeighbours | None
+
+    @property
+    def name(self) -> OutsideScore:
+        """The name of the score."""
+        return "max-softmax" if self.neighbours is None else "nearest-neighbour"
+
+    def score(self, observed: Observed) -> Tensor:
+        """Score images, float64 (images,); higher is more unlike the training images."""
+        if self.neighbours is None or observed.features is None:
+            return max_softmax_score(observed.logits)
+        return self.neighbours.score(observed.features)
+
+
+def observe(classifier: Classifier, images: Tensor, device: torch.device) -> Observed:
+    """Return logits and features of images, in one pass through the network.
+
+    Args:
+        classifier: on ``device``.
+        images: uint8 (images, channels, height, width).
+        device: where the classifier is.
+
+    Raises:
+        ShapeError: images of another shape than the classifier takes.
+    """
+    network = classifier.network
+    layer = _output_layer(network)
+    layers = [network] if layer is None else [network, layer]
+    plain = classifier.with_views("plain")
+    with (
+        captured(network, layers, keep=_copied) as outputs,
+        captured(network, [] if layer is None else [layer], inputs=True, keep=_copied) as inputs,
+    ):
+        answers = predict_logits(plain, images, device=device)
+    logits = torch.cat([seen.tensor for seen in outputs if seen.layer is network])
+    if layer is None:
+        return Observed(logits, None, answers)
+    own = [seen.tensor for seen in outputs if seen.layer is layer]
+    given = [seen.tensor for seen in inputs]
+    return Observed(logits, _features(given, own, logits), answers)
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    # Made outside inference mode, so that autograd accepts it.
+    with torch.inference_mode(False):
+        return tensor.detach().float().cpu().clone()
+
+
+def _output_layer(network: nn.Module) -> nn.Module | None:
+    try:
+        found = output_layer(network)
+    except ConfigError:
+        return None
+    return None if found is network else found
+
+
+def _features(given: list[Tensor], outputs: list[Tensor], logits: Tensor) -> Tensor | None:
+    """The inputs of the output layer, one row an image, if its outputs are the logits."""
+    if not given or any(part.ndim != 2 for part in given):
+        return None
+    features = torch.cat(given)
+    is_output = len(features) == len(logits) and torch.equal(torch.cat(outputs), logits)
+    return features if is_output and features.shape[1] <= _MOST_FEATURES else None
+
+
+def fit_scorer(observed: Observed) -> OutsideScorer:
+    """Make the score that a classifier gets by default.
+
+    Args:
+        observed: of training images in a random order, of which the first are kept; see
+            `num_references`.
+    """
+    if observed.features is None:
+        return OutsideScorer(None)
+    kept = observed.features[: num_references(observed.features.shape[1])]
+    neighbours = NearestNeighbours.fit(kept, NEIGHBOUR, with_lengths=True)
+    # As it is stored, so that scores are the same from the file.
+    return OutsideScorer(
+        NearestNeighbours(neighbours.bank.half(), neighbours.k, neighbours.mean_length)
+    )
+
+
+def num_references(num_features: int) -> int:
+    """Return how many training images are kept: 1,000, or fewer where their features are many."""
+    return min(MOST_REFERENCES, _MOST_REFERENCE_VALUES // (num_features + 1))
+
+
+def threshold_of(held_out: Tensor) -> float:
+    """Return the threshold that a further image of the held-out ones' kind exceeds 1 time in 100.
+
+    The ``ceil(0.99 (n + 1))``-th smallest of n scores: where the images are exchangeable, a further
+    one exceeds it with a probability of at most 1 %.
+
+    Args:
+        held_out: the scores of at least `FEWEST_HELD_OUT` images, (images,).
+    """
+    assert len(held_out) >= FEWEST_HELD_OUT
+    rank = len(held_out) + 1 - math.floor(FLAGGED_FRACTION * (len(held_out) + 1) + 1e-9)
+    return float(held_out.double().kthvalue(rank).values)
+
+
+@dataclass(frozen=True)
+class OutsideFit:
+    """A classifier with its rule, and what a person should know about it.
+
+    Args:
+        classifier: with the rule, or without one where there are too few held-out images.
+        note: a line, or nothing.
+    """
+
+    classifier: Classifier
+    note: str | None
+
+
+def fit_outside(
+    classifier: Classifier, references: Tensor, held_out: Tensor | None, device: torch.device
+) -> OutsideFit:
+    """Give a classifier the rule that flags images unlike its training images.
+
+    Args:
+        classifier: on ``device``.
+        references: training images in a random order, uint8 (images, channels, height, width), at
+            most `MOST_REFERENCES` of them are kept for comparison.
+        held_out: images of the same kind that it was not trained on, or None.
+        device: where the classifier is.
+    """
+    num_held_out = 0 if held_out is None else len(held_out)
+    if held_out is None or num_held_out < FEWEST_HELD_OUT:
+        return OutsideFit(
+            classifier.with_outside(None, {}),
+            f"predict will not flag images unlike the training images: that takes at least "
+            f"{FEWEST_HELD_OUT} images held out for validation or calibration, and there are "
+            f"{num_held_out}",
+        )
+    scorer = fit_scorer(observe(classifier, references[:MOST_REFERENCES], device))
+    scores = scorer.score(observe(classifier, held_out, device))
+    if not bool(scores.isfinite().all()):
+        return OutsideFit(classifier.with_outside(None, {}), None)  # its evaluation reports it
+    threshold = threshold_of(scores)
+    rule = OutsideRule(scorer.name, threshold, num_held_out, FLAGGED_FRACTION)
+    note = None
+    if scorer.neighbours is None:
+        note = (
+            "the network has no output layer with features of its own, so images unlike the "
+            "training images are recognised by low confidence alone, which misses many"
+        )
+    return OutsideFit(classifier.with_outside(rule, _stored(scorer)), note)
+
+
+def _stored(scorer: OutsideScorer) -> dict[str, Tensor]:
+    """The tensors that a classifier keeps for its score."""
+    kept = scorer.neighbours
+    if kept is None:
+        return {}
+    assert kept.mean_length is not None
+    settings = torch.tensor([kept.k, kept.mean_length], dtype=torch.float64)
+    return {"bank": kept.bank, "settings": settings}
+
+
+def scorer_of(classifier: Classifier) -> OutsideScorer | None:
+    """Return the score by which a classifier flags images; None for one that flags none.
+
+    Raises:
+        ClassifierFileError: a classifier whose references are not those of its score.
+    """
+    rule = classifier.spec.outside
+    if rule is None:
+        return None
+    if rule.score == "max-softmax":
+        return OutsideScorer(None)
+    bank, settings = (classifier.references.get(name) for name in ("bank", "settings"))
+    weight = getattr(_output_layer(classifier.network), "weight", None)
+    if (
+        bank is None
+        or settings is None
+        or weight is None
+        or bank.ndim != 2
+        or bank.shape[1] != weight.shape[1] + 1
+        or not bank.is_floating_point()
+        or settings.shape != (2,)
+        or not 1 <= float(settings[0]) <= len(bank)
+        or not float(settings[1]) > 0
+    ):
+        raise ClassifierFileError(
+            "the classifier file does not hold the training images' features by which it flags "
+            "images unlike them; copy it again or train again"
+        )
+    return OutsideScorer(NearestNeighbours(bank, int(settings[0]), float(settings[1])))
+
+
+def in_words(rule: OutsideRule) -> str:
+    """Return what a flag means, as text.
+
+    >>> in_words(OutsideRule(score="nearest-neighbour", threshold=0.4, num_held_out=200))
+    'unlike the training images: farther from them than 99 % of held-out ones'
+    """
+    percentage = f"{100 * (1 - rule.fraction):g} %"
+    if rule.score == "max-softmax":
+        return f"unlike the training images: less confident than {percentage} of held-out ones"
+    return f"unlike the training images: farther from them than {percentage} of held-out ones"
