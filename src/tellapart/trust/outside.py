@@ -12,6 +12,7 @@ with Conformal p-values", Annals of Statistics 51 (2023).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -23,7 +24,12 @@ from tellapart.finetuning.stages import output_layer
 from tellapart.models.capture import captured
 from tellapart.models.classifier import Classifier
 from tellapart.models.spec import OutsideRule, OutsideScore
-from tellapart.trust.outside_scores import NearestNeighbours, max_softmax_score
+from tellapart.trust.outside_scores import (
+    NearestNeighbours,
+    VirtualLogit,
+    energy_score,
+    max_softmax_score,
+)
 
 MOST_REFERENCES = 1000
 """Training images that are kept for comparison, at most."""
@@ -143,6 +149,45 @@ def fit_scorer(observed: Observed) -> OutsideScorer:
     return OutsideScorer(
         NearestNeighbours(neighbours.bank.half(), neighbours.k, neighbours.mean_length)
     )
+
+
+def all_scores(
+    classifier: Classifier, default: OutsideScorer, training: Observed
+) -> Mapping[str, Callable[[Observed], Tensor]]:
+    """Return every score by its name, the default first; those that need features only with them.
+
+    Args:
+        classifier: its output layer is what ViM looks at.
+        default: the score that the classifier has, or would get.
+        training: of training images in a random order.
+    """
+    scores: dict[str, Callable[[Observed], Tensor]] = {default.name: default.score}
+    if training.features is not None:
+        fitted = training.features
+        unit = NearestNeighbours.fit(fitted[: num_references(fitted.shape[1])], NEIGHBOUR)
+        scores["nearest-neighbour, directions alone"] = lambda seen: unit.score(_given(seen))
+        virtual = _virtual_logit(classifier, training)
+        scores["virtual logit (ViM)"] = lambda seen: virtual.score(_given(seen), seen.logits)
+    scores["energy"] = lambda seen: energy_score(seen.logits)
+    scores["max-softmax"] = lambda seen: max_softmax_score(seen.logits)
+    return scores
+
+
+def _virtual_logit(classifier: Classifier, training: Observed) -> VirtualLogit:
+    """ViM with as many directions as its paper takes: 1,000 of 2,048, 512 of 768, else half."""
+    layer, features = _output_layer(classifier.network), _given(training)
+    assert layer is not None
+    num_inputs = features.shape[1]
+    d = 1000 if num_inputs >= 2048 else 512 if num_inputs >= 768 else num_inputs // 2
+    weight, bias = layer.weight, layer.bias
+    assert isinstance(weight, Tensor)
+    shift = bias.cpu() if isinstance(bias, Tensor) else None
+    return VirtualLogit.fit(features, training.logits, weight.cpu(), shift, d)
+
+
+def _given(observed: Observed) -> Tensor:
+    assert observed.features is not None
+    return observed.features
 
 
 def num_references(num_features: int) -> int:
