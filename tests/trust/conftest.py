@@ -36,6 +36,7 @@ class _StubFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     def find_spec(
         self, name: str, path: Any = None, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
+        del path, target
         if name.partition(".")[0] != _STUBBED:
             return None
         return importlib.machinery.ModuleSpec(name, self, is_package=True)

@@ -105,9 +105,7 @@ def _logistic(value: float) -> float:
     return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
 
 
-def _false_positive_rate(
-    inside: Tensor, outside: Tensor
-) -> tuple[float, tuple[float, float]]:
+def _false_positive_rate(inside: Tensor, outside: Tensor) -> tuple[float, tuple[float, float]]:
     """The fraction of outside images at or below the threshold, and its bootstrap interval.
 
     The percentile bootstrap, both sides resampled (B. Efron and R. Tibshirani, "An Introduction to
