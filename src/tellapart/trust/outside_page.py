@@ -98,9 +98,9 @@ def _header(comparison: OutsideComparison, title: str) -> Markup:
         headline(
             wording.unbroken(wording.percent(separation.auroc)),
             "area under the ROC curve (AUROC)",
-            f"An image of {names} looks less like the training images than one of "
-            f"{comparison.inside} does in that many of a hundred pairs; 50 would be chance. With "
-            "95 % confidence the figure lies ",
+            f"Of an outside image ({names}) and an inside one ({comparison.inside}), the outside "
+            "one looks less like the training images in that many of a hundred pairs; 50 would be "
+            "chance. With 95 % confidence the figure lies ",
             element("strong", f"between {100 * low:.2f} and {100 * high:.2f} %"),
             f". {_flags(comparison)}",
         ),
@@ -237,12 +237,12 @@ def _scores_card(comparison: OutsideComparison) -> Markup:
     rows = [row for source in comparison.sources for row in _rows(source.name, source.separations)]
     if len(comparison.sources) > 1:
         rows += _rows("all together", comparison.separations)
-    heads = ("Outside images", "Score", "AUROC", "95 % interval", "Pass as inside", "95 % interval")
+    heads = ("Score", "Outside images", "AUROC", "95 % interval", "Pass as inside", "95 % interval")
     return card(
         "table",
         "Every score",
         data_table("Every score", heads, rows),
-        note="The classifier flags by the first score of each. Pass as inside: the fraction of "
+        note="The classifier flags by the score in italics. Pass as inside: the fraction of "
         "outside images below the score that 95 % of the inside images do not exceed; less is "
         "better.",
     )
@@ -251,8 +251,8 @@ def _scores_card(comparison: OutsideComparison) -> Markup:
 def _rows(name: str, separations: Mapping[str, Separation]) -> list[tuple[str, ...]]:
     return [
         (
-            name if place == 0 else "",
-            element("b", score) if place == 0 else score,
+            element("em", score) if place == 0 else score,
+            name,
             wording.percent(separation.auroc),
             interval_in_words(separation.auroc_interval),
             wording.percent(separation.false_positive_rate),
@@ -271,7 +271,7 @@ def _images_card(
             f"image {entry.index}, taken for {entry.label}",
             element("span", element("b", entry.label, class_="predicted"), " ", probability),
             element(
-                "span", f"score {entry.score:.3g}", _flag(entry.score, threshold), class_="quiet"
+                "span", f"score {entry.score:.3f}", _flag(entry.score, threshold), class_="quiet"
             ),
             title=entry.path or f"image {entry.index}",
         )
