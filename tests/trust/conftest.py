@@ -73,7 +73,9 @@ def _is_stubbed(name: str) -> bool:
 def detectors() -> types.ModuleType:
     """``pytorch_ood.detector``, imported without torchvision."""
     if importlib.util.find_spec("pytorch_ood") is None:
-        pytest.skip("pytorch-ood is not installed: pip install --no-deps pytorch-ood==0.4.0")
+        pytest.skip(
+            "pytorch-ood is not installed; scripts/test installs it without its dependencies"
+        )
     with _without_torchvision(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return importlib.import_module("pytorch_ood.detector")

@@ -113,9 +113,12 @@ def _from_files(data: str, spec: ClassifierSpec, session: Session, *, as_is: boo
     kept = [
         (file, image) for file, image in pairs if isinstance(image, FittedImage) and image.found
     ]
-    _tell_of_left_out(data, pairs, session)
     if not kept:
-        raise DataError(f"--outside {data}: none of {plural(len(files), 'image')} can be read")
+        raise DataError(
+            f"--outside {data}: none of {plural(len(files), 'image')} can be read, such as "
+            f"{files[0]}; give other images"
+        )
+    _tell_of_left_out(data, pairs, session)
     return OutsideImages(
         Path(data).name or data,
         torch.from_numpy(np.stack([image.pixels for _, image in kept])),
