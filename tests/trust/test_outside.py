@@ -13,12 +13,15 @@ from tellapart.evaluation import predict_logits
 from tellapart.evaluation.metrics import wilson_interval
 from tellapart.finetuning.features import output_features
 from tellapart.finetuning.stages import output_layer
+from tellapart.models.capture import captured
 from tellapart.models.checkpoint import load_classifier, load_tensors, save_classifier
 from tellapart.models.classifier import Classifier
 from tellapart.models.registry import NETWORKS, seeded_network
 from tellapart.models.spec import ClassifierSpec, Normalization, OutsideRule
 from tellapart.trust.outside import (
     FEWEST_HELD_OUT,
+    Coordinates,
+    Observed,
     fit_outside,
     fit_scorer,
     num_references,
@@ -63,6 +66,11 @@ def test_features_of_every_network_are_what_its_output_layer_takes(name, shape_f
     torch.testing.assert_close(observed.logits, layer(observed.features))
     torch.testing.assert_close(observed.answers, predict_logits(made, shown, device=CPU))
     torch.testing.assert_close(observed.answers, observed.logits / 2)
+    first = next(part for part in made.network.modules() if isinstance(part, nn.Conv2d))
+    with captured(made.network, [first]) as seen, torch.no_grad():
+        made.network(made.normalize(shown))
+    expected = seen.all[0].tensor.flatten(2).std(2, correction=0)
+    torch.testing.assert_close(observed.contrasts, expected)
 
 
 class _Convolutional(nn.Sequential):
@@ -164,22 +172,79 @@ def test_a_file_without_a_rule_flags_nothing(classifier, tmp_path):
     assert scorer_of(load_classifier(tmp_path / "old.safetensors")) is None
 
 
+def kept(points=85 + 6, settings=(1.0, 1.0), contrasts=6, std=1.0):
+    return {
+        "bank": torch.zeros(4, points),
+        "settings": torch.tensor(settings),
+        "contrasts": torch.stack([torch.zeros(contrasts), torch.full((contrasts,), std)]),
+    }
+
+
 @pytest.mark.parametrize(
     "references",
     [
         {},
-        {"bank": torch.zeros(4, 85)},
-        {"bank": torch.zeros(4, 84), "settings": torch.tensor([1.0, 1.0])},
-        {"bank": torch.zeros(4, 85), "settings": torch.tensor([5.0, 1.0])},
-        {"bank": torch.zeros(4, 85), "settings": torch.tensor([1.0, 0.0])},
-        {"bank": torch.zeros(4, 85), "settings": torch.tensor([float("nan"), 1.0])},
-        {"bank": torch.zeros(4, 85).long(), "settings": torch.tensor([1.0, 1.0])},
+        {"bank": torch.zeros(4, 91)},
+        kept(points=90),
+        kept(settings=(5.0, 1.0)),
+        kept(settings=(1.0, 0.0)),
+        kept(settings=(1.0, float("nan"))),
+        kept(contrasts=5, points=90),
+        kept(std=0.0),
+        {**kept(), "bank": torch.zeros(4, 91).long()},
     ],
 )
 def test_references_that_do_not_fit_are_refused(classifier, references):
     rule = OutsideRule(score="nearest-neighbour", threshold=0.5, num_held_out=100)
     with pytest.raises(ClassifierFileError, match="again"):
         scorer_of(classifier.with_outside(rule, references))
+
+
+def test_references_that_fit_are_taken(classifier):
+    rule = OutsideRule(score="nearest-neighbour", threshold=0.5, num_held_out=100)
+    assert scorer_of(classifier.with_outside(rule, kept())).neighbours.k == 1
+
+
+def test_a_point_is_direction_length_and_contrasts():
+    features = torch.tensor([[3.0, 4.0], [0.0, 1.0]])
+    contrasts = torch.tensor([[1.0, 7.0, 2.0], [3.0, 7.0, 4.0]])
+    seen = Observed(torch.zeros(2, 2), features, contrasts, torch.zeros(2, 2))
+    points = Coordinates.fit(seen).of(seen)
+    root = 3**0.5
+    # Mean length 3; contrasts of mean 2, 7, 3 and std 1, none, 1.
+    expected = [
+        [0.6, 0.8, 5 / 3, -1 / root, 0, -1 / root],
+        [0.0, 1.0, 1 / 3, 1 / root, 0, 1 / root],
+    ]
+    torch.testing.assert_close(points, torch.tensor(expected).double())
+
+
+class _Dense(nn.Sequential):
+    """A network without a convolution."""
+
+    def __init__(self):
+        super().__init__(nn.Flatten(), nn.Linear(784, 8), nn.ReLU(), nn.Linear(8, 3))
+
+
+class _Twice(nn.Module):
+    """A network that uses its convolution twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolution, self.output = nn.Conv2d(1, 1, 3, padding=1), nn.Linear(784, 3)
+
+    def forward(self, shown):
+        return self.output(self.convolution(self.convolution(shown)).flatten(1))
+
+
+@pytest.mark.parametrize("make", [_Dense, _Twice])
+def test_without_one_first_convolution_the_features_are_enough(make, tmp_path):
+    made = classifier_of(make())
+    assert observe(made, images(5), CPU).contrasts.shape == (5, 0)
+    fit = fit_outside(made, images(20), images(FEWEST_HELD_OUT, 1), CPU)
+    assert fit.note is None
+    assert scorer_of(fit.classifier).name == "nearest-neighbour"
+    assert scorer_of(fit.classifier).score(observe(made, images(5), CPU)).isfinite().all()
 
 
 def test_the_references_stay_small():

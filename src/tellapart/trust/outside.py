@@ -1,8 +1,10 @@
 """Images of a kind that a classifier was not trained on: the rule that flags them.
 
 The score is chosen by measurement (``docs/trust.md``): the distance to the third nearest of at most
-1,000 training images, between the features from which the output layer computes its logits. A
-network whose output layer cannot be told apart has no such features; its score is the confidence.
+1,000 training images. An image is a point: what the last layer sees, the direction and the length
+of the features from which it computes logits, and what the first layer sees, the contrast in each
+of its channels (`Coordinates`). A network whose output layer cannot be told apart has no such
+features; its score is the confidence.
 
 The threshold is taken from held-out images, by the rank that makes the flag of a further image of
 their kind a one in a hundred chance, whatever the network: S. Bates et al., "Testing for Outliers
@@ -27,6 +29,7 @@ from tellapart.models.spec import OutsideRule, OutsideScore
 from tellapart.trust.outside_scores import (
     NearestNeighbours,
     VirtualLogit,
+    directions,
     energy_score,
     max_softmax_score,
 )
@@ -40,6 +43,10 @@ FEWEST_HELD_OUT = 100
 FLAGGED_FRACTION = 0.01
 NEIGHBOUR = 3
 
+DIRECTIONS_ALONE = "nearest-neighbour, directions alone"
+"""The name of the score of Sun et al., which is not the default."""
+
+_LEAST_STD = 1e-6
 # More features would make the references larger than most networks: 1 MB in float16.
 _MOST_REFERENCE_VALUES = 2**19
 _MOST_FEATURES = 4096
@@ -53,12 +60,50 @@ class Observed:
         logits: float32 (images, classes).
         features: float32 (images, inputs), the input of the output layer; None where the network
             has no output layer that can be told apart.
+        contrasts: float32 (images, channels), the std over all positions of each channel of the
+            first convolution; no channels where there is no convolution.
         answers: the logits with the temperature, what the classifier answers from one view.
     """
 
     logits: Tensor
     features: Tensor | None
+    contrasts: Tensor
     answers: Tensor
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """The coordinates of an image among the training images.
+
+    The direction of its features, a unit vector; their length divided by the mean length; and its
+    contrasts, each standardised by mean and std and divided by the root of their number. So each of
+    the three differs between training images by about as much.
+
+    Args:
+        mean_length: the mean length of training images' features.
+        contrasts: float64 (2, channels), mean and std of training images' contrasts.
+    """
+
+    mean_length: float
+    contrasts: Tensor
+
+    @classmethod
+    def fit(cls, training: Observed) -> Coordinates:
+        """Measure lengths and contrasts of training images that have features."""
+        length = float(_given(training).double().norm(dim=1).mean())
+        mean = training.contrasts.double().mean(0)
+        std = (training.contrasts.double() - mean).square().mean(0).sqrt()
+        # What never differs is shifted, not divided by 0.
+        std = torch.where(std > _LEAST_STD * mean.abs(), std, torch.ones_like(std))
+        return cls(length or 1.0, torch.stack([mean, std]))
+
+    def of(self, observed: Observed) -> Tensor:
+        """Return the points of images, float64 (images, inputs + 1 + channels)."""
+        features, (mean, std) = _given(observed).double(), self.contrasts
+        lengths = features.norm(dim=1, keepdim=True) / self.mean_length
+        contrasts = (observed.contrasts.double() - mean) / std
+        scale = max(1, contrasts.shape[1]) ** 0.5
+        return torch.cat([directions(features), lengths, contrasts / scale], 1)
 
 
 @dataclass(frozen=True)
@@ -66,10 +111,12 @@ class OutsideScorer:
     """A score of how unlike the training images an image is.
 
     Args:
-        neighbours: the training images to compare with; None scores by confidence.
+        coordinates: make a point of an image; None scores by confidence.
+        neighbours: the training images' points to compare with; None scores by confidence.
     """
 
-    neighbours: NearestNeighbours | None
+    coordinates: Coordinates | None = None
+    neighbours: NearestNeighbours | None = None
 
     @property
     def name(self) -> OutsideScore:
@@ -78,13 +125,13 @@ class OutsideScorer:
 
     def score(self, observed: Observed) -> Tensor:
         """Score images, float64 (images,); higher is more unlike the training images."""
-        if self.neighbours is None or observed.features is None:
+        if self.coordinates is None or self.neighbours is None or observed.features is None:
             return max_softmax_score(observed.logits)
-        return self.neighbours.score(observed.features)
+        return self.neighbours.score(self.coordinates.of(observed))
 
 
 def observe(classifier: Classifier, images: Tensor, device: torch.device) -> Observed:
-    """Return logits and features of images, in one pass through the network.
+    """Return logits, features and contrasts of images, in one pass through the network.
 
     Args:
         classifier: on ``device``.
@@ -94,21 +141,32 @@ def observe(classifier: Classifier, images: Tensor, device: torch.device) -> Obs
     Raises:
         ShapeError: images of another shape than the classifier takes.
     """
-    network = classifier.network
-    layer = _output_layer(network)
-    layers = [network] if layer is None else [network, layer]
-    plain = classifier.with_views("plain")
+    network, plain = classifier.network, classifier.with_views("plain")
+    last, first = _output_layer(network), _first_convolution(network)
+    inputs_of = [] if last is None else [last]
     with (
-        captured(network, layers, keep=_copied) as outputs,
-        captured(network, [] if layer is None else [layer], inputs=True, keep=_copied) as inputs,
+        captured(network, [network, *inputs_of], keep=_copied) as outputs,
+        captured(network, inputs_of, inputs=True, keep=_copied) as inputs,
+        captured(network, [] if first is None else [first], keep=_contrasts) as early,
     ):
         answers = predict_logits(plain, images, device=device)
     logits = torch.cat([seen.tensor for seen in outputs if seen.layer is network])
-    if layer is None:
-        return Observed(logits, None, answers)
-    own = [seen.tensor for seen in outputs if seen.layer is layer]
+    contrasts = torch.cat([seen.tensor for seen in early] or [torch.zeros(len(logits), 0)])
+    if len(contrasts) != len(logits):  # a layer that is used more than once
+        contrasts = torch.zeros(len(logits), 0)
+    own = [seen.tensor for seen in outputs if seen.layer is last]
     given = [seen.tensor for seen in inputs]
-    return Observed(logits, _features(given, own, logits), answers)
+    features = None if last is None else _features(given, own, logits)
+    return Observed(logits, features, contrasts, answers)
+
+
+def _contrasts(tensor: Tensor) -> Tensor:
+    """The std of each channel over all positions, (images, channels)."""
+    return _copied(tensor.float().flatten(2).std(2, correction=0))
+
+
+def _first_convolution(network: nn.Module) -> nn.Conv2d | None:
+    return next((part for part in network.modules() if isinstance(part, nn.Conv2d)), None)
 
 
 def _copied(tensor: Tensor) -> Tensor:
@@ -134,21 +192,20 @@ def _features(given: list[Tensor], outputs: list[Tensor], logits: Tensor) -> Ten
     return features if is_output and features.shape[1] <= _MOST_FEATURES else None
 
 
-def fit_scorer(observed: Observed) -> OutsideScorer:
+def fit_scorer(training: Observed) -> OutsideScorer:
     """Make the score that a classifier gets by default.
 
     Args:
-        observed: of training images in a random order, of which the first are kept; see
+        training: of training images in a random order, of which the first are kept; see
             `num_references`.
     """
-    if observed.features is None:
-        return OutsideScorer(None)
-    kept = observed.features[: num_references(observed.features.shape[1])]
-    neighbours = NearestNeighbours.fit(kept, NEIGHBOUR, with_lengths=True)
-    # As it is stored, so that scores are the same from the file.
-    return OutsideScorer(
-        NearestNeighbours(neighbours.bank.half(), neighbours.k, neighbours.mean_length)
-    )
+    if training.features is None:
+        return OutsideScorer()
+    coordinates = Coordinates.fit(training)
+    points = coordinates.of(training)
+    # As they are stored, so that scores are the same from the file.
+    kept = points[: num_references(points.shape[1])].half()
+    return OutsideScorer(coordinates, NearestNeighbours.fit(kept, NEIGHBOUR))
 
 
 def all_scores(
@@ -164,8 +221,9 @@ def all_scores(
     scores: dict[str, Callable[[Observed], Tensor]] = {default.name: default.score}
     if training.features is not None:
         fitted = training.features
-        unit = NearestNeighbours.fit(fitted[: num_references(fitted.shape[1])], NEIGHBOUR)
-        scores["nearest-neighbour, directions alone"] = lambda seen: unit.score(_given(seen))
+        bank = directions(fitted[: num_references(fitted.shape[1])])
+        plain = NearestNeighbours.fit(bank, NEIGHBOUR)
+        scores[DIRECTIONS_ALONE] = lambda seen: plain.score(directions(_given(seen)))
         virtual = _virtual_logit(classifier, training)
         scores["virtual logit (ViM)"] = lambda seen: virtual.score(_given(seen), seen.logits)
     scores["energy"] = lambda seen: energy_score(seen.logits)
@@ -190,9 +248,9 @@ def _given(observed: Observed) -> Tensor:
     return observed.features
 
 
-def num_references(num_features: int) -> int:
-    """Return how many training images are kept: 1,000, or fewer where their features are many."""
-    return min(MOST_REFERENCES, _MOST_REFERENCE_VALUES // (num_features + 1))
+def num_references(num_coordinates: int) -> int:
+    """Return how many training images are kept: 1,000, or fewer where their points are large."""
+    return min(MOST_REFERENCES, _MOST_REFERENCE_VALUES // num_coordinates)
 
 
 def threshold_of(held_out: Tensor) -> float:
@@ -259,12 +317,11 @@ def fit_outside(
 
 def _stored(scorer: OutsideScorer) -> dict[str, Tensor]:
     """The tensors that a classifier keeps for its score."""
-    kept = scorer.neighbours
-    if kept is None:
+    coordinates, neighbours = scorer.coordinates, scorer.neighbours
+    if coordinates is None or neighbours is None:
         return {}
-    assert kept.mean_length is not None
-    settings = torch.tensor([kept.k, kept.mean_length], dtype=torch.float64)
-    return {"bank": kept.bank, "settings": settings}
+    settings = torch.tensor([neighbours.k, coordinates.mean_length], dtype=torch.float64)
+    return {"bank": neighbours.bank, "settings": settings, "contrasts": coordinates.contrasts}
 
 
 def scorer_of(classifier: Classifier) -> OutsideScorer | None:
@@ -277,25 +334,37 @@ def scorer_of(classifier: Classifier) -> OutsideScorer | None:
     if rule is None:
         return None
     if rule.score == "max-softmax":
-        return OutsideScorer(None)
-    bank, settings = (classifier.references.get(name) for name in ("bank", "settings"))
-    weight = getattr(_output_layer(classifier.network), "weight", None)
-    if (
-        bank is None
-        or settings is None
-        or weight is None
-        or bank.ndim != 2
-        or bank.shape[1] != weight.shape[1] + 1
-        or not bank.is_floating_point()
-        or settings.shape != (2,)
-        or not 1 <= float(settings[0]) <= len(bank)
-        or not float(settings[1]) > 0
-    ):
+        return OutsideScorer()
+    kept = classifier.references
+    if not _fits(classifier, kept):
         raise ClassifierFileError(
             "the classifier file does not hold the training images' features by which it flags "
             "images unlike them; copy it again or train again"
         )
-    return OutsideScorer(NearestNeighbours(bank, int(settings[0]), float(settings[1])))
+    k, mean_length = kept["settings"].tolist()
+    return OutsideScorer(
+        Coordinates(mean_length, kept["contrasts"]), NearestNeighbours(kept["bank"], int(k))
+    )
+
+
+def _fits(classifier: Classifier, kept: Mapping[str, Tensor]) -> bool:
+    """Whether the references are those of a score of this network."""
+    last, first = _output_layer(classifier.network), _first_convolution(classifier.network)
+    weight = getattr(last, "weight", None)
+    if not {"bank", "settings", "contrasts"} <= kept.keys() or weight is None:
+        return False
+    bank, settings, contrasts = kept["bank"], kept["settings"], kept["contrasts"]
+    num_channels = 0 if first is None else first.out_channels
+    return (
+        all(tensor.is_floating_point() for tensor in (bank, settings, contrasts))
+        and bank.ndim == 2
+        and settings.shape == (2,)
+        and tuple(contrasts.shape) in ((2, 0), (2, num_channels))
+        and bank.shape[1] == weight.shape[1] + 1 + contrasts.shape[1]
+        and 1 <= float(settings[0]) <= len(bank)
+        and float(settings[1]) > 0
+        and bool((contrasts[1] > 0).all())
+    )
 
 
 def in_words(rule: OutsideRule) -> str:

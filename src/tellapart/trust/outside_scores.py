@@ -35,58 +35,40 @@ def energy_score(logits: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class NearestNeighbours:
-    """The distance to the k-th nearest training image, between directions of features.
+    """The distance to the k-th nearest training image, ``|z - z_(k)|``.
 
-    ``|z - z_(k)|`` with ``z = features / |features|`` and ``z_(k)`` the k-th nearest of the bank.
-    Source: Y. Sun et al., "Out-of-Distribution Detection with Deep Nearest Neighbors", ICML 2022.
-
-    With a ``mean_length`` the lengths of the features count as well: each point has one coordinate
-    more, ``|features| / mean_length``. Directions alone do not see what only makes features longer.
+    With `directions` of features as points it is the score of Y. Sun et al., "Out-of-Distribution
+    Detection with Deep Nearest Neighbors", ICML 2022.
 
     Args:
         bank: (reference images, coordinates), the points of training images.
         k: which neighbour counts, from 1 to the number of reference images.
-        mean_length: the mean length of training images' features; None leaves lengths out.
     """
 
     bank: Tensor
     k: int
-    mean_length: float | None = None
 
     @classmethod
-    def fit(cls, features: Tensor, k: int, *, with_lengths: bool = False) -> NearestNeighbours:
-        """Keep the points of training images as the bank; fewer than k of them lower k.
+    def fit(cls, points: Tensor, k: int) -> NearestNeighbours:
+        """Keep the points (images, coordinates) as the bank; fewer than k of them lower k."""
+        return cls(points, min(k, len(points)))
 
-        Args:
-            features: (images, inputs).
-            k: which neighbour counts.
-            with_lengths: whether the lengths of features count as well.
-        """
-        mean_length = float(features.double().norm(dim=1).mean()) if with_lengths else None
-        # Features that are all 0 have no length to be measured by.
-        mean_length = 1.0 if mean_length == 0 else mean_length
-        return cls(_points(features, mean_length), min(k, len(features)), mean_length)
-
-    def score(self, features: Tensor) -> Tensor:
-        """Score images by their features (images, inputs)."""
+    def score(self, points: Tensor) -> Tensor:
+        """Score images by their points (images, coordinates)."""
         # In float64: between neighbours the square is a difference of nearly equal numbers.
         bank = self.bank.double()
         squares_of_bank = (bank**2).sum(1)
         distances = []
-        for part in torch.split(features, _ROWS_AT_A_TIME):
-            points = _points(part.double(), self.mean_length)
-            own = (points**2).sum(1, keepdim=True)
-            squares = own + squares_of_bank - 2 * points @ bank.T  # (images, reference images)
+        for part in torch.split(points.double(), _ROWS_AT_A_TIME):
+            own = (part**2).sum(1, keepdim=True)
+            squares = own + squares_of_bank - 2 * part @ bank.T  # (images, reference images)
             distances.append(squares.kthvalue(self.k, dim=1).values.clamp(min=0).sqrt())
         return torch.cat(distances)
 
 
-def _points(features: Tensor, mean_length: float | None) -> Tensor:
-    """Scale rows to length 1, and append their lengths; a row of zeros stays as it is."""
-    directions = normalize(features, dim=1, eps=1e-12)
-    if mean_length is None:
-        return directions
-    return torch.cat([directions, features.norm(dim=1, keepdim=True) / mean_length], 1)
+def directions(features: Tensor) -> Tensor:
+    """Scale features (images, inputs) to length 1; a row of zeros stays as it is."""
+    return normalize(features, dim=1, eps=1e-12)
 
 
 @dataclass(frozen=True)
