@@ -116,6 +116,14 @@ class Examinations:
     ] = None
     sets: SetMethod = None
     per_class: PerClass = False
+    outside: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Compare with images of another kind: how well can they be told from the"
+            " classifier's own? A data set, files, a folder or a pattern; may be repeated. Labels"
+            " are not used.",
+        ),
+    ] = ()
 
 
 OwnNetwork = Annotated[

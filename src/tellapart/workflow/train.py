@@ -45,6 +45,7 @@ from tellapart.runtime import describe_environment
 from tellapart.training.balance import fit_weights
 from tellapart.training.trainer import Trainer
 from tellapart.workflow.evaluation_page import about_runs, write_or_explain
+from tellapart.workflow.flagging import with_outside_rule
 from tellapart.workflow.training_result import TrainingResult
 
 
@@ -123,7 +124,7 @@ def train_as_requested(
             _restore(trainer, run, plan, callbacks)
             run.write_json(run.environment_file, describe_environment(plan.runtime))
             _train_to_the_end(trainer, run, plan, callbacks)
-            classifier, assessment, not_written = _finish(run, plan)
+            classifier, assessment, not_written = _finish(run, plan, callbacks)
     history = trainer.history
     return TrainingResult(
         run=run.path,
@@ -145,6 +146,7 @@ def train_as_requested(
         start=plan.start,
         temperature=classifier.spec.temperature,
         calibrated_on=plan.calibrated_on,
+        outside=classifier.spec.outside,
     )
 
 
@@ -292,7 +294,9 @@ def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: C
         )
 
 
-def _finish(run: RunFolder, plan: Plan) -> tuple[Classifier, Assessment, str | None]:
+def _finish(
+    run: RunFolder, plan: Plan, callbacks: Callbacks
+) -> tuple[Classifier, Assessment, str | None]:
     """Calibrates the classifier, evaluates and saves it, and writes the evaluation, in this order.
 
     The test split is read here, for the first and only time. Without one nothing is written: the
@@ -304,6 +308,7 @@ def _finish(run: RunFolder, plan: Plan) -> tuple[Classifier, Assessment, str | N
     """
     splits, device = plan.splits, plan.runtime.device
     classifier = _finished_before(run, plan) or _calibrated(run, plan)
+    classifier = with_outside_rule(classifier, plan, callbacks)
     if "test" in splits:
         assessment = assess(classifier, splits["test"], device)
         _save(run, plan, classifier, assessment.evaluation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
@@ -12,6 +12,7 @@ from tellapart.workflow.examinations.against import examine_against
 from tellapart.workflow.examinations.coverage import examine_coverage
 from tellapart.workflow.examinations.examination import Examination
 from tellapart.workflow.examinations.examined import Examined
+from tellapart.workflow.examinations.outside import examine_outside
 
 
 class Requested(TypedDict, total=False):
@@ -22,17 +23,20 @@ class Requested(TypedDict, total=False):
         coverage: the fraction of sets of classes that are to hold the true class, such as 0.99.
         sets: how the classes of the sets are scored, for ``coverage``; None is ``lac``.
         per_class: give each class that coverage by itself, for ``coverage``.
+        outside: images of another kind: a data set, files, a folder or a pattern, or several.
     """
 
     against: str | Path | None
     coverage: float | None
     sets: SetMethod | None
     per_class: bool
+    outside: str | Path | Sequence[str | Path] | None
 
 
 EXAMINERS: Mapping[str, Callable[..., Examination]] = {
     "against": examine_against,
     "coverage": examine_coverage,
+    "outside": examine_outside,
 }
 """For each name a function of what is examined and of what was asked."""
 
@@ -65,7 +69,7 @@ def examine(examined: Examined, requested: Requested) -> tuple[Examination, ...]
 
 
 def _is_asked(value: object) -> bool:
-    return value is not None and value is not False
+    return value is not None and value is not False and value != ()
 
 
 def require_known(requested: Mapping[str, Any]) -> None:
