@@ -1,9 +1,9 @@
 """Corruptions of drawings: light strokes on a dark, plain background.
 
-Source of the kinds: N. Mu and J. Gilmer, "MNIST-C: A Robustness Benchmark for Computer Vision", 2019.
-It has one strength of each kind; noise, shear, scale, rotation, brightness and fog have the five that
-its authors' program offers, the others five of our own. Lengths are in pixels of 28x28 images, and
-grow with the images.
+Source of the kinds: N. Mu and J. Gilmer, "MNIST-C: A Robustness Benchmark for Computer Vision",
+2019. It has one strength of each kind; noise, shear, scale, rotation and brightness have the five
+that its authors' program offers, the others five of our own. Lengths are in pixels of 28x28 images,
+and grow with the images.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def impulse_noise(images: Tensor, strength: int, draws: Draws) -> Tensor:
 
 def glass_blur(images: Tensor, strength: int, draws: Draws) -> Tensor:
     """Look through frosted glass: pixels are exchanged with others near them."""
-    sigma, distance, rounds = (
-        ((0.4, 1, 1), (0.5, 1, 2), (0.7, 1, 2), (0.8, 1, 3), (0.9, 2, 2))
-    )[strength]
+    sigma, distance, rounds = (((0.4, 1, 1), (0.5, 1, 2), (0.7, 1, 2), (0.8, 1, 3), (0.9, 2, 2)))[
+        strength
+    ]
     pixel = unit(images, _SIDE)
     return filters.glass_blur(images, sigma * pixel, max(1, round(distance * pixel)), rounds, draws)
 

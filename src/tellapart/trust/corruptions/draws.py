@@ -39,10 +39,10 @@ class Draws:
 
 
 Corruption = Callable[[Tensor, int, Draws], Tensor]
-"""A kind: from float32 images (batch, channels, height, width) in 0..1 and a strength 0..4 to images
-of the same shape, which are cut to 0..1 afterwards."""
+"""A kind: from float32 images (batch, channels, height, width) in 0..1 and a strength 0..4 to
+images of the same shape, which are cut to 0..1 afterwards."""
 
 
 def unit(images: Tensor, side: int) -> float:
-    """Return how long a pixel of an image of ``side`` pixels is in ``images``, by its shorter side."""
+    """Return how many pixels of ``images`` are as long as one of images of ``side`` pixels."""
     return min(images.shape[-2:]) / side

@@ -13,8 +13,8 @@ from torch.nn.functional import grid_sample, interpolate, pad
 from tellapart.trust.corruptions.draws import Draws
 
 Transfer = Callable[[Tensor, Tensor], Tensor]
-"""From frequencies down (rows, 1) and right (columns,), in cycles per pixel, to a filter's response,
-(rows, columns) or (batch, 1, rows, columns)."""
+"""From frequencies down (rows, 1) and right (columns,), in cycles per pixel, to a filter's
+response, (rows, columns) or (batch, 1, rows, columns)."""
 
 
 def filtered(images: Tensor, reach: float, transfer: Transfer) -> Tensor:
@@ -34,7 +34,7 @@ def filtered(images: Tensor, reach: float, transfer: Transfer) -> Tensor:
     down = torch.fft.fftfreq(height, device=images.device)[:, None]
     right = torch.fft.rfftfreq(width, device=images.device)
     spectrum = torch.fft.rfft2(padded) * transfer(down, right)
-    blurred = torch.fft.irfft2(spectrum, s=(height, width))
+    blurred: Tensor = torch.fft.irfft2(spectrum, s=(height, width))
     return blurred[..., margin:-margin, margin:-margin]
 
 

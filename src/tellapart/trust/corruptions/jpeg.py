@@ -77,15 +77,15 @@ def _through_blocks(values: Tensor, tables: Tensor) -> Tensor:
     steps = tables.to(values.device)[:, None, None]  # (channels, 1, 1, 8, 8)
     frequencies = cosines @ blocks @ cosines.T
     rounded = (frequencies / steps).round() * steps
-    blocks = cosines.T @ rounded @ cosines
-    return blocks.transpose(3, 4).reshape(batch, channels, height, width)
+    restored: Tensor = cosines.T @ rounded @ cosines
+    return restored.transpose(3, 4).reshape(batch, channels, height, width)
 
 
 def _cosines() -> Tensor:
     """The orthonormal discrete cosine transform of eight values, (8, 8)."""
     places = torch.arange(_SIDE)
-    matrix = torch.cos(math.pi / _SIDE * (places + 0.5) * places[:, None]) * (2 / _SIDE) ** 0.5
-    matrix[0] /= 2**0.5
+    matrix = torch.cos(math.pi / _SIDE * (places + 0.5) * places[:, None]) * math.sqrt(2 / _SIDE)
+    matrix[0] /= math.sqrt(2)
     return matrix
 
 

@@ -78,7 +78,7 @@ def corrupt(
         )
     per_image = images[0].numel() if len(images) else 1
     # A function of the shape alone, so that it does not change which numbers an image gets.
-    blocks = images.split(max(1, _VALUES_OF_A_BLOCK // per_image))
+    blocks = torch.split(images, max(1, _VALUES_OF_A_BLOCK // per_image))
     corrupted = [
         _corrupted(block, kinds[kind], strength - 1, _draws(seed, kind, number, images.device))
         if family == "photographs"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -52,7 +53,7 @@ def zigzag(images: Tensor, strength: int, draws: Draws) -> Tensor:
         (place * side, heights[:, turn] * starts * (-1) ** turn)
         for turn, place in enumerate(places)
     ]
-    for (from_x, from_y), (to_x, to_y) in zip(ends, ends[1:], strict=False):
+    for (from_x, from_y), (to_x, to_y) in pairwise(ends):
         rise = (to_y - from_y).view(-1, 1, 1)
         run = to_x - from_x
         fraction = ((along - from_x) * run + (across - from_y.view(-1, 1, 1)) * rise) / (

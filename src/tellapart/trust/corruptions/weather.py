@@ -20,8 +20,8 @@ _NORMAL = NormalDist()
 def cloud(images: Tensor, decay: float, draws: Draws) -> Tensor:
     """Return fractal noise in 0..1, (batch, 1, height, width): octaves of smooth noise.
 
-    Each octave is twice as fine as the one before and weaker by ``decay``. It takes the place of the
-    diamond-square algorithm, which computes a pixel at a time.
+    Each octave is twice as fine as the one before and weaker by ``decay``. It takes the place of
+    the diamond-square algorithm, which computes a pixel at a time.
     """
     batch, _, height, width = images.shape
     total = torch.zeros(batch, 1, height, width, device=images.device)
@@ -36,7 +36,9 @@ def fog(images: Tensor, strength: int, draws: Draws) -> Tensor:
     """Add fractal noise, and scale back to the image's own brightest value."""
     amount = (1.0, 1.5, 2.0, 2.5, 3.0)[strength]
     brightest = images.amax((1, 2, 3), keepdim=True).clamp_min(0.2)
-    return (images + amount * cloud(images, _DECAY_OF_FOG, draws)) * brightest / (brightest + amount)
+    return (
+        (images + amount * cloud(images, _DECAY_OF_FOG, draws)) * brightest / (brightest + amount)
+    )
 
 
 def frost(images: Tensor, strength: int, draws: Draws) -> Tensor:

@@ -5,6 +5,10 @@
     examined       what is examined: runs, images, logits
     examination    the outcome: figures, a page, a table; and writing it
     requested      the table of all examinations, and the type of what is asked
+    matching       which image of one run's data is which of another's
+    sampling       fewer images where all would take too long
+    corrupted      the images, made worse in fifteen ways
+    subgroups      the images by the values of a column
     against        the same images, answered by another run
 
 An examination is a file here with a function from `Examined` and what was asked to an

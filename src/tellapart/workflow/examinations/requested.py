@@ -10,20 +10,26 @@ from tellapart.errors import ConfigError
 from tellapart.trust.conformal import SetMethod
 from tellapart.workflow.examinations.against import examine_against
 from tellapart.workflow.examinations.coverage import examine_coverage
+from tellapart.workflow.examinations.corrupted import examine_corrupted
 from tellapart.workflow.examinations.examination import Examination
 from tellapart.workflow.examinations.examined import Examined
+from tellapart.workflow.examinations.subgroups import examine_subgroups
 
 
 class Requested(TypedDict, total=False):
     """The examinations that `evaluate` takes as keyword arguments; None or False asks for none.
 
     Args:
+        corrupted: whether to classify the images again, corrupted in fifteen ways.
+        subgroups: the column of a table by whose values the accuracy is divided.
         against: another run, or a classifier file, that answers the same images.
         coverage: the fraction of sets of classes that are to hold the true class, such as 0.99.
         sets: how the classes of the sets are scored, for ``coverage``; None is ``lac``.
         per_class: give each class that coverage by itself, for ``coverage``.
     """
 
+    corrupted: bool
+    subgroups: str | None
     against: str | Path | None
     coverage: float | None
     sets: SetMethod | None
@@ -31,6 +37,8 @@ class Requested(TypedDict, total=False):
 
 
 EXAMINERS: Mapping[str, Callable[..., Examination]] = {
+    "corrupted": examine_corrupted,
+    "subgroups": examine_subgroups,
     "against": examine_against,
     "coverage": examine_coverage,
 }
