@@ -121,6 +121,13 @@ class Examinations:
             " classifies correctly that the other does not.",
         ),
     ] = None
+    attacked: Annotated[
+        bool,
+        Parameter(
+            help="Change some images so as to mislead the classifier, with growing strength. It"
+            " shows a weakness, and promises nothing.",
+        ),
+    ] = False
     coverage: Annotated[
         float | None,
         Parameter(

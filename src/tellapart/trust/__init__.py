@@ -3,6 +3,8 @@
 ::
 
     corruptions    images made worse on purpose, and the accuracy on them
+    attacks        images changed so as to mislead a classifier
+    attacks_page   its page
     paired         two classifiers on the same images: McNemar's exact test
     paired_page    its page
     subgroups      accuracy by subgroup: Fisher's exact test, a permutation test

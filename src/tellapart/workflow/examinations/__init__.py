@@ -10,6 +10,8 @@
     corrupted      the images, made worse in fifteen ways
     subgroups      the images by the values of a column
     against        the same images, answered by another run
+    attacked       some images, changed so as to mislead the classifier
+    coverage       sets of classes that hold the true one
 
 An examination is a file here with a function from `Examined` and what was asked to an
 `Examination`, and an entry in `requested`. Its arithmetic and its page are in the wing `trust`.

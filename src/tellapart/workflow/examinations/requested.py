@@ -9,8 +9,9 @@ from typing import Any, TypedDict
 from tellapart.errors import ConfigError
 from tellapart.trust.conformal import SetMethod
 from tellapart.workflow.examinations.against import examine_against
-from tellapart.workflow.examinations.coverage import examine_coverage
+from tellapart.workflow.examinations.attacked import examine_attacked
 from tellapart.workflow.examinations.corrupted import examine_corrupted
+from tellapart.workflow.examinations.coverage import examine_coverage
 from tellapart.workflow.examinations.examination import Examination
 from tellapart.workflow.examinations.examined import Examined
 from tellapart.workflow.examinations.subgroups import examine_subgroups
@@ -23,6 +24,7 @@ class Requested(TypedDict, total=False):
         corrupted: whether to classify the images again, corrupted in fifteen ways.
         subgroups: the column of a table by whose values the accuracy is divided.
         against: another run, or a classifier file, that answers the same images.
+        attacked: whether to change some images so as to mislead the classifier.
         coverage: the fraction of sets of classes that are to hold the true class, such as 0.99.
         sets: how the classes of the sets are scored, for ``coverage``; None is ``lac``.
         per_class: give each class that coverage by itself, for ``coverage``.
@@ -31,6 +33,7 @@ class Requested(TypedDict, total=False):
     corrupted: bool
     subgroups: str | None
     against: str | Path | None
+    attacked: bool
     coverage: float | None
     sets: SetMethod | None
     per_class: bool
@@ -40,6 +43,7 @@ EXAMINERS: Mapping[str, Callable[..., Examination]] = {
     "corrupted": examine_corrupted,
     "subgroups": examine_subgroups,
     "against": examine_against,
+    "attacked": examine_attacked,
     "coverage": examine_coverage,
 }
 """For each name a function of what is examined and of what was asked."""
