@@ -78,14 +78,21 @@ def _header(result: AttackedAccuracy, title: str) -> Markup:
         "attacked images",
         title,
         headline(
-            wording.unbroken(accuracies[-1]),
-            f"accuracy at {result.levels[-1]} of 255",
+            *_leading_figure(result),
             f"{wording.plural(result.num_images, 'image')} were changed so as to mislead the "
             f"classifier, no pixel by more than a given number of 255 levels: {words}. ",
             element("strong", WHAT_IT_SHOWS),
         ),
         tiles=[("As they are", accuracies[0], "accuracy on the same images"), *tiles],
     )
+
+
+def _leading_figure(result: AttackedAccuracy) -> tuple[str, str]:
+    level = result.level_of_half()
+    if level is None:
+        last = wording.percent(result.accuracies()[-1], 1)
+        return wording.unbroken(last), f"accuracy at {result.levels[-1]} of 255"
+    return wording.unbroken(f"{level} of 255"), "levels mislead at least half of the time"
 
 
 def _curve_card(result: AttackedAccuracy) -> Markup:

@@ -52,7 +52,8 @@ def compressed(images: Tensor, quality: int) -> Tensor:
     is_colour = images.shape[1] == 3
     if is_colour:
         matrix = torch.tensor(_TO_YCC, device=images.device)
-        values = torch.einsum("ij,bjhw->bihw", matrix, values)
+        # A file holds whole numbers of these too.
+        values = torch.einsum("ij,bjhw->bihw", matrix, values).round()
         values[:, :1] -= 128
     else:
         values = values - 128
@@ -61,6 +62,7 @@ def compressed(images: Tensor, quality: int) -> Tensor:
     coded = _through_blocks(blocks, torch.stack([_scaled(table, quality) for table in tables]))
     coded = coded[..., :height, :width]
     if is_colour:
+        coded = coded.round()
         coded[:, :1] += 128
         coded = torch.einsum("ij,bjhw->bihw", matrix.inverse(), coded)
     else:

@@ -41,9 +41,9 @@ def glass_blur(images: Tensor, strength: int, draws: Draws) -> Tensor:
     sigma, distance, rounds = (
         ((0.5, 1.5, 1), (0.7, 2.5, 2), (0.9, 3.5, 2), (1.1, 5, 2), (1.5, 7, 2))
     )[strength]
-    pixel = unit(images, _SIDE)
+    pixel = max(unit(images, _SIDE), 0.4)  # below half a pixel, nothing could be exchanged
     near = max(1, round(distance * pixel))
-    return filters.glass_blur(images, sigma * max(pixel, 0.4), near, rounds, draws)
+    return filters.glass_blur(images, sigma * pixel, near, rounds, draws)
 
 
 def motion_blur(images: Tensor, strength: int, draws: Draws) -> Tensor:
