@@ -11,9 +11,9 @@ optimizer, batches and 14 epochs, the images in the order of the file as there o
 step computed as its script computes it. All learn from the same 60,000 images (of which tellapart
 holds 2 % out to calibrate), and answer the same test images: 2,000, spread evenly over the test
 split. Each is corrupted in fifteen ways and five strengths by ``tellapart.trust.corruptions`` with
-seed 0, as ``tellapart evaluate --corrupted`` does, and predicted in fp32. The error is the mean over
-the strengths, the last row over everything, with its 95 % interval over images. Nothing is chosen
-by these figures.
+seed 0, as ``tellapart evaluate --corrupted`` does, and predicted in fp32. The error is the mean
+over the strengths, the last row over everything, with its 95 % interval over images. Nothing is
+chosen by these figures.
 
 The result goes to ``benchmarks/results/corruptions.json``, a network at a time, and is added to
 what is there already; a table of it to docs/trust.md.
