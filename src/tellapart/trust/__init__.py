@@ -1,8 +1,12 @@
-"""When to doubt a classifier: does what it can do hold up, and is one better than another?
+"""When to doubt a classifier: how sure it is, whether it holds up, and whether one is better.
 
 ::
 
-    corruptions    images made worse on purpose, and the accuracy on them
+    conformal      sets of classes that hold the true one with a chosen chance
+    set_coverage   how often they do, and how large they are
+    sets_page      its page
+    abstention     the accuracy that is bought by leaving images unanswered
+    corruptions    images made worse on purpose, the accuracy on them, its page
     attacks        images changed so as to mislead a classifier
     attacks_page   its page
     paired         two classifiers on the same images: McNemar's exact test

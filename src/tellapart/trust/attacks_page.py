@@ -106,7 +106,8 @@ def _curve_card(result: AttackedAccuracy) -> Markup:
     return card(
         "curve",
         "Accuracy by the strength of the attack",
-        element("div", _curve(result), data_table("Accuracy by strength", heads, rows)),
+        element("div", element("div", _curve(result), class_="matrix"), class_="wide"),
+        data_table("Accuracy by strength", heads, rows),
         note="The strength is how far a pixel may move, in levels of 255 (the L-infinity norm). "
         f"Projected gradient descent from a random start, {NUM_STEPS} steps, through the whole "
         "classifier with its normalisation; the changed images are whole numbers again, as a file "
@@ -129,24 +130,20 @@ def _curve(result: AttackedAccuracy) -> Markup:
             places, result.levels, accuracies, result.intervals(), strict=True
         )
     ]
-    return element(
-        "div",
-        svg.figure(
-            "attacked-curve",
-            "Accuracy under attack",
-            f"Accuracy at {len(places)} strengths from 0 to {result.levels[-1]} of 255.",
-            (2 * svg.WIDTH, 310),
-            svg.axes(
-                across,
-                up,
-                labels=("strength of the attack, levels of 255", "accuracy"),
-                formats=(lambda value: f"{value:g}", lambda value: f"{100 * value:.0f} %"),
-                ticks=(result.levels, up.ticks()),
-            ),
-            svg.polyline([(x, up(a)) for x, a in zip(places, accuracies, strict=True)], "train"),
-            *marks,
+    return svg.figure(
+        "attacked-curve",
+        "Accuracy under attack",
+        f"Accuracy at {len(places)} strengths from 0 to {result.levels[-1]} of 255.",
+        (2 * svg.WIDTH, 310),
+        svg.axes(
+            across,
+            up,
+            labels=("strength of the attack, levels of 255", "accuracy"),
+            formats=(lambda value: f"{value:g}", lambda value: f"{100 * value:.0f} %"),
+            ticks=(result.levels, up.ticks()),
         ),
-        class_="wide",
+        svg.polyline([(x, up(a)) for x, a in zip(places, accuracies, strict=True)], "train"),
+        *marks,
     )
 
 

@@ -127,7 +127,7 @@ def _chart(result: SubgroupAccuracy) -> Markup:
     return card(
         "subgroups",
         f"Accuracy by {result.column}",
-        element("div", _intervals(result), class_="wide"),
+        element("div", element("div", _intervals(result), class_="matrix"), class_="wide"),
         data_table(f"Accuracy by {result.column}", heads, rows),
         note="A dot is the accuracy of a subgroup, the line its 95 % interval: the fewer images, "
         "the longer. Intervals that overlap do not show that two subgroups are alike.",

@@ -3,6 +3,8 @@
 ::
 
     kinds          the two families, and `corrupt`: uint8 images in, uint8 images out
+    measuring      the accuracy on them, by kind and strength
+    page           its page
     drawings       for drawings on a plain background, after MNIST-C
     photographs    for photographs, after ImageNet-C
     weather        fog, snow, frost and spatter
