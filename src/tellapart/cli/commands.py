@@ -297,9 +297,11 @@ def evaluate(
     """
     from tellapart.cli.tables import print_evaluation_result
     from tellapart.runs.ensembling import split_arguments
+    from tellapart.runtime import keep_freed_memory
     from tellapart.workflow.evaluate import evaluate as run_evaluation
     from tellapart.workflow.recall import recall_from_texts
 
+    keep_freed_memory()
     wanted = recall_from_texts(recall)
     runs, data = split_arguments([run, *more])
     with console_session(machine, data_dir, network) as session:

@@ -100,6 +100,20 @@ PerClass = Annotated[
 class Examinations:
     """Further examinations of `evaluate`, under the names that it takes them by in Python."""
 
+    corrupted: Annotated[
+        bool,
+        Parameter(
+            help="Classify the images again, corrupted in fifteen ways (noise, blur, weather, ...),"
+            " each in five strengths.",
+        ),
+    ] = False
+    subgroups: Annotated[
+        str | None,
+        Parameter(
+            help="A column of the data's table, such as the machine or the site: accuracy by its"
+            " values, and whether chance explains the differences.",
+        ),
+    ] = None
     against: Annotated[
         str | None,
         Parameter(
@@ -107,6 +121,13 @@ class Examinations:
             " classifies correctly that the other does not.",
         ),
     ] = None
+    attacked: Annotated[
+        bool,
+        Parameter(
+            help="Change some images so as to mislead the classifier, with growing strength. It"
+            " shows a weakness, and promises nothing.",
+        ),
+    ] = False
     coverage: Annotated[
         float | None,
         Parameter(

@@ -167,6 +167,16 @@ class AugmentationRecipe(Section):
         minimum=0,
         maximum=1,
     )
+    veil: float = setting(
+        0.0,
+        "largest weight of a veil over half of the images, an even or uneven grey: other light and"
+        " other backgrounds than the training images have; 0 is off",
+        minimum=0,
+        below=1,
+    )
+    noise: float = setting(
+        0.0, "largest std of noise on half of the images, of pixels in 0..1; 0 is off", minimum=0
+    )
     erase_probability: float = setting(
         0.0, "probability that a rectangle is blanked", minimum=0, maximum=1
     )

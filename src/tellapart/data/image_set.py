@@ -111,6 +111,7 @@ class DataSet:
             of all splits; None if they were not searched for.
         groups: by split the name of each image's group, such as a patient, empty for an image in
             none; without splits if there are no groups.
+        columns: by split what else a table has about each image, by the name of its column.
 
     Example:
         >>> import tellapart
@@ -132,6 +133,7 @@ class DataSet:
     left_out: tuple[LeftOut, ...] = ()
     near_groups: Mapping[str, torch.Tensor] | None = None
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -144,6 +144,10 @@ class Classifier(nn.Module):
         Raises:
             ShapeError: images that are not uint8, or have other channels than the network.
         """
+        self._require_images(images)
+        return self._normalized(images)
+
+    def _require_images(self, images: torch.Tensor) -> None:
         channels = self.image_shape[0]
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != channels:
             raise ShapeError(
@@ -151,7 +155,9 @@ class Classifier(nn.Module):
                 f"got {images.dtype} {tuple(images.shape)}"
                 + ("; for one image pass images[None]" if images.ndim == 3 else "")
             )
-        floats = images.to(torch.float32, memory_format=torch.channels_last)
+
+    def _normalized(self, pixels: torch.Tensor) -> torch.Tensor:
+        floats = pixels.to(torch.float32, memory_format=torch.channels_last)
         return torch.addcmul(self.shift, floats, self.scale)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -162,11 +168,23 @@ class Classifier(nn.Module):
         """
         if self.training:
             return self.plain_logits(images)
+        self._require_images(images)
+        return self.logits_of_pixels(images)
+
+    def logits_of_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the logits of pixels that need not be whole numbers, in eval mode.
+
+        They can be differentiated with respect to the pixels, through normalisation, network, views
+        and temperature. `forward` is the same for uint8 images.
+
+        Args:
+            pixels: (batch, channels, height, width) in 0..255, float32 or uint8.
+        """
         if self.views == "plain":
-            logits = self.plain_logits(images)
+            logits: torch.Tensor = self.network(self._normalized(pixels))
         else:
-            seen = views_of(images, self.views)
-            logits = log_mean_probability(self.plain_logits(view) for view in seen)
+            seen = views_of(pixels, self.views)
+            logits = log_mean_probability(self.network(self._normalized(view)) for view in seen)
         return logits if self.spec.temperature is None else logits / self.spec.temperature
 
     def plain_logits(self, images: torch.Tensor) -> torch.Tensor:

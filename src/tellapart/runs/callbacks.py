@@ -23,6 +23,9 @@ class Callbacks:
     def on_decoding(self, done: int, total: int) -> None:
         """Called when ``done`` of ``total`` image files have been decoded."""
 
+    def on_progress(self, what: str, done: int, total: int) -> None:
+        """Called when ``done`` of the ``total`` parts of ``what`` have been computed."""
+
     def on_plan(self, plan: Plan) -> None:
         """Called when data, recipe and network are known and agree, before training begins."""
 

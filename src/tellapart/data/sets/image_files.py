@@ -108,6 +108,7 @@ def load_image_files(
         left_out=left_out,
         near_groups=_near_groups(divided, groups),
         groups=_names_of_groups(listing, divided),
+        columns={split: _columns(part) for split, part in divided.items()},
     )
 
 
@@ -220,6 +221,12 @@ def _names_of_groups(
     if not listing.grouped_by:
         return {}
     return {split: tuple(image.file.group for image in part) for split, part in divided.items()}
+
+
+def _columns(images: Sequence[_HashedFile]) -> dict[str, tuple[str, ...]]:
+    """What else a table has about each image, by column; empty where there is no table."""
+    names = images[0].file.columns
+    return {name: tuple(image.file.columns[name] for image in images) for name in names}
 
 
 def _group_notes(

@@ -9,6 +9,7 @@ import re
 import unicodedata
 import urllib.parse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from tellapart.data.images.listing import (
@@ -22,7 +23,7 @@ from tellapart.data.images.listing import (
 from tellapart.data.images.split_names import split_named
 from tellapart.data.images.tar_member import TarMember, find_member
 from tellapart.data.sets.source import DataSource, opened_files
-from tellapart.data.sets.table_text import Row, columns_of, read_rows
+from tellapart.data.sets.table_text import Row, columns_of, further_columns, read_rows
 from tellapart.errors import DataError
 from tellapart.files import expand_home
 
@@ -47,11 +48,13 @@ def list_table(table: Path) -> Listing:
     """
     header, rows = read_rows(table)
     columns, notes = columns_of(table, header, rows)
+    further = further_columns(header, columns)
     files: dict[ReadableFile, tuple[int, ImageFile]] = {}
     left_out: list[LeftOut] = []
     repeated = 0
     for row in rows:
         file, is_there = _image_file(table, row, columns)
+        file = replace(file, columns={name: row.cell(place) for name, place in further.items()})
         if not is_there:
             reason = f"no such file (line {row.line})"
             left_out.append(LeftOut(file.path, "unreadable", reason))
