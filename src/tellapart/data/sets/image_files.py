@@ -107,6 +107,7 @@ def load_image_files(
         left_out=left_out,
         near_groups=_near_groups(divided, groups),
         groups=_names_of_groups(listing, divided),
+        root=listing.root,
     )
 
 
