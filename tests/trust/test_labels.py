@@ -63,7 +63,9 @@ def test_the_same_images_in_the_same_order_as_cleanlab(
 ):
     labels, probabilities = noisy(seed, num_images, num_classes, concentration, fraction)
     if repeated:  # ties of whole rows
-        probabilities = probabilities[np.random.default_rng(seed).integers(0, min(9, num_images), num_images)]
+        probabilities = probabilities[
+            np.random.default_rng(seed).integers(0, min(9, num_images), num_images)
+        ]
     if rounded:  # ties of single probabilities
         probabilities = np.round(probabilities, 1)
     if len(set(labels.tolist())) < 2:

@@ -14,7 +14,7 @@ from tellapart.cli.options import (
     RecipeName,
     Settings,
     console_session,
-    with_group_by,
+    with_options,
 )
 
 data_app = App(name="data", help="List, download, check and prepare data sets.")
@@ -98,7 +98,7 @@ def check_data(
     from tellapart.cli.tables import print_check
     from tellapart.workflow.check import check as run_check
 
-    changed = with_group_by(settings, group_by)
+    changed = with_options(settings, group_by)
     with console_session(data_dir=data_dir) as session:
         result = run_check(data, recipe=recipe, settings=changed, page=page, session=session)
     print_result(result, result.to_json(), print_check, as_json=json)
@@ -126,7 +126,7 @@ def prepare_data(
     from tellapart.cli.tables import print_preparation
     from tellapart.workflow.prepare import prepare as run_preparation
 
-    changed = with_group_by(settings, group_by)
+    changed = with_options(settings, group_by)
     with console_session(data_dir=data_dir) as session:
         result = run_preparation(data, recipe=recipe, settings=changed, session=session)
     print_result(result, result.to_json(), print_preparation, as_json=json)

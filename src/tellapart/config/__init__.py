@@ -56,4 +56,5 @@ __all__ = [
     "recipe_names",
     "recipe_text",
     "typed_settings",
+    "with_corrections",
 ]

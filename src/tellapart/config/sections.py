@@ -100,8 +100,8 @@ class DataRecipe(Section):
     )
     corrections: str = setting(
         "",
-        "a file of corrected labels, as `tellapart data check DATA --labels` writes it: split, index"
-        " or path, given, suggested; empty: labels are as they were given",
+        "a file of corrected labels, as `tellapart data check DATA --labels` writes it: split,"
+        " index or path, given, suggested; empty: labels are as they were given",
     )
     normalization: Literal["measured", "given", "none", "source"] = setting(
         "measured",

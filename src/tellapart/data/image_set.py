@@ -94,7 +94,7 @@ class ImageSet:
 
 @dataclass(frozen=True)
 class Correction:
-    """One label of a data set that is wrong, and the right one; see `tellapart.data.sets.corrections`.
+    """A wrong label of a data set and the right one, see `tellapart.data.sets.corrections`.
 
     Args:
         split: of the image, as the source has it; may be empty where a path is given.

@@ -1,4 +1,4 @@
-"""The corrected labels of a run: read from the person's file once, then kept in the run's folder."""
+"""The corrected labels of a run: read from a person's file once, then kept in the run's folder."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def create_run(
         data: where the images come from.
         environment: machine and versions; its threads and precision are those of the run.
         source: what it is fine-tuned from, or None.
-        corrections: the text of the labels that were corrected; None where its recipe asks for none.
+        corrections: the text of the corrected labels; None where the recipe asks for none.
 
     Raises:
         RunError: a folder that is not empty or cannot be made, or a file that cannot be written;

@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tellapart.data.image_set import Correction, DataSet
-from tellapart.data.images.listing import SPLITS, shown_path
+from tellapart.data.images.listing import SPLITS, ReadableFile, shown_path
 from tellapart.data.images.split_names import split_named
 from tellapart.data.sets.table_text import Row, read_rows
 from tellapart.errors import DataError
@@ -38,7 +38,8 @@ _COLUMNS = ("split", "index", "path", *_REQUIRED)
 # Among more paths than this no similar one is looked for.
 _FEW_PATHS = 20_000
 _REMEDY = (
-    "`tellapart data check DATA --labels` writes such a file: split, index or path, given, suggested"
+    "`tellapart data check DATA --labels` writes such a file: split, index or path, given, "
+    "suggested"
 )
 
 
@@ -227,7 +228,7 @@ class _Finder:
     def _paths(self) -> Iterator[tuple[str, tuple[str, int]]]:
         for split, files in self._data_set.files.items():
             for index, file in enumerate(files):
-                yield os.path.abspath(os.fspath(file)), (split, index)
+                yield _absolute(file), (split, index)
 
     def _file_place(self, row: Correction, where: str) -> tuple[str, int]:
         name = self._data_set.name
@@ -238,14 +239,14 @@ class _Finder:
             )
         root = self._data_set.root or Path()
         for path in (root / row.path, Path(row.path)):
-            place = self._by_path.get(os.path.abspath(path))
+            place = self._by_path.get(_absolute(path))
             if place is not None:
                 return place
         known = (shown_path(f, root) for files in self._data_set.files.values() for f in files)
         hint = did_you_mean(row.path, known) if len(self._by_path) < _FEW_PATHS else ""
         raise DataError(
-            f"{where}: {name} has no image {row.path!r}{hint or '; take the line out'}: paths count "
-            f"from {root}"
+            f"{where}: {name} has no image {row.path!r}{hint or '; take the line out'}; paths "
+            f"count from {root}"
         )
 
     def _array_place(self, row: Correction, where: str) -> tuple[str, int]:
@@ -270,6 +271,11 @@ class _Finder:
                 f"{count - 1}, got index {row.index}; take the line out"
             )
         return self._by_position[row.index] if is_cut else (row.split, row.index)
+
+
+def _absolute(path: ReadableFile) -> str:
+    # Links stay: an image is named as it was found, not by where it leads to.
+    return os.path.abspath(os.fspath(path))  # noqa: PTH100
 
 
 def _described(row: Correction) -> str:
@@ -314,7 +320,9 @@ def _note(file: Path, made: Sequence[tuple[tuple[str, int], Correction]]) -> str
 def _require_no_class_lost(before: DataSet, after: DataSet, file: Path) -> None:
     if "train" not in before.splits:
         return
-    pairs = zip(before.split("train").class_counts(), after.split("train").class_counts(), strict=True)
+    pairs = zip(
+        before.split("train").class_counts(), after.split("train").class_counts(), strict=True
+    )
     lost = [after.class_names[label] for label, (had, has) in enumerate(pairs) if had and not has]
     if lost:
         raise DataError(
