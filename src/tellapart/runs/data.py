@@ -14,7 +14,7 @@ from tellapart.data.sets.source import OpenedSource
 from tellapart.data.sets.sources import open_source
 from tellapart.errors import ConfigError, RunError
 from tellapart.models.spec import ClassifierSpec
-from tellapart.runs.choosing import choose_recipe
+from tellapart.runs.choosing import Wish, choose_recipe
 from tellapart.runs.corrections import corrected, corrected_as_kept
 from tellapart.runs.folder import DataReference, RunFolder
 from tellapart.runs.session import Session
@@ -44,6 +44,7 @@ def load_for_recipe(
     session: Session,
     *,
     holds_out_calibration: bool = True,
+    wish: Wish | None = None,
 ) -> tuple[DataSet, Recipe]:
     """Loads a data set as training would, by ``recipe`` or by a recipe that suits the data.
 
@@ -54,6 +55,7 @@ def load_for_recipe(
         session: data folder and callbacks.
         holds_out_calibration: whether images of train are held out for calibration, if the recipe
             does; an audit looks at the splits as they were given.
+        wish: what is asked for in place of a recipe.
 
     Raises:
         DataError: data that cannot be used.
@@ -61,7 +63,7 @@ def load_for_recipe(
             arrays and have a form already.
     """
     opened = open_data(data, session)
-    chosen, _ = choose_recipe(recipe, opened, settings)
+    chosen, _ = choose_recipe(recipe, opened, settings, wish or Wish())
     asked = chosen.data
     if not holds_out_calibration:
         asked = replace(asked, calibration_fraction=0.0)

@@ -147,7 +147,7 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
         recipe=recipe,
         reason=reason,
         classifier=classifier,
-        teacher=_teacher(recipe),
+        teacher=teacher_of(recipe),
         start=start_from(beginning, classifier, recipe) if beginning else None,
         runtime=runtime,
         num_parameters=count_parameters(classifier),
@@ -295,6 +295,11 @@ def require_same_recipe(run: Path, name: str, ours: Recipe, asked: Recipe) -> No
         )
 
 
-def _teacher(recipe: Recipe) -> Classifier | None:
+def teacher_of(recipe: Recipe) -> Classifier | None:
+    """Return the classifier that a recipe distils from, or None.
+
+    Raises:
+        RunError, ClassifierFileError: a teacher that cannot be read.
+    """
     teacher = recipe.distillation.teacher
     return load_classifier(find_classifier_file(Path(teacher))) if teacher else None
