@@ -131,7 +131,9 @@ class CrossValidation:
 
     def _trained(self, train: ImageSet) -> Classifier:
         # Nothing is validated: an epoch chosen by held-out images would have seen their labels.
-        recipe = replace(self.recipe, training=replace(self.recipe.training, patience=0))
+        settings = self.recipe.training
+        batch_size = min(settings.batch_size, len(train))
+        recipe = replace(self.recipe, training=replace(settings, patience=0, batch_size=batch_size))
         classifier = self._classifier(train)
         start = self._start(classifier) if self.source else None
         trainer = Trainer(classifier, train, None, recipe, self.runtime, teacher_of(recipe))

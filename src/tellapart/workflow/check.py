@@ -32,6 +32,8 @@ from tellapart.trust.label_page import render_labels
 _LABEL_PAGE, _CORRECTIONS = "label_check.html", "corrections.csv"
 # For small images a classifier of a few seconds is enough: it is trained once for each fold.
 _LARGEST_SMALL_SIDE = 48
+# From so many images on, those epochs have some hundred steps; with fewer, more are added.
+_ENOUGH_IMAGES = 2_500
 _FEW_SMALL_IMAGES = {
     "training.epochs": 10,
     "training.batch_size": 128,
@@ -189,9 +191,10 @@ def _fitted(chosen: Recipe, data_set: DataSet, settings: Settings) -> Recipe:
     train, given = data_set.split("train"), typed_settings(settings)
     if chosen.name == "small-data" and min(train.image_shape[1:]) <= _LARGEST_SMALL_SIDE:
         quick = load_recipe("fast").with_settings({**_FEW_SMALL_IMAGES, **given})
-        chosen, given = replace(quick, data=chosen.data), {**_FEW_SMALL_IMAGES, **given}
-    num_trained_on = len(train) * (NUM_FOLDS - 1) // NUM_FOLDS
-    part = train.select(torch.arange(min(num_trained_on, len(train))))
+        chosen = replace(quick, data=chosen.data)
+        if len(train) >= _ENOUGH_IMAGES:
+            given = {**_FEW_SMALL_IMAGES, **given}
+    part = train.select(torch.arange(len(train) * (NUM_FOLDS - 1) // NUM_FOLDS))
     return fit_to_images(chosen, part, given)[0]
 
 
