@@ -13,6 +13,7 @@ from tellapart import __version__
 from tellapart.cli.data import data_app
 from tellapart.cli.json_output import print_result
 from tellapart.cli.options import (
+    Corrections,
     DataDir,
     Examinations,
     GroupBy,
@@ -29,7 +30,7 @@ from tellapart.cli.options import (
     Shots,
     Tta,
     console_session,
-    with_group_by,
+    with_options,
 )
 from tellapart.cli.recipes import recipes_app
 from tellapart.cli.show import show_app
@@ -68,6 +69,7 @@ def train(
     from_zero: bool = False,
     settings: Settings = (),
     group_by: GroupBy = None,
+    corrections: Corrections = None,
     shots: Shots = None,
     seed: Seed = None,
     out: Path | None = None,
@@ -100,7 +102,7 @@ def train(
     from tellapart.runs.planning import TrainingRequest
 
     run = find_run(resume) if resume else None
-    changes = with_group_by(settings, group_by)
+    changes = with_options(settings, group_by, corrections)
     wish = Wish(preset, from_zero)
     request = TrainingRequest(data, recipe, changes, shots, seed, run, wish)
     return _train(request, out, machine, data_dir, network, dry_run=dry_run, json=json)
@@ -157,6 +159,7 @@ def finetune(
     preset: PresetName = None,
     settings: Settings = (),
     group_by: GroupBy = None,
+    corrections: Corrections = None,
     freezing: str | None = None,
     lora_rank: int | None = None,
     weights: Path | None = None,
@@ -213,7 +216,7 @@ def finetune(
     from tellapart.workflow.finetune import compare as run_comparison
     from tellapart.workflow.finetune import finetuning_settings
 
-    changed = with_group_by(settings, group_by)
+    changed = with_options(settings, group_by, corrections)
     if not compare:
         changes = finetuning_settings(source, changed, freezing, lora_rank, weights)
         request = TrainingRequest(data, recipe, changes, shots, seed, wish=Wish(preset))
@@ -268,6 +271,7 @@ def evaluate(
     as_is: bool = False,
     tta: Tta = None,
     recall: Recall = (),
+    corrections: Corrections = None,
     examinations: Examinations = _NO_EXAMINATIONS,
     out: Path | None = None,
     data_dir: DataDir = None,
@@ -312,6 +316,7 @@ def evaluate(
             as_is=as_is,
             tta=tta,
             recall=wanted,
+            corrections=corrections,
             out=out,
             session=session,
             **asdict(examinations),

@@ -47,6 +47,15 @@ GroupBy = Annotated[
         " --set data.group_by=PATTERN.",
     ),
 ]
+Corrections = Annotated[
+    Path | None,
+    Parameter(
+        name="--corrections",
+        help="Correct labels by this table of split, index or path, given, suggested, which"
+        " `tellapart data check DATA --labels` writes and you edit; the same as"
+        " --set data.corrections=FILE.",
+    ),
+]
 Seed = Annotated[
     int | None, Parameter(help="Decides weights, shuffling and dropout; by default the recipe's.")
 ]
@@ -158,13 +167,16 @@ OwnNetwork = Annotated[
 ]
 
 
-def with_group_by(settings: Settings, group_by: str | None) -> SettingsOrTexts:
-    """Return the settings that a person typed, with the pattern of ``--group-by`` among them."""
-    from tellapart.config import typed_settings
+def with_options(
+    settings: Settings, group_by: str | None, corrections: Path | None = None
+) -> SettingsOrTexts:
+    """Return the settings that a person typed, with those of --group-by and --corrections."""
+    from tellapart.config import typed_settings, with_corrections
 
+    changed = with_corrections(settings, corrections)
     if group_by is None:
-        return settings
-    return {**typed_settings(settings), "data.group_by": group_by}
+        return changed
+    return {**typed_settings(changed), "data.group_by": group_by}
 
 
 @contextmanager

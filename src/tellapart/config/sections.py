@@ -98,6 +98,11 @@ class DataRecipe(Section):
         " on; its first group in parentheses, or else all that it matches, names the patient, cell"
         " or video whose images stay in one split, e.g. patient(\\d+)_; empty: none, or a table's",
     )
+    corrections: str = setting(
+        "",
+        "a file of corrected labels, as `tellapart data check DATA --labels` writes it: split,"
+        " index or path, given, suggested; empty: labels are as they were given",
+    )
     normalization: Literal["measured", "given", "none", "source"] = setting(
         "measured",
         "measured: mean and std of the train split per channel; given: `mean` and `std`; none:"

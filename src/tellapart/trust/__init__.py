@@ -1,5 +1,7 @@
 """When to doubt a classifier: how sure it is, whether it holds up, and whether one is better.
 
+And when to doubt the labels that it learned from.
+
 ::
 
     conformal             sets of classes that hold the true one with a chosen chance
@@ -18,6 +20,11 @@
     paired_page           its page
     subgroups             accuracy by subgroup: Fisher's exact test, a permutation test
     subgroups_page        its page
+    labels                confident learning: which labels are probably wrong
+    label_folds           the folds of a cross-validation, of classes, near duplicates and groups
+    cross_validation      class probabilities of every image, by classifiers that never saw it
+    label_check           the suspicious labels of a data set, the most suspicious first
+    label_page            the page that shows them
 
 Every file takes tensors and finished figures and knows no verb; the joining with a run and its data
 is done in `tellapart.workflow`.

@@ -109,6 +109,7 @@ def load_image_files(
         near_groups=_near_groups(divided, groups),
         groups=_names_of_groups(listing, divided),
         columns={split: _columns(part) for split, part in divided.items()},
+        root=listing.root,
     )
 
 
