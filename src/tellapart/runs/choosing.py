@@ -29,7 +29,7 @@ _FEW_IMAGES = 20_000
 _FEW_IMAGES_TO_TUNE = 1_000
 # ... and where a class has fewer than this, only its output layer is new.
 _FEW_IMAGES_A_CLASS = 50
-# Where a class has fewer images than this, they are varied more: hands gained by it, and solar cells,
+# Where a class has fewer images than this, they are varied more: hands gained by it, solar cells,
 # of which there are more, lost (docs/decisions/pretrained-defaults.md).
 _FEW_VARIETIES = 300
 # Training on few images takes at least this many steps, as far as the third number allows.
