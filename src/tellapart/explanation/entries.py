@@ -75,11 +75,11 @@ class Explained:
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of ``explain --json``."""
-        place = {"index": self.index} if self.path is None else {"path": self.path}
         return {
-            **place,
+            **({"index": self.index} if self.path is None else {"path": self.path}),
             "answer": self.answer,
             "probability": self.probability,
+            "truth": self.other if self.is_truth else None,
             self.role: self.other,
             f"{self.role}_probability": self.other_probability,
             **(self.kind.to_json() if self.kind else {"kind": None}),
@@ -97,11 +97,19 @@ class Explained:
 
 @dataclass(frozen=True)
 class NotExplained:
-    """A picture that could not be explained, and why."""
+    """A picture that could not be explained, and why.
+
+    Args:
+        path: of the picture.
+        reason: the message of the error, or that there is nothing to see.
+        found: False where a drawing was expected and the page is blank, which is no error.
+    """
 
     path: str
-    error: str
+    reason: str
+    found: bool = True
 
     def to_json(self) -> dict[str, Any]:
         """Return the entry of ``explain --json``."""
-        return {"path": self.path, "error": self.error}
+        error = self.reason if self.found else None
+        return {"path": self.path, "error": error, "found": self.found}

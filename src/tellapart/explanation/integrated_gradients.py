@@ -43,7 +43,8 @@ def integrated_gradients(
             scores = network(point).gather(1, targets[:, None])
             [gradient] = torch.autograd.grad(scores.sum(), point)
             total += float(weight) * gradient
-    return (inputs * total).sum(1)
+    maps: Tensor = (inputs * total).sum(1)
+    return maps
 
 
 def completeness_gap(network: nn.Module, inputs: Tensor, targets: Tensor, maps: Tensor) -> Tensor:

@@ -64,6 +64,16 @@ class Reference:
     labels: Tensor
 
     @property
+    def num_images(self) -> int:
+        """How many images there are to compare with."""
+        return len(self.labels)
+
+    @property
+    def is_large_enough(self) -> bool:
+        """Whether anything can be called rare: the smallest p-value is ``1 / (1 + images)``."""
+        return 1 / (1 + self.num_images) <= RARE
+
+    @property
     def name(self) -> str:
         """What the images are called in a sentence."""
         return {"train": "training images"}.get(self.split, f"{self.split} images")

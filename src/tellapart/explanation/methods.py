@@ -79,7 +79,8 @@ class Method:
         device = classifier.scale.device
         size = min(images_at_a_time(images.shape), _MOST_IMAGES_WITH_GRADIENT)
         maps, gaps = [], []
-        for part, targets in zip(images.split(size), classes.split(size), strict=True):
+        parts = zip(torch.split(images, size), torch.split(classes, size), strict=True)
+        for part, targets in parts:
             inputs = classifier.normalize(part.to(device))
             found = self.compute(classifier.network, inputs, targets.to(device))
             maps.append(found.maps.cpu())

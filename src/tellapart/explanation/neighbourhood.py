@@ -1,4 +1,4 @@
-"""A run's training images as neighbours, and the reference figures of images with trusted labels."""
+"""A run's training images as neighbours, and the figures of images with trusted labels."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def require_new_folder(folder: Path) -> None:
         )
 
 
-def explanation_files(explained: Sequence[Explained]) -> dict[str, bytes]:
+def heat_map_files(explained: Sequence[Explained]) -> dict[str, bytes]:
     """Return the heat maps as PNG by file name: number, image, method and class."""
     files: dict[str, bytes] = {}
     width = len(str(len(explained)))

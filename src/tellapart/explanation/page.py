@@ -11,20 +11,21 @@ from torch import Tensor
 from tellapart import wording
 from tellapart.explanation.colouring import coloured
 from tellapart.explanation.entries import Explained, MapPair, NotExplained
-from tellapart.explanation.kinds import ALIKE, LABEL, OTHER, UNLIKE, USUAL
+from tellapart.explanation.kinds import ALIKE, LABEL, OTHER, UNLIKE, USUAL, Reference
 from tellapart.explanation.methods import Method
-from tellapart.page.document import document, packaged_text
+from tellapart.page.document import packaged_text
 from tellapart.page.images import png_url
-from tellapart.page.markup import Markup, element, join
+from tellapart.page.markup import Markup, element
+from tellapart.report.parts import card, header, headline, report_page
 
 _PIXELATED_SIDE = 96
-_KIND_CLASSES = {LABEL: "label", UNLIKE: "unlike", ALIKE: "alike"}
+_KIND_STYLES = {LABEL: "label", UNLIKE: "unlike", ALIKE: "alike"}
 _KIND_MEANINGS = {
-    LABEL: "the images around it have the answered class",
-    UNLIKE: "hardly any training image is near",
-    ALIKE: "both classes are near",
+    LABEL: "its nearest training images all have the answered class",
+    UNLIKE: "its nearest training images are rarely far",
+    ALIKE: "a training image of each class is rarely near",
     OTHER: "none of these",
-    USUAL: "nothing is rare about it",
+    USUAL: "neither of these",
 }
 
 
@@ -34,15 +35,15 @@ class Subject:
 
     Args:
         title: the run and its data.
-        lead: one or two sentences about what is shown.
-        notes: what a person should know, such as other views or a missing layer.
-        reference: the images by which kinds are told, in words; None where there are none.
+        lead: a sentence about what is shown.
+        notes: what a person should know, such as other views or a method that was left out.
+        reference: the images by which kinds are told; None where there are none.
     """
 
     title: str
     lead: str
     notes: tuple[str, ...] = ()
-    reference: str | None = None
+    reference: Reference | None = None
 
 
 def render_explanation(
@@ -50,49 +51,71 @@ def render_explanation(
     methods: Sequence[Method],
     explained: Sequence[Explained],
     not_explained: Sequence[NotExplained] = (),
+    *further: str,
 ) -> str:
-    """Return the page; the same input gives the same bytes."""
-    sections = [
+    """Return the page; the same input gives the same bytes.
+
+    Args:
+        subject: what it is about.
+        methods: those of the heat maps.
+        explained: the images, in the order of the page.
+        not_explained: the pictures that could not be explained.
+        further: further cards, placed before the images.
+    """
+    return report_page(
+        f"{subject.title} · explanation",
         _header(subject, explained),
-        _guide(methods),
+        *further,
+        _guide(methods, explained),
         element("div", *(_case(entry, methods) for entry in explained), class_="cases"),
-        *_unexplained(not_explained),
-    ]
-    return document(
-        f"{subject.title} · explanation · tellapart",
-        element("main", *sections),
-        styles=[
-            packaged_text("tellapart.report", "page.css"),
-            packaged_text("tellapart.explanation", "explanation.css"),
-        ],
+        *_not_explained(not_explained),
+        styles=[packaged_text("tellapart.explanation", "explanation.css")],
     )
+
+
+def map_image(entry: Explained, pair: MapPair, which: str) -> Tensor:
+    """Return one map over its image, uint8 (3, height, width); both maps of a pair share a scale.
+
+    Args:
+        entry: the explained image.
+        pair: its maps.
+        which: ``answer`` or ``other``.
+    """
+    scale = max(float(pair.answer.abs().max()), float(pair.other.abs().max()))
+    return coloured(entry.image, pair.answer if which == "answer" else pair.other, scale)
 
 
 def _header(subject: Subject, explained: Sequence[Explained]) -> Markup:
     kinds = Counter(entry.kind.name for entry in explained if entry.kind)
-    is_mistakes = any(entry.is_truth for entry in explained)
-    shown = (LABEL, UNLIKE, ALIKE, OTHER) if is_mistakes else (UNLIKE, ALIKE, USUAL)
+    has_truth = any(entry.is_truth for entry in explained)
+    shown = (LABEL, UNLIKE, ALIKE, OTHER) if has_truth else (UNLIKE, ALIKE, USUAL)
     tiles = [
-        element(
-            "div",
-            element("dt", name[0].upper() + name[1:]),
-            element("dd", wording.number(kinds[name])),
-            element("dd", _KIND_MEANINGS[name], class_="meaning"),
-        )
+        (_capital(name), wording.number(kinds[name]), _KIND_MEANINGS[name])
         for name in shown
+        if kinds
     ]
+    noun = "mistake" if has_truth else "picture"
+    count, _, nouns = wording.plural(len(explained), noun).partition(" ")
+    notes = [element("p", f"Note: {note}.", class_="hint") for note in subject.notes]
+    figure = headline(count, f"{nouns} explained", subject.lead)
+    compared = [_compared(subject.reference)] if subject.reference and kinds else []
+    parts = header("explanation", subject.title, figure, *notes, tiles=tiles)
+    return element("div", parts, *compared, class_="head")
+
+
+def _compared(reference: Reference) -> Markup:
     return element(
-        "header",
-        element("p", "tellapart · explanation", class_="kicker"),
-        element("h1", subject.title),
-        element("p", subject.lead, class_="verdict lead"),
-        *(element("p", note, class_="hint") for note in subject.notes),
-        element("dl", *tiles, class_="tiles") if kinds else Markup(),
-        element("p", subject.reference, class_="note") if subject.reference else Markup(),
+        "p",
+        f"Rare is what at most 1 % of {wording.number(reference.num_images)} {reference.name} "
+        "show: distances between features of the network, measured without the test split. A kind "
+        "is a reason to look, not a proof.",
+        class_="note",
     )
 
 
-def _guide(methods: Sequence[Method]) -> Markup:
+def _guide(methods: Sequence[Method], explained: Sequence[Explained]) -> Markup:
+    if not explained:
+        return Markup()
     items = [
         element("li", element("b", method.title), f": {method.meaning}.") for method in methods
     ]
@@ -104,97 +127,78 @@ def _guide(methods: Sequence[Method]) -> Markup:
         "speaks against it",
         class_="legend",
     )
-    return element(
-        "section",
-        element("h2", "How to read the maps"),
+    gaps = [gap for entry in explained for pair in entry.maps.values() for gap in pair.gaps or ()]
+    complete = (
+        " The integrated gradients of an image add up to its score but for at most "
+        f"{wording.percent(max(gaps))} (completeness gap)."
+        if gaps
+        else ""
+    )
+    return card(
+        "maps",
+        "How to read the maps",
         element("ul", *items),
         legend,
-        element(
-            "p",
-            "The two maps of a method share one scale, so that the deeper colour is the stronger "
-            "reason. A map shows what the network used, which is not always what a person would.",
-            class_="note",
-        ),
-        class_="card guide",
-        id="maps",
+        note="The two maps of a method share one scale, so that the deeper colour is the stronger "
+        "reason. A map shows what the network used, which is not always what a person would use."
+        + complete,
     )
 
 
 def _case(entry: Explained, methods: Sequence[Method]) -> Markup:
-    name = entry.kind.name if entry.kind else ""
-    about = [
-        element(
-            "p",
-            element("b", name[0].upper() + name[1:], class_=_KIND_CLASSES.get(name, "plain")),
-            f": {entry.kind.because}.",
-            class_="kind",
-        )
-        if entry.kind
-        else Markup()
-    ]
     return element(
         "article",
         element("div", _picture(entry), _maps(entry, methods), class_="evidence"),
-        *about,
+        _kind(entry),
         _nearest(entry),
         class_="card case",
     )
 
 
 def _picture(entry: Explained) -> Markup:
-    role = "true" if entry.is_truth else "next"
+    role = "truth" if entry.is_truth else "next"
     answer = element("b", entry.answer, class_="predicted" if entry.is_truth else None)
-    return element(
-        "figure",
-        _image(entry.image, entry.place),
+    lines = [
+        element("span", answer, f" {wording.unbroken(wording.percent(entry.probability, 1))}"),
         element(
-            "figcaption",
-            element("span", answer, f" {wording.unbroken(wording.percent(entry.probability, 1))}"),
-            element(
-                "span",
-                f"{role}: ",
-                element("b", entry.other),
-                f" {wording.unbroken(wording.percent(entry.other_probability, 1))}",
-                class_="quiet",
-            ),
-            element("span", entry.place, class_="quiet place"),
+            "span",
+            f"{role}: ",
+            element("b", entry.other),
+            f" {wording.unbroken(wording.percent(entry.other_probability, 1))}",
+            class_="quiet",
         ),
-        class_="subject",
-    )
+        element("span", entry.place, class_="quiet place"),
+    ]
+    caption = element("figcaption", *lines)
+    return element("figure", _image(entry.image, entry.place), caption, class_="subject")
 
 
 def _maps(entry: Explained, methods: Sequence[Method]) -> Markup:
     shown = [method for method in methods if method.name in entry.maps]
-    corner = element("span")
     heads = [element("span", method.title, class_="method") for method in shown]
     rows = []
     for which, name in (("answer", entry.answer), ("other", entry.other)):
         rows.append(element("span", "for ", element("b", name), class_="row-name"))
-        for method in shown:
-            pair = entry.maps[method.name]
-            rows.append(_map(entry, pair, which, f"{method.title} for {name}"))
+        rows += [_map(entry, entry.maps[method.name], which, method, name) for method in shown]
+    corner = element("span")
     return element("div", corner, *heads, *rows, class_="maps", style=f"--methods:{len(shown)}")
 
 
-def _map(entry: Explained, pair: MapPair, which: str, alt: str) -> Markup:
+def _map(entry: Explained, pair: MapPair, which: str, method: Method, name: str) -> Markup:
     gap = ""
     if pair.gaps:
         value = pair.gaps[0 if which == "answer" else 1]
-        gap = f"; completeness gap {wording.percent(value, 2)}"
-    picture = map_image(entry, pair, which)
-    return _image(picture, f"{alt}{gap}")
+        gap = f"; completeness gap {wording.percent(value)}"
+    return _image(map_image(entry, pair, which), f"{method.title} for {name}{gap}")
 
 
-def map_image(entry: Explained, pair: MapPair, which: str) -> Tensor:
-    """Return one map over its image, uint8 (3, height, width); both maps of a pair share a scale.
-
-    Args:
-        entry: whose image is shown.
-        pair: the maps.
-        which: ``answer`` or ``other``.
-    """
-    scale = max(float(pair.answer.abs().max()), float(pair.other.abs().max()))
-    return coloured(entry.image, pair.answer if which == "answer" else pair.other, scale)
+def _kind(entry: Explained) -> Markup:
+    if entry.kind is None:
+        return Markup()
+    name = entry.kind.name
+    style = _KIND_STYLES.get(name, "plain")
+    shown = element("b", _capital(name), class_=style)
+    return element("p", shown, f": {entry.kind.because}.", class_="kind")
 
 
 def _nearest(entry: Explained) -> Markup:
@@ -218,7 +222,7 @@ def _nearest(entry: Explained) -> Markup:
 
 def _image(image: Tensor, alt: str) -> Markup:
     _, height, width = image.shape
-    small = max(height, width) <= _PIXELATED_SIDE
+    is_small = max(height, width) <= _PIXELATED_SIDE
     return element(
         "img",
         src=png_url(image),
@@ -226,13 +230,17 @@ def _image(image: Tensor, alt: str) -> Markup:
         title=alt,
         width=width,
         height=height,
-        class_="pixels" if small else None,
+        class_="pixels" if is_small else None,
     )
 
 
-def _unexplained(not_explained: Sequence[NotExplained]) -> list[Markup]:
-    if not not_explained:
+def _not_explained(entries: Sequence[NotExplained]) -> list[Markup]:
+    if not entries:
         return []
-    items = [element("li", join(entry.error)) for entry in not_explained]
-    heading = element("h2", f"Not explained: {wording.plural(len(items), 'picture')}")
-    return [element("section", heading, element("ul", *items), class_="card", id="unread")]
+    items = [element("li", entry.reason) for entry in entries]
+    heading = f"Not explained: {wording.plural(len(items), 'picture')}"
+    return [card("not-explained", heading, element("ul", *items))]
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
