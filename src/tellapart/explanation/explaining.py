@@ -75,19 +75,14 @@ class Explainer:
         self, images: Tensor, answered: Sequence[Answered], methods: Sequence[Method]
     ) -> dict[str, list[MapPair]]:
         """For each method a pair of maps per image."""
-        both = images.repeat(2, 1, 1, 1)
-        classes = [entry.answer for entry in answered] + [entry.other for entry in answered]
-        count, pairs = len(answered), {}
+        classes = torch.tensor([[entry.answer, entry.other] for entry in answered])
+        pairs = {}
         for method in methods:
-            found = method.explain(self._classifier, both, torch.tensor(classes))
-            gaps = found.gaps
+            found = method.explain(self._classifier, images, classes)
+            gaps = [None] * len(images) if found.gaps is None else found.gaps.tolist()
             pairs[method.name] = [
-                MapPair(
-                    found.maps[number],
-                    found.maps[count + number],
-                    None if gaps is None else (float(gaps[number]), float(gaps[count + number])),
-                )
-                for number in range(count)
+                MapPair(answer, other, None if gap is None else (gap[0], gap[1]))
+                for (answer, other), gap in zip(found.maps, gaps, strict=True)
             ]
         return pairs
 

@@ -48,16 +48,16 @@ def layer_with_positions(network: nn.Module, inputs: Tensor) -> str | None:
 def grad_cam(
     network: nn.Module, inputs: Tensor, targets: Tensor, layer: str | None = None
 ) -> Tensor:
-    """Return the map of a class for each image, at least 0, of the size of the images.
+    """Return a map for each image and class, at least 0, of the size of the images.
 
     Args:
         network: normalised images (batch, channels, height, width) to logits (batch, classes).
         inputs: float32 (batch, channels, height, width), normalised.
-        targets: int64 (batch,), the class that is explained for each image.
+        targets: int64 (batch, k), the classes that are explained for each image.
         layer: the name of the layer; None is `layer_with_positions`.
 
     Returns:
-        float32 (batch, height, width).
+        float32 (batch, k, height, width).
 
     Raises:
         ConfigError: a network none of whose layers has positions.
@@ -70,14 +70,16 @@ def grad_cam(
         )
     inputs = inputs.detach().clone().requires_grad_()  # also where all weights are frozen
     with evaluation_mode(network), torch.enable_grad(), captured(network, [layer]) as seen:
-        scores = network(inputs).gather(1, targets[:, None])
+        scores = network(inputs).gather(1, targets).sum(0)  # (k,): images do not see one another
     # A layer that is used twice counts where it last had positions.
     features = [call for call in seen if _has_positions(call)][-1].tensor
-    [gradient] = torch.autograd.grad(scores.sum(), features)
-    weights = gradient.mean((2, 3), keepdim=True)  # (batch, channels, 1, 1)
-    coarse = (weights * features).sum(1, keepdim=True).relu().detach()
+    maps = []
+    for score in scores:
+        [gradient] = torch.autograd.grad(score, features, retain_graph=True)
+        weights = gradient.mean((2, 3), keepdim=True)  # (batch, channels, 1, 1)
+        maps.append((weights * features.detach()).sum(1).relu())
     size = (inputs.shape[2], inputs.shape[3])
-    return nn.functional.interpolate(coarse, size, mode="bilinear").squeeze(1)
+    return nn.functional.interpolate(torch.stack(maps, 1), size, mode="bilinear")
 
 
 def _has_positions(call: Activation) -> bool:

@@ -19,17 +19,17 @@ from tellapart.wording import did_you_mean
 # Of images up to this side, all methods together take seconds; of photographs, minutes.
 LARGEST_QUICK_SIDE = 64
 # With a gradient every layer's output is kept, so fewer images fit into the processor's cache.
-_MOST_IMAGES_WITH_GRADIENT = 128
+_MOST_IMAGES_WITH_GRADIENT = 64
 ALL = "all"
 
 
 @dataclass(frozen=True)
 class HeatMaps:
-    """Heat maps of one class for several images.
+    """Heat maps of several images, one for each class that is explained.
 
     Args:
-        maps: float32 (images, height, width); above 0 speaks for the class.
-        gaps: completeness gaps as fractions, float64 (images,); None for a method without one.
+        maps: float32 (images, k, height, width); above 0 speaks for the class.
+        gaps: completeness gaps as fractions, float64 (images, k); None for a method without.
     """
 
     maps: Tensor
@@ -44,7 +44,7 @@ class Method:
         name: as on the command line.
         title: as on the page.
         meaning: one line that says what a map shows.
-        compute: network, normalised images and classes (batch,) to heat maps.
+        compute: network, normalised images and classes (batch, k) to heat maps.
         needs_positions: whether it needs a layer with positions.
     """
 
@@ -55,14 +55,22 @@ class Method:
     needs_positions: bool = False
 
     def __call__(self, classifier: Classifier, images: Tensor, classes: Tensor) -> Tensor:
-        """Return the maps of images, float32 (images, height, width), on the CPU.
+        """Return the map of one class for each image, float32 (images, height, width), on the CPU.
 
-        Larger values speak more for the class. Arguments and errors are those of `explain`.
+        Larger values speak more for the class.
+
+        Args:
+            classifier: as `explain`.
+            images: as `explain`.
+            classes: int64 (images,).
+
+        Raises:
+            ConfigError, ShapeError: as `explain`.
         """
-        return self.explain(classifier, images, classes).maps
+        return self.explain(classifier, images, classes[:, None]).maps.squeeze(1)
 
     def explain(self, classifier: Classifier, images: Tensor, classes: Tensor) -> HeatMaps:
-        """Return the maps of images with their completeness gaps, on the CPU.
+        """Return the maps of several classes for each image, with completeness gaps, on the CPU.
 
         The network is explained in eval mode, on the image itself: other views, over which the
         classifier may average, and its temperature, which divides all scores alike, are left out.
@@ -70,7 +78,7 @@ class Method:
         Args:
             classifier: on any device; it is not changed.
             images: uint8 (images, channels, height, width), as the classifier takes them.
-            classes: int64 (images,), the class that is explained for each image.
+            classes: int64 (images, k), the classes that are explained for each image.
 
         Raises:
             ConfigError: a network without a layer with positions, where one is needed.

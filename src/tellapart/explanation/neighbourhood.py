@@ -18,9 +18,9 @@ from tellapart.models.classifier import Classifier
 from tellapart.runtime import Runtime
 
 # Below this, one image that is not rare by chance decides what is called rare.
-_FEWEST_HELD_OUT = 500
+_FEWEST_HELD_OUT = 200
 # A comparison with more would take longer and hardly move a quantile.
-_MOST_REFERENCES = 2000
+_MOST_REFERENCES = 1000
 
 
 @dataclass(frozen=True)
@@ -46,8 +46,8 @@ def measure_neighbourhood(
 ) -> Neighbourhood:
     """Measure the training images of a run.
 
-    The reference is the validation or the calibration split where it has at least 500 images, else
-    at most 2,000 training images, spread evenly.
+    The reference is the validation or the calibration split where it has at least 200 images, else
+    at most 1,000 training images, spread evenly.
 
     Args:
         classifier: on the device of ``runtime``.
@@ -68,7 +68,8 @@ def measure_neighbourhood(
         split, rows = "train", _spread(len(train))
         own, images, queries = rows, train.select(rows), features[rows]
     found = neighbours.find(queries, NUM_NEIGHBOURS, own)
-    logits = predict_logits(classifier, images.images, device=runtime.device)
+    plain = classifier.with_views("plain")
+    logits = predict_logits(plain, images.images, device=runtime.device)
     labels = images.labels.cpu()
     probabilities = logits.softmax(1).gather(1, labels[:, None]).squeeze(1)
     ratios = ratios_of(found.to_classes, labels)

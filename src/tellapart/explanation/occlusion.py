@@ -35,34 +35,34 @@ def occlusion(
     patch: tuple[int, int] | None = None,
     stride: tuple[int, int] | None = None,
 ) -> Tensor:
-    """Return the map of a class for each image.
+    """Return a map for each image and class.
 
     Args:
         network: normalised images (batch, channels, height, width) to logits (batch, classes).
         inputs: float32 (batch, channels, height, width), normalised.
-        targets: int64 (batch,), the class that is explained for each image.
+        targets: int64 (batch, k), the classes that are explained for each image.
         patch: rows and columns of the patch; None is `patch_of`.
         stride: by how many pixels it moves down and right; None is `patch_of`.
 
     Returns:
-        float32 (batch, height, width).
+        float32 (batch, k, height, width).
     """
     height, width = inputs.shape[2:]
     usual_patch, usual_stride = patch_of(height, width)
     places = list(_places((height, width), patch or usual_patch, stride or usual_stride))
-    fallen = inputs.new_zeros(len(inputs), height, width)
+    fallen = inputs.new_zeros(*targets.shape, height, width)
     covered = inputs.new_zeros(height, width)
     together = max(1, images_at_a_time(inputs.shape) // len(inputs))
     with evaluation_mode(network), torch.no_grad():
-        scores = network(inputs).gather(1, targets[:, None])  # (batch, 1)
+        scores = network(inputs).gather(1, targets)  # (batch, k)
         for start in range(0, len(places), together):
             part = places[start : start + together]
             changed = inputs.repeat(len(part), 1, 1, 1)  # (places * batch, channels, h, w)
             for number, (rows, columns) in enumerate(part):
                 changed[number * len(inputs) : (number + 1) * len(inputs), :, rows, columns] = 0
-            lower = network(changed).gather(1, targets.repeat(len(part))[:, None])
-            for (rows, columns), score in zip(part, lower.split(len(inputs)), strict=True):
-                fallen[:, rows, columns] += (scores - score)[:, :, None]
+            lower = network(changed).gather(1, targets.repeat(len(part), 1))
+            for (rows, columns), score in zip(part, torch.split(lower, len(inputs)), strict=True):
+                fallen[:, :, rows, columns] += (scores - score)[:, :, None, None]
                 covered[rows, columns] += 1
     return fallen / covered
 
