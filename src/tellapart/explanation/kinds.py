@@ -175,7 +175,15 @@ def kind_of(
         f"{to_answer:.2f}; only {_rare(ratio_p)} {of_all} have another class so near",
         LABEL: f"{neighbours}, and its probability, {percent(probability, 1)}, is as high as that "
         f"of nine tenths {of_all} of {answered} ({percent(least, 1)})",
-    }.get(name, f"{neighbours}; neither its distance to them nor that between classes is rare")
+        USUAL: f"{neighbours}; neither its distance to them nor that between classes is rare",
+        OTHER: f"{neighbours}"
+        + (
+            f", but its probability is below that of nine tenths {of_all} of {answered} "
+            f"({percent(least, 1)})"
+            if agreeing == k
+            else "; neither its distance to them nor that between classes is rare"
+        ),
+    }[name]
     return Kind(
         name,
         because,

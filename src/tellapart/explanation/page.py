@@ -22,8 +22,8 @@ _PIXELATED_SIDE = 96
 _KIND_STYLES = {LABEL: "label", UNLIKE: "unlike", ALIKE: "alike"}
 _KIND_MEANINGS = {
     LABEL: "its nearest training images all have the answered class",
-    UNLIKE: "its nearest training images are rarely far",
-    ALIKE: "a training image of each class is rarely near",
+    UNLIKE: "farther from them than other images are",
+    ALIKE: "training images of both classes are near",
     OTHER: "none of these",
     USUAL: "neither of these",
 }
@@ -106,9 +106,9 @@ def _header(subject: Subject, explained: Sequence[Explained]) -> Markup:
 def _compared(reference: Reference) -> Markup:
     return element(
         "p",
-        f"Rare is what at most 1 % of {wording.number(reference.num_images)} {reference.name} "
-        "show: distances between features of the network, measured without the test split. A kind "
-        "is a reason to look, not a proof.",
+        "Kinds are told by distances between features of the network. A figure is rare if at most "
+        f"1 % of {wording.number(reference.num_images)} {reference.name} have one as extreme; the "
+        "test split is not used for that. A kind is a reason to look, not a proof.",
         class_="note",
     )
 
@@ -121,10 +121,8 @@ def _guide(methods: Sequence[Method], explained: Sequence[Explained]) -> Markup:
     ]
     legend = element(
         "p",
-        element("span", class_="swatch for"),
-        "speaks for the class",
-        element("span", class_="swatch against"),
-        "speaks against it",
+        element("span", element("i", class_="swatch for"), "speaks for the class"),
+        element("span", element("i", class_="swatch against"), "speaks against it"),
         class_="legend",
     )
     gaps = [gap for entry in explained for pair in entry.maps.values() for gap in pair.gaps or ()]
