@@ -1,0 +1,361 @@
+"""Checks heat maps of several methods: does a map show what the network uses?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tellapart.errors import ConfigError
+from tellapart.evaluation import predict_logits
+from tellapart.evaluation.predicting import images_at_a_time
+from tellapart.explanation.edges import edge_maps
+from tellapart.explanation.methods import Method
+from tellapart.explanation.perturbation import (
+    NUM_STEPS,
+    Cells,
+    Curves,
+    perturbation_curves,
+    places_in_order,
+)
+from tellapart.explanation.randomization import (
+    complexity,
+    layers_with_weights,
+    randomized,
+    rank_correlation,
+)
+from tellapart.explanation.verdicts import (
+    EDGE_DETECTOR,
+    FOLLOWS,
+    RANDOM,
+    RANDOM_WEIGHTS,
+    Comparison,
+    Interval,
+    failed_rules,
+    mean_with_interval,
+)
+from tellapart.models.classifier import Classifier
+from tellapart.runtime import generator
+
+NUM_IMAGES = 200
+FEWEST_IMAGES = 20
+NUM_EXAMPLES = 3
+_STAGES = (0.25, 0.5, 0.75, 1.0)  # of the layers, from the input on
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class MapExample:
+    """One image with the maps that were compared: uint8 (c, h, w), and by name (h, w)."""
+
+    image: Tensor
+    class_name: str
+    maps: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is left of a map when the first layers are random.
+
+    Args:
+        num_layers: how many layers are random, from the input on.
+        similarity: the rank correlation with the map of the trained network.
+    """
+
+    num_layers: int
+    similarity: Interval
+
+
+@dataclass(frozen=True)
+class CheckedMethod:
+    """What was measured about the maps of one method.
+
+    Args:
+        method: the method.
+        curves: of its maps.
+        random_curves: of the maps that it computes for the network with random weights, followed on
+            the trained network.
+        against: its maps compared with others, by the names of `verdicts.RULES`.
+        complexity_rise: the relative rise in complexity when all weights are random.
+        stages: with ever more random layers.
+        failed: the rules that the method fails.
+    """
+
+    method: Method
+    curves: Curves
+    random_curves: Curves
+    against: Mapping[str, Comparison]
+    complexity_rise: Interval
+    stages: tuple[Stage, ...]
+    failed: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """The first rule that the method fails, or that it follows the network."""
+        return self.failed[0] if self.failed else FOLLOWS
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain text and numbers; differences are this method's value minus the other's."""
+        return {
+            "method": self.method.name,
+            "verdict": self.verdict,
+            "follows_network": not self.failed,
+            "failed": list(self.failed),
+            "insertion": mean_with_interval(self.curves.insertion_area).to_json(),
+            "deletion": mean_with_interval(self.curves.deletion_area).to_json(),
+            "insertion_curve": self.curves.insertion.mean(0).tolist(),
+            "deletion_curve": self.curves.deletion.mean(0).tolist(),
+            "against": {name: found.to_json() for name, found in self.against.items()},
+            "complexity_rise": self.complexity_rise.to_json(),
+            "randomized": [
+                {"num_layers": stage.num_layers, "similarity": stage.similarity.to_json()}
+                for stage in self.stages
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class NotChecked:
+    """A method that cannot be computed for the network, and why."""
+
+    method: Method
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain text."""
+        return {
+            "method": self.method.name,
+            "verdict": None,
+            "follows_network": None,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True)
+class MapCheck:
+    """The check of several methods on the same images.
+
+    Args:
+        methods: in the order of the request.
+        not_checked: those that cannot be computed for this network.
+        others: the curves of random maps and of the edge detector, by name.
+        examples: a few images with their maps.
+        indices: of the checked images in the test split.
+        num_test_images: how many images the test split has.
+        num_layers: how many layers have weights.
+        grid: rows and columns of the cells that are covered.
+    """
+
+    methods: tuple[CheckedMethod, ...]
+    not_checked: tuple[NotChecked, ...]
+    others: Mapping[str, Curves]
+    examples: tuple[MapExample, ...]
+    indices: tuple[int, ...]
+    num_test_images: int
+    num_layers: int
+    grid: tuple[int, int]
+
+    @property
+    def num_images(self) -> int:
+        """How many images were checked."""
+        return len(self.indices)
+
+    @property
+    def following(self) -> tuple[CheckedMethod, ...]:
+        """The methods that follow the network."""
+        return tuple(checked for checked in self.methods if not checked.failed)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the key ``check`` of ``explain --json``."""
+        return {
+            "num_images": self.num_images,
+            "num_test_images": self.num_test_images,
+            "num_layers": self.num_layers,
+            "fractions": [step / NUM_STEPS for step in range(NUM_STEPS + 1)],
+            "cells": list(self.grid),
+            "methods": [entry.to_json() for entry in (*self.methods, *self.not_checked)],
+            "others": {
+                name: {
+                    "insertion": mean_with_interval(curves.insertion_area).to_json(),
+                    "deletion": mean_with_interval(curves.deletion_area).to_json(),
+                    "insertion_curve": curves.insertion.mean(0).tolist(),
+                    "deletion_curve": curves.deletion.mean(0).tolist(),
+                }
+                for name, curves in self.others.items()
+            },
+        }
+
+
+def images_to_check(num_images: int) -> Tensor:
+    """Return the indices of 200 images, drawn at random and in order, or of all if there are fewer.
+
+    A test split is often sorted by class, so the first images would be of one class.
+    """
+    draws = generator(0, "explanation check", "images")
+    return torch.randperm(num_images, generator=draws)[:NUM_IMAGES].sort().values
+
+
+def check_methods(
+    classifier: Classifier,
+    images: Tensor,
+    methods: Sequence[Method],
+    progress: Progress = lambda done, total: None,
+) -> MapCheck:
+    """Check the maps of methods for the classes that the network answers.
+
+    Everything random is drawn with a fixed seed: the same classifier and images give the same
+    result. Memory grows with the cells of the images, not with their pixels.
+
+    Args:
+        classifier: in eval mode, on any device; it is not changed.
+        images: uint8 (images, channels, height, width), those of the test split.
+        methods: the methods to check.
+        progress: called with the steps that are done, and all.
+
+    Raises:
+        ConfigError: fewer than 20 images.
+    """
+    if len(images) < FEWEST_IMAGES:
+        raise ConfigError(
+            f"checking heat maps needs at least {FEWEST_IMAGES} test images, and there are only "
+            f"{len(images)}; leave out --check, or train with a larger data.test_fraction"
+        )
+    return _Checking(classifier, images, methods, progress).result()
+
+
+class _Checking:
+    """One check: the images, the classes, and what all methods are compared with."""
+
+    def __init__(
+        self, classifier: Classifier, images: Tensor, methods: Sequence[Method], progress: Progress
+    ) -> None:
+        self._classifier = classifier.with_views("plain")
+        self._methods = methods
+        self._progress = progress
+        self._done, self._total = 0, 3 + len(methods) * (len(_STAGES) + 3)
+        self._num_test_images = len(images)
+        self._indices = images_to_check(len(images))
+        self._images = images[self._indices].cpu()
+        logits = predict_logits(self._classifier, self._images, device=classifier.scale.device)
+        self._classes = self._classifier.decide(logits)
+        self._cells = Cells(*images.shape[2:])
+        shape = (len(self._images), len(self._cells))
+        draws = generator(0, "explanation check", "random maps")
+        self._random = torch.rand(shape, generator=draws, dtype=torch.float64)
+        self._ties = torch.rand(shape, generator=draws, dtype=torch.float64)
+        layers = layers_with_weights(classifier.network)
+        self._num_layers = len(layers)
+        self._stages = [layers[: max(1, round(part * len(layers)))] for part in _STAGES]
+        self._examples: dict[str, Tensor] = {}
+
+    def result(self) -> MapCheck:
+        """Measure everything."""
+        self._step()
+        edges = self._maps(lambda _, images, classes: edge_maps(images), self._classifier)
+        self._examples["edge detector"] = edges.examples
+        others = {RANDOM: self._curves(self._random), EDGE_DETECTOR: self._curves(edges.cells)}
+        checked, not_checked = [], []
+        for method in self._methods:
+            try:
+                checked.append(self._check(method, others))
+            except ConfigError as error:
+                not_checked.append(NotChecked(method, str(error)))
+                self._total -= len(_STAGES) + 3
+        return MapCheck(
+            tuple(checked),
+            tuple(not_checked),
+            others,
+            self._shown(),
+            tuple(self._indices.tolist()),
+            self._num_test_images,
+            self._num_layers,
+            (self._cells.rows, self._cells.columns),
+        )
+
+    def _check(self, method: Method, others: Mapping[str, Curves]) -> CheckedMethod:
+        own = self._maps(method, self._classifier)
+        self._step()
+        self._examples[method.title] = own.examples
+        stages = []
+        for layers in self._stages:
+            randomly = self._maps(method, randomized(self._classifier, layers))
+            similarity = rank_correlation(own.cells, randomly.cells)
+            stages.append(Stage(len(layers), mean_with_interval(similarity)))
+            self._step()
+        self._examples[f"{method.title}, random weights"] = randomly.examples
+        curves, random_curves = self._curves(own.cells), self._curves(randomly.cells)
+        compared = {**others, RANDOM_WEIGHTS: random_curves}
+        against = {name: _compare(curves, other) for name, other in compared.items()}
+        return CheckedMethod(
+            method,
+            curves,
+            random_curves,
+            against,
+            _relative_rise(own.complexity, randomly.complexity),
+            tuple(stages),
+            failed_rules(against),
+        )
+
+    def _maps(
+        self, method: Callable[[Classifier, Tensor, Tensor], Tensor], classifier: Classifier
+    ) -> _Maps:
+        """What is kept of a method's maps of all images."""
+        size = images_at_a_time(self._images.shape)
+        cells, entropies, examples = [], [], []
+        parts = zip(self._images.split(size), self._classes.split(size), strict=True)
+        for images, classes in parts:
+            maps = method(classifier, images, classes).cpu()
+            cells.append(self._cells.means(maps))
+            entropies.append(complexity(maps))
+            examples.append(maps[:NUM_EXAMPLES])
+        return _Maps(torch.cat(cells), torch.cat(entropies), torch.cat(examples[:1]))
+
+    def _curves(self, values: Tensor) -> Curves:
+        places = places_in_order(values, self._ties)
+        curves = perturbation_curves(
+            self._classifier, self._images, self._classes, places, self._cells
+        )
+        self._step()
+        return curves
+
+    def _shown(self) -> tuple[MapExample, ...]:
+        names = self._classifier.class_names
+        return tuple(
+            MapExample(
+                self._images[number],
+                names[int(self._classes[number])],
+                {name: maps[number] for name, maps in self._examples.items()},
+            )
+            for number in range(NUM_EXAMPLES)
+        )
+
+    def _step(self) -> None:
+        self._done += 1
+        self._progress(self._done, self._total)
+
+
+@dataclass(frozen=True)
+class _Maps:
+    """Maps of all images: means in cells, complexities, and the maps of the first images."""
+
+    cells: Tensor
+    complexity: Tensor
+    examples: Tensor
+
+
+def _compare(curves: Curves, other: Curves) -> Comparison:
+    return Comparison(
+        mean_with_interval(curves.insertion_area - other.insertion_area),
+        mean_with_interval(curves.deletion_area - other.deletion_area),
+        mean_with_interval(curves.score - other.score),
+    )
+
+
+def _relative_rise(before: Tensor, after: Tensor) -> Interval:
+    """The rise in complexity, relative to its mean: a single map may have the complexity 0."""
+    mean = float(before.mean())
+    return mean_with_interval((after - before) / mean if mean > 0 else torch.zeros_like(before))
