@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tellapart.errors import ConfigError
 from tellapart.evaluation import predict_logits
 from tellapart.evaluation.predicting import images_at_a_time
 from tellapart.explanation.edges import edge_maps
-from tellapart.explanation.methods import Method
+from tellapart.explanation.integrated_gradients import integrated_gradients
+from tellapart.explanation.methods import HeatMaps, Method
 from tellapart.explanation.perturbation import (
     NUM_STEPS,
     Cells,
@@ -43,9 +44,23 @@ from tellapart.runtime import generator
 NUM_IMAGES = 200
 FEWEST_IMAGES = 20
 NUM_EXAMPLES = 3
-_STAGES = (0.25, 0.5, 0.75, 1.0)  # of the layers, from the input on
+# Of the images above: occlusion alone needs 200 passes for an image, at each stage again.
+_NUM_RANDOMIZED = 50
+_STAGES = (1 / 3, 2 / 3, 1.0)  # of the layers, from the input on
+_STEPS_EACH = 3 + len(_STAGES)
+_COARSE_STEPS = 32
 
 Progress = Callable[[int, int], None]
+
+
+def _coarse(network: nn.Module, inputs: Tensor, targets: Tensor) -> HeatMaps:
+    """Integrated gradients of few steps: no completeness, but the same order of the pixels."""
+    return HeatMaps(integrated_gradients(network, inputs, targets, steps=_COARSE_STEPS))
+
+
+# Up to 2,048 steps make a map complete. That takes minutes for hundreds of images, most of all for
+# networks with random weights, whose scores hardly differ and whose gap is relative to them.
+_COMPUTED_COARSELY = {"integrated-gradients": _coarse}
 
 
 @dataclass(frozen=True)
@@ -145,6 +160,7 @@ class MapCheck:
         others: the curves of random maps and of the edge detector, by name.
         examples: a few images with their maps.
         indices: of the checked images in the test split.
+        num_randomized_images: how many of them networks with random weights were tried on.
         num_test_images: how many images the test split has.
         num_layers: how many layers have weights.
         grid: rows and columns of the cells that are covered.
@@ -155,6 +171,7 @@ class MapCheck:
     others: Mapping[str, Curves]
     examples: tuple[MapExample, ...]
     indices: tuple[int, ...]
+    num_randomized_images: int
     num_test_images: int
     num_layers: int
     grid: tuple[int, int]
@@ -173,11 +190,15 @@ class MapCheck:
         """Return the key ``check`` of ``explain --json``."""
         return {
             "num_images": self.num_images,
+            "num_randomized_images": self.num_randomized_images,
             "num_test_images": self.num_test_images,
             "num_layers": self.num_layers,
             "fractions": [step / NUM_STEPS for step in range(NUM_STEPS + 1)],
             "cells": list(self.grid),
-            "methods": [entry.to_json() for entry in (*self.methods, *self.not_checked)],
+            "methods": [
+                *(checked.to_json() for checked in self.methods),
+                *(entry.to_json() for entry in self.not_checked),
+            ],
             "others": {
                 name: {
                     "insertion": mean_with_interval(curves.insertion_area).to_json(),
@@ -203,7 +224,7 @@ def check_methods(
     classifier: Classifier,
     images: Tensor,
     methods: Sequence[Method],
-    progress: Progress = lambda done, total: None,
+    progress: Progress | None = None,
 ) -> MapCheck:
     """Check the maps of methods for the classes that the network answers.
 
@@ -231,18 +252,25 @@ class _Checking:
     """One check: the images, the classes, and what all methods are compared with."""
 
     def __init__(
-        self, classifier: Classifier, images: Tensor, methods: Sequence[Method], progress: Progress
+        self,
+        classifier: Classifier,
+        images: Tensor,
+        methods: Sequence[Method],
+        progress: Progress | None,
     ) -> None:
         self._classifier = classifier.with_views("plain")
-        self._methods = methods
+        self._methods = [
+            replace(method, compute=_COMPUTED_COARSELY.get(method.name, method.compute))
+            for method in methods
+        ]
         self._progress = progress
-        self._done, self._total = 0, 3 + len(methods) * (len(_STAGES) + 3)
+        self._done, self._total = 0, 3 + len(methods) * _STEPS_EACH
         self._num_test_images = len(images)
         self._indices = images_to_check(len(images))
         self._images = images[self._indices].cpu()
         logits = predict_logits(self._classifier, self._images, device=classifier.scale.device)
         self._classes = self._classifier.decide(logits)
-        self._cells = Cells(*images.shape[2:])
+        self._cells = Cells(images.shape[2], images.shape[3])
         shape = (len(self._images), len(self._cells))
         draws = generator(0, "explanation check", "random maps")
         self._random = torch.rand(shape, generator=draws, dtype=torch.float64)
@@ -250,13 +278,16 @@ class _Checking:
         layers = layers_with_weights(classifier.network)
         self._num_layers = len(layers)
         self._stages = [layers[: max(1, round(part * len(layers)))] for part in _STAGES]
+        stride = max(1, len(self._images) // _NUM_RANDOMIZED)
+        self._few = torch.arange(len(self._images))[::stride][:_NUM_RANDOMIZED]
+        self._all = torch.arange(len(self._images))
         self._examples: dict[str, Tensor] = {}
 
     def result(self) -> MapCheck:
         """Measure everything."""
+        edges = self._maps(lambda _network, images, _classes: edge_maps(images), self._classifier)
         self._step()
-        edges = self._maps(lambda _, images, classes: edge_maps(images), self._classifier)
-        self._examples["edge detector"] = edges.examples
+        self._examples["Edge detector"] = edges.examples
         others = {RANDOM: self._curves(self._random), EDGE_DETECTOR: self._curves(edges.cells)}
         checked, not_checked = [], []
         for method in self._methods:
@@ -264,13 +295,14 @@ class _Checking:
                 checked.append(self._check(method, others))
             except ConfigError as error:
                 not_checked.append(NotChecked(method, str(error)))
-                self._total -= len(_STAGES) + 3
+                self._total -= _STEPS_EACH
         return MapCheck(
             tuple(checked),
             tuple(not_checked),
             others,
             self._shown(),
             tuple(self._indices.tolist()),
+            len(self._few),
             self._num_test_images,
             self._num_layers,
             (self._cells.rows, self._cells.columns),
@@ -279,45 +311,55 @@ class _Checking:
     def _check(self, method: Method, others: Mapping[str, Curves]) -> CheckedMethod:
         own = self._maps(method, self._classifier)
         self._step()
-        self._examples[method.title] = own.examples
         stages = []
         for layers in self._stages:
-            randomly = self._maps(method, randomized(self._classifier, layers))
-            similarity = rank_correlation(own.cells, randomly.cells)
+            randomly = self._maps(method, randomized(self._classifier, layers), self._few)
+            similarity = rank_correlation(own.cells[self._few], randomly.cells)
             stages.append(Stage(len(layers), mean_with_interval(similarity)))
             self._step()
+        self._examples[method.title] = own.examples
         self._examples[f"{method.title}, random weights"] = randomly.examples
-        curves, random_curves = self._curves(own.cells), self._curves(randomly.cells)
-        compared = {**others, RANDOM_WEIGHTS: random_curves}
-        against = {name: _compare(curves, other) for name, other in compared.items()}
+        curves = self._curves(own.cells)
+        random_curves = self._curves(randomly.cells, self._few)
+        against = {
+            **{name: _compare(curves, other) for name, other in others.items()},
+            RANDOM_WEIGHTS: _compare(curves.of(self._few), random_curves),
+        }
         return CheckedMethod(
             method,
             curves,
             random_curves,
             against,
-            _relative_rise(own.complexity, randomly.complexity),
+            _relative_rise(own.complexity[self._few], randomly.complexity),
             tuple(stages),
             failed_rules(against),
         )
 
     def _maps(
-        self, method: Callable[[Classifier, Tensor, Tensor], Tensor], classifier: Classifier
+        self,
+        method: Callable[[Classifier, Tensor, Tensor], Tensor],
+        classifier: Classifier,
+        chosen: Tensor | None = None,
     ) -> _Maps:
-        """What is kept of a method's maps of all images."""
-        size = images_at_a_time(self._images.shape)
+        """What is kept of a method's maps of the chosen images, of all by default."""
+        indices = self._all if chosen is None else chosen
+        shown = self._few[:NUM_EXAMPLES]
         cells, entropies, examples = [], [], []
-        parts = zip(self._images.split(size), self._classes.split(size), strict=True)
-        for images, classes in parts:
-            maps = method(classifier, images, classes).cpu()
+        for part in torch.split(indices, images_at_a_time(self._images.shape)):
+            maps = method(classifier, self._images[part], self._classes[part]).cpu()
             cells.append(self._cells.means(maps))
             entropies.append(complexity(maps))
-            examples.append(maps[:NUM_EXAMPLES])
-        return _Maps(torch.cat(cells), torch.cat(entropies), torch.cat(examples[:1]))
+            examples.append(maps[torch.isin(part, shown)])
+        return _Maps(torch.cat(cells), torch.cat(entropies), torch.cat(examples))
 
-    def _curves(self, values: Tensor) -> Curves:
-        places = places_in_order(values, self._ties)
+    def _curves(self, values: Tensor, chosen: Tensor | None = None) -> Curves:
+        indices = self._all if chosen is None else chosen
         curves = perturbation_curves(
-            self._classifier, self._images, self._classes, places, self._cells
+            self._classifier,
+            self._images[indices],
+            self._classes[indices],
+            places_in_order(values, self._ties[indices]),
+            self._cells,
         )
         self._step()
         return curves
@@ -326,16 +368,17 @@ class _Checking:
         names = self._classifier.class_names
         return tuple(
             MapExample(
-                self._images[number],
-                names[int(self._classes[number])],
+                self._images[index],
+                names[int(self._classes[index])],
                 {name: maps[number] for name, maps in self._examples.items()},
             )
-            for number in range(NUM_EXAMPLES)
+            for number, index in enumerate(self._few[:NUM_EXAMPLES].tolist())
         )
 
     def _step(self) -> None:
         self._done += 1
-        self._progress(self._done, self._total)
+        if self._progress is not None:
+            self._progress(self._done, self._total)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from tellapart.evaluation.predicting import evaluation_mode, images_at_a_time
 from tellapart.models.classifier import Classifier
 
 NUM_STEPS = 20
+_MOST_IMAGES = 200  # at once: both curves need three tensors of images beside the features
 _CELLS_PER_SIDE = 14  # 2x2 pixels of a digit, 16x16 of a photograph
 # So strong that hardly a class survives it: 3.5 pixels of a digit's 28, 28 of a photograph's 224.
 _BLUR_OF_SIDE = 1 / 8
@@ -56,7 +57,7 @@ class Cells:
 
     def spread(self, values: Tensor) -> Tensor:
         """Return values (images, cells) for each pixel of the cell, (images, height, width)."""
-        return values[:, self._of_pixel.to(values.device)].unflatten(1, self._size)
+        return values[:, self._of_pixel.to(values.device)].view(len(values), *self._size)
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,10 @@ class Curves:
     def score(self) -> Tensor:
         """Insertion minus deletion, float64 (images,)."""
         return self.insertion_area - self.deletion_area
+
+    def of(self, indices: Tensor) -> Curves:
+        """Return the curves of some images."""
+        return Curves(self.insertion[indices], self.deletion[indices])
 
 
 def places_in_order(values: Tensor, ties: Tensor) -> Tensor:
@@ -117,12 +122,14 @@ def perturbation_curves(
     """
     device = classifier.scale.device
     counts = [round(step * len(cells) / NUM_STEPS) for step in range(NUM_STEPS + 1)]
-    parts = [part.split(images_at_a_time(images.shape)) for part in (images, classes, places)]
+    size = min(images_at_a_time(images.shape), _MOST_IMAGES)
+    parts = [torch.split(tensor, size) for tensor in (images, classes, places)]
     found = []
     with evaluation_mode(classifier), torch.inference_mode():
         for batch, targets, order in zip(*parts, strict=True):
             whole = classifier.normalize(batch.to(device))
-            found.append(_curves(classifier, whole, targets.to(device), order.to(device), cells, counts))
+            order, targets = order.to(device), targets.to(device)
+            found.append(_curves(classifier, whole, targets, order, cells, counts))
     insertion, deletion = (torch.cat([pair[which] for pair in found]) for which in (0, 1))
     return Curves(insertion.clone(), deletion.clone())
 

@@ -68,7 +68,8 @@ def complexity(maps: Tensor) -> Tensor:
     span = (high - low).where(high > low, torch.ones_like(high))
     bins = ((values - low) / span * _NUM_BINS).long().clamp(max=_NUM_BINS - 1)
     counts = values.new_zeros(len(values), _NUM_BINS).scatter_add_(1, bins, torch.ones_like(values))
-    return torch.special.entr(counts / values.shape[1]).sum(1)
+    entropy: Tensor = torch.special.entr(counts / values.shape[1]).sum(1)
+    return entropy
 
 
 def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
@@ -85,7 +86,9 @@ def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
     centred = [values - values.mean(1, keepdim=True) for values in ranks]
     norms = [values.norm(dim=1) for values in centred]
     product = norms[0] * norms[1]
-    found = (centred[0] * centred[1]).sum(1) / product.where(product > 0, torch.ones_like(product))
+    found: Tensor = (centred[0] * centred[1]).sum(1) / product.where(
+        product > 0, torch.ones_like(product)
+    )
     both_constant = ((norms[0] == 0) & (norms[1] == 0)).to(found.dtype)
     return found.where(product > 0, both_constant)
 
