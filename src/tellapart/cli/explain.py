@@ -28,6 +28,7 @@ def explain(
             " for images up to 64 pixels a side, and grad-cam for larger ones.",
         ),
     ] = (),
+    check: bool = False,
     as_is: bool = False,
     out: Path | None = None,
     data_dir: DataDir = None,
@@ -47,6 +48,9 @@ def explain(
     pictures
         Files, folders and patterns such as 'scans/*.png'; by default the 20 most confident mistakes
         of the run's test split.
+    check
+        Measure on 200 test images whether the maps of each method follow the network, against random
+        maps, random weights and an edge detector, on the page explanation-check.html.
     as_is
         Read drawings as they are. By default a drawing whose background, size or position differs
         from the training images is changed to match them.
@@ -58,7 +62,7 @@ def explain(
 
     with console_session(machine, data_dir, network) as session:
         result = run_explanation(
-            run, pictures, methods=method, as_is=as_is, out=out, session=session
+            run, pictures, methods=method, check=check, as_is=as_is, out=out, session=session
         )
     print_result(result, result.to_json(), _print, as_json=json)
     # The readable pictures are explained first; the exit code then reports that some were not.

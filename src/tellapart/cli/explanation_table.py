@@ -11,6 +11,7 @@ from rich.text import Text
 from tellapart.wording import number, percent, plural
 
 if TYPE_CHECKING:
+    from tellapart.explanation.check import MapCheck
     from tellapart.workflow.explain import ExplanationResult
 
 
@@ -31,8 +32,13 @@ def print_explanation(result: ExplanationResult) -> None:
         lines.append(("gap", f"completeness gap of integrated gradients: at most {gap}"))
     if result.files:
         lines.append(("maps", f"{plural(len(result.files), 'file')} in {result.files[0].parent}"))
+    if result.check:
+        console.print(_check_table(result.check))
+        console.print()
     if result.page:
         lines.append(("page", str(result.page)))
+    if result.check_page:
+        lines.append(("check", str(result.check_page)))
     for name, text in lines:
         console.print(Text(f"{name:9} {text}"), soft_wrap=True)
     _print_not_explained(result)
@@ -54,6 +60,27 @@ def _table(result: ExplanationResult) -> Table:
             Text(entry.kind.name if entry.kind else ""),
             Text(entry.place),
         )
+    return table
+
+
+def _check_table(check: MapCheck) -> Table:
+    images = plural(check.num_images, "test image")
+    table = Table(
+        title=f"maps checked on {images}: score, insertion minus deletion",
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        header_style="bold",
+    )
+    for column in ("method", "score", "random maps", "random weights", "edge detector", "verdict"):
+        is_text = column in ("method", "verdict")
+        table.add_column(column, justify="left" if is_text else "right", no_wrap=True)
+    for checked in check.methods:
+        score = float(checked.curves.score.mean())
+        others = [f"{entry.score.mean:+.3f}" for entry in checked.differences]
+        table.add_row(checked.method.name, f"{score:.3f}", *others, checked.verdict)
+    for entry in check.not_checked:
+        table.add_row(entry.method.name, "", "", "", "", f"not possible: {entry.reason}")
     return table
 
 

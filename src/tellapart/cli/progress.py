@@ -52,6 +52,10 @@ class ConsoleCallbacks(Callbacks):
         """A bar, or a line for every quarter."""
         self._count("computing features", done, total)
 
+    def on_map_check(self, done: int, total: int) -> None:
+        """A bar, or a line for every quarter."""
+        self._count("checking heat maps, step", done, total)
+
     def _count(self, what: str, done: int, total: int) -> None:
         if self._console.is_terminal:
             self._bar(what, done, total)

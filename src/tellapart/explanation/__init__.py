@@ -12,6 +12,10 @@
     colouring       heat maps as images
     page            the page; explanation.css is what it adds to the report's style
     output          writing the page, and the maps as PNG
+    check           whether the maps of each method follow the network, by
+                    perturbation (insertion and deletion), randomization (of the network's
+                    weights), edges (a detector to be better than) and verdicts (the rules)
+    check_page      the page of the check, with its check_charts and check.css
 
 A heat map has one number per pixel: above 0 it speaks for a class, below 0 against it. It explains
 the network's score of that class before the softmax, in eval mode, as a function of the normalised

@@ -94,7 +94,7 @@ class CheckedMethod:
         curves: of its maps.
         random_curves: of the maps that it computes for the network with random weights, followed on
             the trained network.
-        against: its maps compared with others, by the names of `verdicts.RULES`.
+        against: its maps compared with others, by the names of `verdicts.RULES`, in their order.
         complexity_rise: the relative rise in complexity when all weights are random.
         stages: with ever more random layers.
         failed: the rules that the method fails.
@@ -107,6 +107,11 @@ class CheckedMethod:
     complexity_rise: Interval
     stages: tuple[Stage, ...]
     failed: tuple[str, ...]
+
+    @property
+    def differences(self) -> tuple[Comparison, ...]:
+        """Its maps compared with random maps, its maps on random weights, and the edge detector."""
+        return tuple(self.against.values())
 
     @property
     def verdict(self) -> str:
@@ -322,8 +327,9 @@ class _Checking:
         curves = self._curves(own.cells)
         random_curves = self._curves(randomly.cells, self._few)
         against = {
-            **{name: _compare(curves, other) for name, other in others.items()},
+            RANDOM: _compare(curves, others[RANDOM]),
             RANDOM_WEIGHTS: _compare(curves.of(self._few), random_curves),
+            EDGE_DETECTOR: _compare(curves, others[EDGE_DETECTOR]),
         }
         return CheckedMethod(
             method,

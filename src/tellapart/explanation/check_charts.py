@@ -1,4 +1,4 @@
-"""The charts of a check: curves, differences with their intervals, and what random weights leave."""
+"""The charts of a check: curves, differences of scores, and what random weights leave."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _ROW, _GAP = 22, 16
 
 
 def curve_chart(check: MapCheck, checked: CheckedMethod, which: str) -> Markup:
-    """Draw the mean ``insertion`` or ``deletion`` curve of a method, and of what it is compared to."""
+    """Draw the mean ``insertion`` or ``deletion`` curve of a method, and those beside it."""
     across, up = Scale(0, 1, 52, svg.WIDTH - 16), Scale(0, 1, 220, 40)
     drawn: list[tuple[str, str, Curves]] = [
         (_NAMES[name], _STYLES[name], curves) for name, curves in check.others.items()

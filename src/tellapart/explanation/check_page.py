@@ -57,6 +57,33 @@ def render_check(check: MapCheck, *, title: str, origin: Mapping[str, Any]) -> s
     )
 
 
+def verdict_card(check: MapCheck, page: str) -> Markup:
+    """Return a card for the page of an explanation: the verdicts, and where they come from.
+
+    Args:
+        check: what was measured.
+        page: the file name of the check's own page, in the same folder.
+    """
+    items = [
+        element("li", element("b", checked.method.title), f": {checked.verdict}.")
+        for checked in check.methods
+    ]
+    items += [
+        element(
+            "li", element("b", entry.method.title), f": not possible. {_capital(entry.reason)}."
+        )
+        for entry in check.not_checked
+    ]
+    return card(
+        "check",
+        "Are these maps worth looking at?",
+        element("ul", *items),
+        element("p", element("a", "What was measured", href=page)),
+        note=f"Measured on {_images(check)}, against random maps, random weights and an edge "
+        "detector.",
+    )
+
+
 def _header(check: MapCheck, title: str) -> Markup:
     following, checked = len(check.following), len(check.methods)
     tiles = [_tile(entry) for entry in check.methods]
@@ -195,10 +222,7 @@ def _differences(check: MapCheck) -> Markup:
     rows = [
         (
             checked.method.title,
-            *(
-                _signed(checked.against[name].score)
-                for name in ("random", "random_weights", "edge_detector")
-            ),
+            *(_signed(found.score) for found in checked.differences),
         )
         for checked in check.methods
     ]
@@ -253,8 +277,8 @@ def _randomized(check: MapCheck) -> Markup:
             ),
             class_="columns",
         ),
-        note=f"The weights of the {check.num_layers} layers are shuffled, from the input on, and the "
-        f"maps of {few} are computed again. A map that explains the network changes: its ranks no "
+        note=f"The weights of {wording.plural(check.num_layers, 'layer')} are shuffled, from the "
+        f"input on, and the maps of {few} are computed again. A map that explains the network changes: its ranks no "
         "longer agree with those of the trained network. The rise in complexity (efficient MPRT) "
         "is that of the entropy of a map's values, when all layers are random; an edge detector "
         "has a rise of 0 and a correlation of 1. Maps may also become simpler, such as those of "

@@ -29,6 +29,9 @@ class Callbacks:
     def on_features(self, done: int, total: int) -> None:
         """Called when the features of ``done`` of ``total`` images have been computed."""
 
+    def on_map_check(self, done: int, total: int) -> None:
+        """Called when ``done`` of the ``total`` parts of a check of heat maps are finished."""
+
     def on_step(self, epoch: int, done: int, total: int, mean_loss: float) -> None:
         """Called when ``done`` of the epoch's ``total`` images have been trained on."""
 

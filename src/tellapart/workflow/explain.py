@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.errors import TellapartError
+from tellapart.explanation.check import MapCheck
+from tellapart.explanation.check_page import verdict_card
 from tellapart.explanation.entries import Explained, NotExplained
 from tellapart.explanation.explaining import Explainer
 from tellapart.explanation.methods import ChosenMethods, checked_names, choose_methods
@@ -28,6 +30,7 @@ from tellapart.workflow.explained_images import (
     mistakes_to_explain,
     pictures_to_explain,
 )
+from tellapart.workflow.explanation_check import CHECK_PAGE, check_maps, write_check
 
 PAGE = "explanation.html"
 
@@ -46,6 +49,8 @@ class ExplanationResult:
         notes: what a person should know, such as a method that was left out.
         page: the page; None for a classifier file without ``out``.
         files: the heat maps that were written as PNG.
+        check: whether the maps follow the network; None where it was not asked.
+        check_page: the page of the check.
     """
 
     run: Path
@@ -57,6 +62,8 @@ class ExplanationResult:
     notes: tuple[str, ...]
     page: Path | None
     files: tuple[Path, ...] = ()
+    check: MapCheck | None = None
+    check_page: Path | None = None
 
     @property
     def largest_gap(self) -> float | None:
@@ -84,7 +91,11 @@ class ExplanationResult:
             "notes": list(self.notes),
             "page": None if self.page is None else str(self.page),
             "files": [str(file) for file in self.files],
+            **({"check": self._check_to_json(self.check)} if self.check else {}),
         }
+
+    def _check_to_json(self, check: MapCheck) -> dict[str, Any]:
+        return {**check.to_json(), "page": str(self.check_page) if self.check_page else None}
 
 
 def explain(
@@ -92,6 +103,7 @@ def explain(
     images: Sequence[str | Path] = (),
     *,
     methods: Sequence[str] | None = None,
+    check: bool = False,
     as_is: bool = False,
     out: str | Path | None = None,
     session: Session | None = None,
@@ -107,6 +119,8 @@ def explain(
         images: files, folders and patterns, read as ``predict`` reads them; at most 500 images.
         methods: ``grad-cam``, ``integrated-gradients`` and ``occlusion``, or ``all``; None is all
             for images up to 64 pixels a side and Grad-CAM for larger ones.
+        check: also measure on test images whether the maps of each method follow the network, on a
+            page of its own, ``explanation-check.html``.
         as_is: keep drawings as they are; by default they are changed as ``predict`` does.
         out: a new or empty folder for the page and for every heat map as PNG; None writes
             ``explanation.html`` into the run.
@@ -133,6 +147,7 @@ def explain(
     classifier = opened.classifier.to(session.runtime().device).eval()
     chosen = choose_methods(methods, classifier)
     with session.limited_threads():
+        checked = check_maps(opened, classifier, chosen) if check else None
         found = (
             pictures_to_explain(opened, classifier, images, as_is=as_is)
             if images
@@ -141,10 +156,8 @@ def explain(
         notes = _notes(classifier, chosen)
         around = _neighbourhood(opened, classifier, found, notes)
         explained = Explainer(classifier, around).explain(found.answered, chosen.methods)
-    # A further question to the methods, such as whether their maps follow the network, is asked
-    # here, with `chosen.methods` and the run's test split; its card goes to `render_explanation`.
     subject = Subject(found.title, found.lead, tuple(notes), around.reference if around else None)
-    page, files = _write(opened, subject, chosen, explained, found, out)
+    page, files = _write(opened, subject, chosen, explained, found, out, checked)
     for note in notes:
         session.callbacks.note(note)
     return ExplanationResult(
@@ -157,6 +170,8 @@ def explain(
         tuple(notes),
         page,
         files,
+        checked,
+        None if checked is None or page is None else page.parent / CHECK_PAGE,
     )
 
 
@@ -207,6 +222,7 @@ def _write(
     explained: Sequence[Explained],
     found: ImagesToExplain,
     out: str | Path | None,
+    checked: MapCheck | None,
 ) -> tuple[Path | None, tuple[Path, ...]]:
     """Writes the page, and with ``out`` every heat map; the page is written last."""
     if out is None and run.path.is_file():
@@ -214,8 +230,11 @@ def _write(
             "no page is written for a classifier file without its run; --out DIR writes it there"
         )
         return None, ()
-    page = render_explanation(subject, chosen.methods, explained, found.not_explained)
+    further = [] if checked is None else [verdict_card(checked, CHECK_PAGE)]
+    page = render_explanation(subject, chosen.methods, explained, found.not_explained, *further)
     folder = run.path if out is None else Path(out)
+    if checked is not None:
+        write_check(folder, run, checked)
     maps = {} if out is None else heat_map_files(explained)
     files = write_explanation(folder, maps, PAGE, page)
     return folder / PAGE, files
