@@ -49,8 +49,8 @@ def explain(
         Files, folders and patterns such as 'scans/*.png'; by default the 20 most confident mistakes
         of the run's test split.
     check
-        Measure on 200 test images whether the maps of each method follow the network, against random
-        maps, random weights and an edge detector, on the page explanation-check.html.
+        Measure on 200 test images whether the maps of each method follow the network: against
+        random maps, random weights and an edge detector, on the page explanation-check.html.
     as_is
         Read drawings as they are. By default a drawing whose background, size or position differs
         from the training images is changed to match them.

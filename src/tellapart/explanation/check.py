@@ -300,7 +300,7 @@ class _Checking:
                 checked.append(self._check(method, others))
             except ConfigError as error:
                 not_checked.append(NotChecked(method, str(error)))
-                self._total -= _STEPS_EACH
+                self._step(_STEPS_EACH)
         return MapCheck(
             tuple(checked),
             tuple(not_checked),
@@ -381,8 +381,8 @@ class _Checking:
             for number, index in enumerate(self._few[:NUM_EXAMPLES].tolist())
         )
 
-    def _step(self) -> None:
-        self._done += 1
+    def _step(self, count: int = 1) -> None:
+        self._done += count
         if self._progress is not None:
             self._progress(self._done, self._total)
 

@@ -278,8 +278,9 @@ def _randomized(check: MapCheck) -> Markup:
             class_="columns",
         ),
         note=f"The weights of {wording.plural(check.num_layers, 'layer')} are shuffled, from the "
-        f"input on, and the maps of {few} are computed again. A map that explains the network changes: its ranks no "
-        "longer agree with those of the trained network. The rise in complexity (efficient MPRT) "
+        f"input on, and the maps of {few} are computed again. A map that explains the network "
+        "changes: its ranks no longer agree with those of the trained network. The rise in "
+        "complexity (efficient MPRT) "
         "is that of the entropy of a map's values, when all layers are random; an edge detector "
         "has a rise of 0 and a correlation of 1. Maps may also become simpler, such as those of "
         "Grad-CAM, which are cut off at 0; a verdict rests on the scores alone.",

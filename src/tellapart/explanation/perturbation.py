@@ -160,7 +160,7 @@ def _probabilities(classifier: Classifier, inputs: Tensor, targets: Tensor) -> T
 
 def blurred(images: Tensor) -> Tensor:
     """Return images (batch, channels, height, width) under a Gaussian an eighth of a side wide."""
-    sigma = min(images.shape[2:]) * _BLUR_OF_SIDE
+    sigma = max(1.0, min(images.shape[2:]) * _BLUR_OF_SIDE)
     radius = max(1, round(2 * sigma))
     offsets = torch.arange(-radius, radius + 1, dtype=images.dtype, device=images.device)
     weights = (-(offsets**2) / (2 * sigma**2)).exp()
