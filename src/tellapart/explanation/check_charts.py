@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 from tellapart.explanation.check import CheckedMethod, MapCheck
@@ -17,6 +19,12 @@ _NAMES = {
     EDGE_DETECTOR: "edge detector",
 }
 _STYLES = {RANDOM: "rank-2", RANDOM_WEIGHTS: "rank-3", EDGE_DETECTOR: "rank-1"}
+CURVE_KEY = (
+    ("rank-0", "the method"),
+    ("rank-3", "the method on random weights"),
+    ("rank-1", "edge detector"),
+    ("rank-2", "random maps"),
+)
 _ROW, _GAP = 22, 16
 
 
@@ -26,7 +34,7 @@ def curve_chart(check: MapCheck, checked: CheckedMethod, which: str) -> Markup:
     drawn: list[tuple[str, str, Curves]] = [
         (_NAMES[name], _STYLES[name], curves) for name, curves in check.others.items()
     ]
-    drawn.append(("random weights", "rank-3", checked.random_curves))
+    drawn.append((_NAMES[RANDOM_WEIGHTS], _STYLES[RANDOM_WEIGHTS], checked.random_curves))
     drawn.append((checked.method.title, "rank-0", checked.curves))
     verb = "uncovered" if which == "insertion" else "covered"
     lines = [
@@ -49,12 +57,33 @@ def curve_chart(check: MapCheck, checked: CheckedMethod, which: str) -> Markup:
     )
 
 
+def key(entries: Sequence[tuple[str, str]]) -> Markup:
+    """Return the key of a chart: each entry is the style of a line and its name."""
+    items = [
+        element(
+            "li",
+            element(
+                "svg",
+                svg.line(0, 6, 30, 6, f"line {style}"),
+                viewBox="0 0 30 12",
+                width=30,
+                height=12,
+                aria_hidden="true",
+                class_="chart key",
+            ),
+            name,
+        )
+        for style, name in entries
+    ]
+    return element("ul", *items, class_="keys")
+
+
 def difference_chart(check: MapCheck) -> Markup:
     """Draw the score of each method minus each other's, as dots with their 95 % intervals."""
     found = [entry.score for checked in check.methods for entry in checked.against.values()]
     ends = [end for interval in found for end in (interval.low, interval.high)]
     low, high = svg.round_domain([0.0, *ends])
-    across = Scale(low, high, 128, 820 - 16)
+    across = Scale(low, high, 112, svg.WIDTH - 16)
     parts, y = [], 34.0
     for checked in check.methods:
         parts.append(svg.text(2, y, checked.method.title, class_="axis-name"))
@@ -67,7 +96,7 @@ def difference_chart(check: MapCheck) -> Markup:
             )
             style = "better" if interval.is_above_zero else "worse"
             parts += [
-                svg.text(118, y + 4, _NAMES[name], anchor="end", class_="tick"),
+                svg.text(102, y + 4, _NAMES[name], anchor="end", class_="tick"),
                 svg.line(across(interval.low), y, across(interval.high), y, f"whisker {style}"),
                 svg.dot(across(interval.mean), y, 4.5, f"mark {style}", hover),
             ]
@@ -86,17 +115,16 @@ def difference_chart(check: MapCheck) -> Markup:
     name = svg.text(
         across.end, bottom + 36, "score minus the other's", anchor="end", class_="axis-name"
     )
-    chart = svg.figure(
+    return svg.figure(
         "score-differences",
         "Differences of scores",
         "The score of each method minus that of random maps, of its maps on random weights, and of "
         "an edge detector, with 95 % intervals.",
-        (820, bottom + 44),
+        (svg.WIDTH, bottom + 44),
         *grid,
         *parts,
         name,
     )
-    return element("div", chart, class_="scroll wide-chart")
 
 
 def similarity_chart(check: MapCheck) -> Markup:
@@ -113,17 +141,6 @@ def similarity_chart(check: MapCheck) -> Markup:
             points.append((x, up(found.mean)))
             parts.append(svg.line(x, up(found.low), x, up(found.high), f"whisker method-{number}"))
         parts.append(svg.polyline(points, f"method-{number}", checked.method.title))
-    parts += [
-        svg.text(
-            svg.WIDTH - 18,
-            up(checked.stages[-1].similarity.mean) - 7,
-            checked.method.title,
-            anchor="end",
-            class_=f"method-{number}",
-        )
-        for number, checked in enumerate(check.methods)
-    ]
-    parts.append(svg.text(svg.WIDTH - 18, up(1) - 6, "edge detector", anchor="end", class_="tick"))
     return svg.figure(
         "similarity",
         "Similarity to the trained network's maps",

@@ -7,7 +7,13 @@ from typing import Any
 
 from tellapart import wording
 from tellapart.explanation.check import CheckedMethod, MapCheck, MapExample
-from tellapart.explanation.check_charts import curve_chart, difference_chart, similarity_chart
+from tellapart.explanation.check_charts import (
+    CURVE_KEY,
+    curve_chart,
+    difference_chart,
+    key,
+    similarity_chart,
+)
 from tellapart.explanation.colouring import coloured
 from tellapart.explanation.perturbation import NUM_STEPS
 from tellapart.explanation.verdicts import (
@@ -89,8 +95,8 @@ def _header(check: MapCheck, title: str) -> Markup:
     tiles = [_tile(entry) for entry in check.methods]
     tiles += [(entry.method.title, "not possible", entry.reason) for entry in check.not_checked]
     figure = headline(
-        f"{following} of {checked}",
-        "methods follow the network",
+        f"{following} of {checked}" if checked else "none",
+        "methods follow the network" if checked else "of the methods is possible here",
         f"A heat map always looks like a reason. Whether it is one was measured on {_images(check)}"
         ": cells of the image are covered and uncovered in the order that a map gives, and "
         "the probability of the answered class is followed.",
@@ -179,41 +185,12 @@ def _curves(check: MapCheck) -> Markup:
     return card(
         "curves",
         "Uncovering and covering what a map marks",
-        _legend(),
+        key(CURVE_KEY),
         element("div", *charts, class_="charts"),
         note="Left, a blurred image is uncovered, the strongest cells of a map first: the sooner "
         "the probability rises, the better the map. Right, the whole image is covered by the mean "
         "colour of the training images: the sooner it falls, the better. The area between the two "
         "curves of a map, insertion minus deletion, is its score.",
-    )
-
-
-def _legend() -> Markup:
-    names = (
-        ("rank-0", "the method"),
-        ("rank-3", "the method on random weights"),
-        ("rank-1", "edge detector"),
-        ("rank-2", "random maps"),
-    )
-    return element(
-        "ul",
-        *(
-            element(
-                "li",
-                element(
-                    "svg",
-                    element("line", x1=0, y1=6, x2=30, y2=6, class_=f"line {style}"),
-                    viewBox="0 0 30 12",
-                    width=30,
-                    height=12,
-                    aria_hidden="true",
-                    class_="chart key",
-                ),
-                name,
-            )
-            for style, name in names
-        ),
-        class_="keys",
     )
 
 
@@ -245,7 +222,7 @@ def _differences(check: MapCheck) -> Markup:
     return card(
         "differences",
         "Is the difference more than chance?",
-        difference_chart(check),
+        element("div", difference_chart(check), class_="middle"),
         data_table("Differences of scores", heads, rows),
         element("h3", "Areas under the curves"),
         data_table("Areas", ("Map", "insertion, high is good", "deletion, low is good"), details),
@@ -263,20 +240,17 @@ def _randomized(check: MapCheck) -> Markup:
         )
         for checked in check.methods
     ]
+    heads = ("All weights random", "rise in complexity", "rank correlation")
+    lines = [
+        (f"method-{number}", checked.method.title) for number, checked in enumerate(check.methods)
+    ]
     few = wording.plural(check.num_randomized_images, "image")
     return card(
         "randomized",
         "What random weights leave of the maps",
-        element(
-            "div",
-            similarity_chart(check),
-            data_table(
-                "Random weights",
-                ("Method", "rise in complexity", "rank correlation"),
-                rows,
-            ),
-            class_="columns",
-        ),
+        key([*lines, ("edge-line", "edge detector")]),
+        element("div", similarity_chart(check), class_="middle"),
+        data_table("Random weights", heads, rows),
         note=f"The weights of {wording.plural(check.num_layers, 'layer')} are shuffled, from the "
         f"input on, and the maps of {few} are computed again. A map that explains the network "
         "changes: its ranks no longer agree with those of the trained network. The rise in "
