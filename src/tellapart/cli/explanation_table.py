@@ -11,7 +11,7 @@ from rich.text import Text
 from tellapart.wording import number, percent, plural
 
 if TYPE_CHECKING:
-    from tellapart.explanation.check import MapCheck
+    from tellapart.explanation.checked import MapCheck
     from tellapart.workflow.explain import ExplanationResult
 
 

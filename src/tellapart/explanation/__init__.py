@@ -15,6 +15,7 @@
     check           whether the maps of each method follow the network, by
                     perturbation (insertion and deletion), randomization (of the network's
                     weights), edges (a detector to be better than) and verdicts (the rules)
+    checked         what the check found
     check_page      the page of the check, with its check_charts and check.css
 
 A heat map has one number per pixel: above 0 it speaks for a class, below 0 against it. It explains

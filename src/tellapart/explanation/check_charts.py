@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from tellapart.explanation.check import CheckedMethod, MapCheck
+from tellapart.explanation.checked import CheckedMethod, MapCheck
 from tellapart.explanation.perturbation import NUM_STEPS, Curves
 from tellapart.explanation.verdicts import EDGE_DETECTOR, RANDOM, RANDOM_WEIGHTS
 from tellapart.page import svg

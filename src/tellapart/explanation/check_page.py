@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tellapart import wording
-from tellapart.explanation.check import CheckedMethod, MapCheck, MapExample
 from tellapart.explanation.check_charts import (
     CURVE_KEY,
     curve_chart,
@@ -14,6 +13,7 @@ from tellapart.explanation.check_charts import (
     key,
     similarity_chart,
 )
+from tellapart.explanation.checked import CheckedMethod, MapCheck, MapExample
 from tellapart.explanation.colouring import coloured
 from tellapart.explanation.perturbation import NUM_STEPS
 from tellapart.explanation.verdicts import (

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tellapart.errors import TellapartError
-from tellapart.explanation.check import MapCheck
 from tellapart.explanation.check_page import verdict_card
+from tellapart.explanation.checked import MapCheck
 from tellapart.explanation.entries import Explained, NotExplained
 from tellapart.explanation.explaining import Explainer
 from tellapart.explanation.methods import ChosenMethods, checked_names, choose_methods

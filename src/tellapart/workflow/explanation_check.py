@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tellapart.errors import RunError
-from tellapart.explanation.check import MapCheck, check_methods
+from tellapart.explanation.check import check_methods
 from tellapart.explanation.check_page import render_check
+from tellapart.explanation.checked import MapCheck
 from tellapart.explanation.methods import METHODS, ChosenMethods, Method
 from tellapart.files import make_folder, write_whole
 from tellapart.models.classifier import Classifier
