@@ -18,8 +18,10 @@ from tellapart.explanation.colouring import coloured
 from tellapart.explanation.perturbation import NUM_STEPS
 from tellapart.explanation.verdicts import (
     CHANCE,
+    EDGE_DETECTOR,
     EDGES,
     FOLLOWS,
+    RANDOM,
     WEIGHTS,
     Interval,
     mean_with_interval,
@@ -36,6 +38,7 @@ from tellapart.report.parts import (
     report_page,
 )
 
+_OTHERS = {RANDOM: "Random maps", EDGE_DETECTOR: "Edge detector"}
 _RULES = (
     (CHANCE, "its score is not above that of random maps"),
     (WEIGHTS, "its score is not above that of its own maps for a network with random weights"),
@@ -93,7 +96,9 @@ def verdict_card(check: MapCheck, page: str) -> Markup:
 def _header(check: MapCheck, title: str) -> Markup:
     following, checked = len(check.following), len(check.methods)
     tiles = [_tile(entry) for entry in check.methods]
-    tiles += [(entry.method.title, "not possible", entry.reason) for entry in check.not_checked]
+    tiles += [
+        (entry.method.title, "Not possible", _capital(entry.reason)) for entry in check.not_checked
+    ]
     figure = headline(
         f"{following} of {checked}" if checked else "none",
         "methods follow the network" if checked else "of the methods is possible here",
@@ -136,9 +141,9 @@ def _examples(check: MapCheck) -> Markup:
         "examples",
         "What was compared",
         *(_example(example) for example in check.examples),
-        note="The maps of the trained network, the maps of the same method when all weights are "
-        "random, and an edge detector, which knows no network. Of such maps alone nobody can tell "
-        "which follows the network.",
+        note="Beside each map of the trained network is the map of the same method when all "
+        "weights are random; the edge detector knows no network. By looking alone nobody can tell "
+        "which map follows the network.",
     )
 
 
@@ -213,7 +218,7 @@ def _differences(check: MapCheck) -> Markup:
     ]
     details += [
         (
-            {"random": "Random maps", "edge_detector": "Edge detector"}[name],
+            _OTHERS[name],
             _plain(mean_with_interval(curves.insertion_area)),
             _plain(mean_with_interval(curves.deletion_area)),
         )
@@ -254,10 +259,10 @@ def _randomized(check: MapCheck) -> Markup:
         note=f"The weights of {wording.plural(check.num_layers, 'layer')} are shuffled, from the "
         f"input on, and the maps of {few} are computed again. A map that explains the network "
         "changes: its ranks no longer agree with those of the trained network. The rise in "
-        "complexity (efficient MPRT) "
-        "is that of the entropy of a map's values, when all layers are random; an edge detector "
-        "has a rise of 0 and a correlation of 1. Maps may also become simpler, such as those of "
-        "Grad-CAM, which are cut off at 0; a verdict rests on the scores alone.",
+        "complexity (efficient MPRT) is that of the entropy of a map's values when all layers are "
+        "random. An edge detector has a rise of 0 and a correlation of 1. Maps may also become "
+        "simpler, such as those of Grad-CAM, which are cut off at 0; so the verdict rests on the "
+        "scores alone.",
     )
 
 
