@@ -20,6 +20,7 @@ from tellapart.workflow.evaluate import (
     EvaluationResult as EvaluationResult,
     evaluate as evaluate,
 )
+from tellapart.workflow.explain import ExplanationResult as ExplanationResult, explain as explain
 from tellapart.workflow.finetune import compare as compare, finetune as finetune
 from tellapart.workflow.predict import Prediction as Prediction, predict as predict
 from tellapart.workflow.prepare import PreparationResult as PreparationResult, prepare as prepare

@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 
 from tellapart import __version__
 from tellapart.cli.data import data_app
+from tellapart.cli.explain import explain
 from tellapart.cli.json_output import print_result
 from tellapart.cli.options import (
     Corrections,
@@ -57,6 +58,7 @@ app = App(
 app.command(data_app)
 app.command(recipes_app)
 app.command(show_app)
+app.command(explain)
 
 
 @app.command

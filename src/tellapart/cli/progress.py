@@ -48,10 +48,6 @@ class ConsoleCallbacks(Callbacks):
         """A bar, or a line for every quarter."""
         self._count("preparing images", done, total)
 
-    def on_features(self, done: int, total: int) -> None:
-        """A bar, or a line for every quarter."""
-        self._count("computing features", done, total)
-
     def on_progress(self, what: str, done: int, total: int) -> None:
         """A bar, or a line for every quarter."""
         self._count(what, done, total)

@@ -16,17 +16,18 @@ from tellapart.report.tables import entries
 _PIXELATED_SIDE = 96
 
 
-def report_page(title: str, *sections: str) -> str:
+def report_page(title: str, *sections: str, styles: Sequence[str] = ()) -> str:
     """Return a self-contained page in the report's style; the same input gives the same bytes.
 
     Args:
         title: the title of the window.
         sections: the header and the cards of the page, from the top down.
+        styles: further styles, as CSS, that only this kind of page needs.
     """
     return document(
         f"{title} · tellapart",
         element("main", *sections),
-        styles=[packaged_text("tellapart.report", "page.css")],
+        styles=[packaged_text("tellapart.report", "page.css"), *styles],
     )
 
 

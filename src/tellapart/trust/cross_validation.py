@@ -90,7 +90,10 @@ class CrossValidation:
         classifier = place(self._start(self._classifier(train)).classifier, self.runtime)
         features = {
             name: cached_features(
-                classifier, part.images, self.runtime, progress=self.callbacks.on_features
+                classifier,
+                part.images,
+                self.runtime,
+                progress=self.callbacks.progress_of("computing features"),
             )
             for name, part in self.data_set.splits.items()
         }
@@ -144,7 +147,7 @@ class CrossValidation:
                 recipe,
                 self.runtime,
                 class_weights=fit_weights(train, recipe.training),
-                progress=self.callbacks.on_features,
+                progress=self.callbacks.progress_of("computing features"),
             )
             trainer.set_output_layer(output_layer(start.classifier.network).state_dict())
         for _ in trainer.epochs():

@@ -182,7 +182,7 @@ def _start(run: RunFolder, plan: Plan, start: Start, trainer: Trainer, session: 
         plan.recipe,
         plan.runtime,
         class_weights=fit_weights(plan.train, plan.recipe.training),
-        progress=session.callbacks.on_features,
+        progress=session.callbacks.progress_of("computing features"),
     )
     if fit is not None:
         session.callbacks.note(fit.to_text())
