@@ -39,8 +39,8 @@ class TrainedRun:
     >>> import tellapart
     >>> quick = {"training.epochs": 1, "model.network": "single-conv"}
     >>> run = tellapart.TrainedRun(tellapart.train(settings=quick).run, tellapart.Session())
-    >>> run.recipe.model.network, sorted(run.splits)
-    ('single-conv', ['test', 'train'])
+    >>> run.recipe.model.network, list(run.splits)
+    ('single-conv', ['train', 'calibration', 'test'])
     """
 
     def __init__(
