@@ -43,7 +43,7 @@ FEWEST_HELD_OUT = 100
 FLAGGED_FRACTION = 0.01
 NEIGHBOUR = 3
 
-DIRECTIONS_ALONE = "nearest-neighbour, directions alone"
+DIRECTIONS_ALONE = "directions alone (Sun)"
 """The name of the score of Sun et al., which is not the default."""
 
 _LEAST_STD = 1e-6
