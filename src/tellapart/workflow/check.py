@@ -30,15 +30,11 @@ from tellapart.trust.label_folds import NUM_FOLDS
 from tellapart.trust.label_page import render_labels
 
 _LABEL_PAGE, _CORRECTIONS = "label_check.html", "corrections.csv"
-# For small images a classifier of a few seconds is enough: it is trained once for each fold.
-_LARGEST_SMALL_SIDE = 48
-# From so many images on, those epochs have some hundred steps; with fewer, more are added.
-_ENOUGH_IMAGES = 2_500
-_FEW_SMALL_IMAGES = {
-    "training.epochs": 10,
-    "training.batch_size": 128,
-    "augmentation.shift_pixels": 1.0,
-}
+# Small images are shifted by a pixel, and seen so often that some hundred steps are made of them:
+# a classifier of a few seconds, which is trained once for each fold, and which does not see wrong
+# labels so often that it learns them by heart.
+_LARGEST_SMALL_SIDE, _NUM_STEPS = 48, 250
+_FEWEST_EPOCHS, _MOST_EPOCHS, _BATCH_SIZE, _STEPS_AN_EPOCH = 8, 12, 128, 8
 
 
 @dataclass(frozen=True)
@@ -189,13 +185,18 @@ def _require_place(out: str | Path | None, page: Path | None) -> Path | None:
 def _fitted(chosen: Recipe, data_set: DataSet, settings: Settings) -> Recipe:
     """The recipe that was chosen, fitted to the number of images that a fold is trained on."""
     train, given = data_set.split("train"), typed_settings(settings)
+    num_images = len(train) * (NUM_FOLDS - 1) // NUM_FOLDS
     if chosen.name == "small-data" and min(train.image_shape[1:]) <= _LARGEST_SMALL_SIDE:
-        quick = load_recipe("fast").with_settings({**_FEW_SMALL_IMAGES, **given})
-        chosen = replace(quick, data=chosen.data)
-        if len(train) >= _ENOUGH_IMAGES:
-            given = {**_FEW_SMALL_IMAGES, **given}
-    part = train.select(torch.arange(len(train) * (NUM_FOLDS - 1) // NUM_FOLDS))
-    return fit_to_images(chosen, part, given)[0]
+        batch_size = max(2, min(_BATCH_SIZE, num_images // _STEPS_AN_EPOCH))
+        epochs = _NUM_STEPS * batch_size // max(1, num_images)
+        own = {
+            "training.epochs": max(_FEWEST_EPOCHS, min(epochs, _MOST_EPOCHS)),
+            "training.batch_size": batch_size,
+            "augmentation.shift_pixels": 1.0,
+        }
+        given = {**own, **given}
+        chosen = replace(load_recipe("fast").with_settings(given), data=chosen.data)
+    return fit_to_images(chosen, train.select(torch.arange(num_images)), given)[0]
 
 
 def _check_labels(data_set: DataSet, recipe: Recipe, session: Session) -> LabelCheck:
