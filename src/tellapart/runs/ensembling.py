@@ -136,8 +136,10 @@ def _warn_of_seen_images(
         trained_on = run_splits(own, run.recipe)["train"]
     except (DataError, RunError):
         whose = "the run's own data" if who == "the classifier" else f"the data of {who}"
+        # A classifier file does not know its data.
+        name = "" if run.path.is_file() else f" ({run.data.name})"
         callbacks.warn(
-            f"{whose} ({run.data.name}) is not found, so it is not known whether some of these "
+            f"{whose}{name} is not found, so it is not known whether some of these "
             "images were trained on"
         )
         return

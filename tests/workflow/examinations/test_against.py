@@ -135,3 +135,14 @@ def test_the_pages_may_lie_where_an_evaluation_is_written_again(run: Path, tmp_p
 def test_an_examination_that_there_is_not_is_refused(run: Path):
     with pytest.raises(ConfigError, match=r"corupted.*against"):
         evaluate(run, corupted=True, session=ONE)  # type: ignore[call-arg]
+
+
+def test_classifier_files_are_compared_without_a_page(run: Path, tellapart, tmp_path: Path):
+    file = shutil.copy(run / "model.safetensors", tmp_path / "alone.safetensors")
+    outcome = tellapart("evaluate", file, "mnist-sample", "--against", run, "--json")
+    assert outcome.code == 0
+    assert outcome.json["against"]["page"] is None
+    assert outcome.json["against"]["p_value"] == 1
+    outcome = tellapart("evaluate", run, "--against", file, "--json")
+    assert outcome.code == 0
+    assert Path(outcome.json["against"]["page"]).exists()

@@ -36,7 +36,8 @@ def examine_corrupted(examined: Examined, wanted: bool) -> Examination:
             f"{width}x{height}: of smaller ones a corruption leaves nothing to see"
         )
     chosen = examined.image_set.select(spread_evenly(len(examined.image_set), _MOST_IMAGES))
-    family = family_of(chosen.images)
+    family, images = family_of(chosen.images), chosen.images.to(examined.device)
+    labels = chosen.labels.cpu()
 
     def answer(images: Tensor) -> Tensor:
         return examined.decide(examined.logits_of(images))
@@ -44,13 +45,13 @@ def examine_corrupted(examined: Examined, wanted: bool) -> Examination:
     def progress(done: int, total: int) -> None:
         examined.session.callbacks.on_progress("corrupting and classifying", done, total)
 
-    result = measure_corrupted(chosen.images, chosen.labels, answer, family, on_progress=progress)
+    result = measure_corrupted(images, labels, answer, family, on_progress=progress)
     middle = len(chosen) // 2
     page = render_corrupted(
         result,
         title=examined.title,
         image=chosen.images[middle],
-        class_name=chosen.class_names[int(chosen.labels[middle])],
+        class_name=chosen.class_names[int(labels[middle])],
         origin={**examined.described(), "images": result.num_images, "kind of images": family},
     )
     return Examination("corrupted", result, _table(result), page)
