@@ -32,6 +32,7 @@ def render_network(
     class_names: Sequence[str],
     image: Tensor | None = None,
     caption: Bilingual | None = None,
+    temperature: float = 1.0,
 ) -> str:
     """Return a self-contained page about one network.
 
@@ -42,8 +43,10 @@ def render_network(
         image: uint8 (channels, height, width), the image of the trace; None shows the layers
             without feature maps.
         caption: where the image comes from.
+        temperature: what the logits are divided by for the probabilities.
     """
-    aside = [_image(image, caption), _answers(layers[-1].output, class_names), _lens()]
+    logits = layers[-1].output / temperature
+    aside = [_image(image, caption), _answers(logits, class_names), _lens()]
     listing = element(
         "section",
         translated("h2", "layers"),

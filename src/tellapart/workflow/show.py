@@ -240,13 +240,14 @@ def show_network(
     with torch.inference_mode():
         normalized = classifier.normalize(seen[None])[0]
     layers = trace_network(classifier.network, normalized)
+    names, temperature = classifier.class_names, classifier.spec.temperature or 1.0
     if page is not None:
         title = f"{classifier.spec.network} · {Path(run).resolve().name}"
-        write_whole(page, render_network(title, layers, classifier.class_names, pixels, caption))
+        write_whole(page, render_network(title, layers, names, pixels, caption, temperature))
     probabilities = None
     if pixels is not None:
-        probabilities = tuple(ops.softmax(layers[-1].output.double()).tolist())
-    return ShownNetwork(Path(run), layers, classifier.class_names, probabilities, page)
+        probabilities = tuple(ops.softmax(layers[-1].output.double() / temperature).tolist())
+    return ShownNetwork(Path(run), layers, names, probabilities, page)
 
 
 def _page_path(out: str | Path | None, stem: str) -> Path:
