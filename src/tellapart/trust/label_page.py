@@ -78,7 +78,8 @@ def _images(data_set: DataSet, found: LabelCheck, file: str) -> Markup:
         element("div", *(_image(data_set, label) for label in shown), class_="pictures"),
         note=f"The suggested class in colour, then the label that the image has; with their "
         f"probabilities.{of_many} {file} lists the same images in the same order: delete the lines "
-        "that you do not agree with, or write another class, and give the file to --corrections.",
+        "that you do not agree with, or write another class, and give it as "
+        "corrections to train, evaluate or a further check.",
     )
 
 
@@ -92,13 +93,13 @@ def _image(data_set: DataSet, label: SuspiciousLabel) -> Markup:
         element(
             "span",
             element("b", label.suggested, class_="predicted"),
-            f" {wording.precise_percent(label.probability, 1000)}",
+            f" {wording.unbroken(wording.precise_percent(label.probability, 1000))}",
         ),
         element(
             "span",
-            "labelled ",
+            "not ",
             element("b", label.given),
-            f" {wording.precise_percent(label.given_probability, 1000)}",
+            f" {wording.unbroken(wording.precise_percent(label.given_probability, 1000))}",
         ),
         element("span", name, class_="quiet"),
         title=where,
