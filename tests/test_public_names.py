@@ -111,7 +111,8 @@ def test_a_run_offers_what_others_read_of_it(trained):
     assert isinstance(run.classifier, tellapart.Classifier)
     assert run.classifier.class_names == tuple("0123456789")
     assert run.report.name == "report.html"
-    assert {"train", "test"} <= run.splits.keys() <= {"train", "validation", "test"}
+    known = {"train", "validation", "calibration", "test"}
+    assert {"train", "test"} <= run.splits.keys() <= known
     for part in run.splits.values():
         assert part.images.dtype == torch.uint8
         assert part.labels.shape == part.images.shape[:1]

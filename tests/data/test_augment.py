@@ -11,7 +11,14 @@ from torch.nn import functional
 
 from tellapart.config import AugmentationRecipe
 from tellapart.data import augment as module
-from tellapart.data.augment import augment, elastic_displacement, erase, sampling_grid
+from tellapart.data.augment import (
+    add_noise,
+    augment,
+    elastic_displacement,
+    erase,
+    sampling_grid,
+    veil,
+)
 
 GEOMETRIC = {
     "shift_pixels": 3.0,
@@ -23,7 +30,13 @@ GEOMETRIC = {
     "flip_horizontal": 0.5,
     "flip_vertical": 0.5,
 }
-OTHERS = {"erase_probability": 0.5, "mixup_alpha": 0.4, "cutmix_alpha": 0.4}
+OTHERS = {
+    "veil": 0.8,
+    "noise": 0.3,
+    "erase_probability": 0.5,
+    "mixup_alpha": 0.4,
+    "cutmix_alpha": 0.4,
+}
 EVERYTHING = GEOMETRIC | OTHERS
 ALONE = [{name: value} for name, value in EVERYTHING.items()]
 AFFINE = {name: value for name, value in GEOMETRIC.items() if name != "elastic_pixels"}
@@ -481,6 +494,31 @@ def test_images_are_erased_as_often_as_asked_for(probability):
     # Deviation sqrt(0.3 * 0.7 / 2000) = 0.010, and none where it is never or always.
     assert abs(erased - probability) <= (0.05 if 0 < probability < 1 else 0)
     assert targets is labels
+
+
+def test_a_veil_lowers_the_contrast_of_half_of_the_images():
+    images = (torch.arange(256).view(1, 1, 16, 16) * torch.ones(2000, 1, 1, 1)).to(torch.uint8)
+    new = veil(images, 0.8, seeded())
+    veiled = (new != images).flatten(1).any(1)
+    assert abs(float(veiled.float().mean()) - 0.5) < 0.05
+    # The weight is even up to 0.8, so the contrast that is left is 0.6 on average, at least 0.2.
+    left = new.double().flatten(1).amax(1) - new.double().flatten(1).amin(1)
+    assert float(left[veiled].min()) > 0.15 * 255
+    assert torch.equal(varied(images, veil=0.8)[0], new)
+
+
+def test_an_even_veil_is_the_blend_that_the_formula_writes(fix_draws):
+    fix_draws(0.25)  # a weight of 0.2, and a grey of 0.25 whether even or not
+    new = veil(torch.full((3, 2, 6, 6), 200, dtype=torch.uint8), 0.8, seeded())
+    assert set(new.unique().tolist()) == {round(200 * 0.8 + 255 * 0.2 * 0.25)}
+
+
+def test_noise_has_stds_up_to_the_largest_on_half_of_the_images():
+    images = torch.full((1000, 1, 24, 24), 128, dtype=torch.uint8)
+    std = add_noise(images, 0.2, seeded()).double().flatten(1).std(1) / 255
+    assert abs(float((std > 0).double().mean()) - 0.5) < 0.06
+    assert 0.18 < float(std.max()) < 0.22
+    assert abs(float(std[std > 0].mean()) - 0.1) < 0.01
 
 
 # Mixing.

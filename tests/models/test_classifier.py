@@ -183,3 +183,16 @@ def test_the_numbers_of_the_articles_are_those_of_mnist(data_dir):
     )
     assert round(measured.mean[0], 4) == 0.1307
     assert round(measured.std[0], 4) == 0.3081
+
+
+def test_logits_of_pixels_are_those_of_images_and_have_gradients(make):
+    classifier = make.trainer().classifier.eval()
+    images = make.images(4, seed=3).images
+    for views in ("plain", "mirrored-and-shifted"):
+        seen = classifier.with_views(views).with_temperature(2.0)
+        pixels = images.float().requires_grad_()
+        logits = seen.logits_of_pixels(pixels)
+        assert torch.equal(logits, seen(images))
+        logits.sum().backward()
+        assert pixels.grad is not None
+        assert bool((pixels.grad != 0).flatten(1).any(1).all())

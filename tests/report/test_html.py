@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tellapart.evaluation import evaluate_logits, most_confident_mistakes, most_confused, roc_curves
+from tellapart.evaluation.rejection import rejection_curve_of
 from tellapart.report import render_report
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\""
@@ -35,6 +36,7 @@ def inputs(num_images=400, names=("ant", "bee", "cat"), margin=1.5):
         "title": "lenet5 on insects",
         "evaluation": evaluate_logits(logits, labels, names),
         "roc": roc_curves(logits, labels),
+        "rejection": rejection_curve_of(logits, labels, logits.argmax(1)),
         "mistakes": mistakes,
         "history": history,
         "recipe": {"name": "quick", "training": {"num_epochs": 3}},
@@ -98,10 +100,10 @@ def test_unequal_classes_are_headed_by_balanced_accuracy():
 def test_every_section_is_there_with_a_heading_and_every_chart_with_a_name():
     page = render_report(**inputs())
     names = [part.get("id") for part in parsed(page).iter("section")]
-    assert names == ["learning", "confusions", "roc-curves", "calibration", "mistakes", "classes",
-                     "origin"]  # fmt: skip
+    assert names == ["learning", "confusions", "roc-curves", "rejection", "calibration",
+                     "temperature", "mistakes", "classes", "origin"]  # fmt: skip
     charts = list(parsed(page).iter("{http://www.w3.org/2000/svg}svg"))
-    assert len(charts) == 5
+    assert len(charts) == 6
     identifiers = [part.get("id") for part in parsed(page).iter() if part.get("id")]
     assert len(identifiers) == len(set(identifiers))
     for chart in charts:
@@ -158,7 +160,7 @@ def test_the_same_input_gives_the_same_bytes():
 def test_what_was_not_given_has_no_section():
     page = render_report(title="bare", evaluation=inputs()["evaluation"])
     names = [part.get("id") for part in parsed(page).iter("section")]
-    assert names == ["confusions", "calibration", "classes"]
+    assert names == ["confusions", "calibration", "temperature", "classes"]
 
 
 def test_training_without_validation_has_no_validation_text():

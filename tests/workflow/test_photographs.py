@@ -32,8 +32,9 @@ class Listener(Callbacks):
     def note(self, text):
         self.notes.append(text)
 
-    def on_features(self, done, total):
-        self.features.append((done, total))
+    def on_progress(self, what, done, total):
+        if what == "computing features":
+            self.features.append((done, total))
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +102,8 @@ def test_a_finished_run_is_resumed_to_the_same_weights(quick):
 
 def test_a_run_that_is_stopped_while_features_are_computed_goes_on(photographs, quick):
     class Stopping(Callbacks):
-        def on_features(self, done, total):
-            raise KeyboardInterrupt(f"{done} of {total}")
+        def on_progress(self, what, done, total):
+            raise KeyboardInterrupt(f"{what}, {done} of {total}")
 
     with pytest.raises(KeyboardInterrupt) as stopped:
         train(photographs, out="stopped", session=Session(callbacks=Stopping()))

@@ -14,6 +14,7 @@ from tellapart.cli.data import data_app
 from tellapart.cli.explain import explain
 from tellapart.cli.json_output import print_result
 from tellapart.cli.options import (
+    Corrections,
     DataDir,
     Examinations,
     GroupBy,
@@ -30,7 +31,7 @@ from tellapart.cli.options import (
     Shots,
     Tta,
     console_session,
-    with_group_by,
+    with_options,
 )
 from tellapart.cli.recipes import recipes_app
 from tellapart.cli.show import show_app
@@ -70,6 +71,7 @@ def train(
     from_zero: bool = False,
     settings: Settings = (),
     group_by: GroupBy = None,
+    corrections: Corrections = None,
     shots: Shots = None,
     seed: Seed = None,
     out: Path | None = None,
@@ -102,7 +104,7 @@ def train(
     from tellapart.runs.planning import TrainingRequest
 
     run = find_run(resume) if resume else None
-    changes = with_group_by(settings, group_by)
+    changes = with_options(settings, group_by, corrections)
     wish = Wish(preset, from_zero)
     request = TrainingRequest(data, recipe, changes, shots, seed, run, wish)
     return _train(request, out, machine, data_dir, network, dry_run=dry_run, json=json)
@@ -159,6 +161,7 @@ def finetune(
     preset: PresetName = None,
     settings: Settings = (),
     group_by: GroupBy = None,
+    corrections: Corrections = None,
     freezing: str | None = None,
     lora_rank: int | None = None,
     weights: Path | None = None,
@@ -215,7 +218,7 @@ def finetune(
     from tellapart.workflow.finetune import compare as run_comparison
     from tellapart.workflow.finetune import finetuning_settings
 
-    changed = with_group_by(settings, group_by)
+    changed = with_options(settings, group_by, corrections)
     if not compare:
         changes = finetuning_settings(source, changed, freezing, lora_rank, weights)
         request = TrainingRequest(data, recipe, changes, shots, seed, wish=Wish(preset))
@@ -270,6 +273,7 @@ def evaluate(
     as_is: bool = False,
     tta: Tta = None,
     recall: Recall = (),
+    corrections: Corrections = None,
     examinations: Examinations = _NO_EXAMINATIONS,
     out: Path | None = None,
     data_dir: DataDir = None,
@@ -299,9 +303,11 @@ def evaluate(
     """
     from tellapart.cli.tables import print_evaluation_result
     from tellapart.runs.ensembling import split_arguments
+    from tellapart.runtime import keep_freed_memory
     from tellapart.workflow.evaluate import evaluate as run_evaluation
     from tellapart.workflow.recall import recall_from_texts
 
+    keep_freed_memory()
     wanted = recall_from_texts(recall)
     runs, data = split_arguments([run, *more])
     with console_session(machine, data_dir, network) as session:
@@ -312,6 +318,7 @@ def evaluate(
             as_is=as_is,
             tta=tta,
             recall=wanted,
+            corrections=corrections,
             out=out,
             session=session,
             **asdict(examinations),

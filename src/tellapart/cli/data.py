@@ -8,14 +8,18 @@ from cyclopts import App
 
 from tellapart.cli.json_output import print_json, print_result
 from tellapart.cli.options import (
+    Corrections,
     DataDir,
     GroupBy,
     Json,
+    Machine,
     RecipeName,
     Settings,
     console_session,
-    with_group_by,
+    with_options,
 )
+
+_MACHINE = Machine()
 
 data_app = App(name="data", help="List, download, check and prepare data sets.")
 
@@ -75,12 +79,16 @@ def check_data(
     recipe: RecipeName = None,
     settings: Settings = (),
     group_by: GroupBy = None,
+    corrections: Corrections = None,
     page: Path | None = None,
+    labels: bool = False,
+    out: Path | None = None,
     allow: bool = False,
     data_dir: DataDir = None,
+    machine: Machine = _MACHINE,
     json: Json = False,
 ) -> int:
-    """Check a data set for faults: unreadable files, repeated images, leaks between splits.
+    """Check a data set for faults: unreadable files, repeated images, leaks, wrong labels.
 
     Exits with code 2 if images or groups of one split are also in another: an accuracy measured
     on such data would be too high.
@@ -92,15 +100,30 @@ def check_data(
         `tellapart data list`.
     page
         Write the findings with their images to this .html file.
+    labels
+        Look for wrong labels too, in every split: classifiers are trained by cross-validation, and
+        what they contradict is listed, with a page and a table of corrections to edit and to give
+        to --corrections. Without --recipe by a recipe that trains in seconds.
+    out
+        The folder for what --labels writes, label_check.html and corrections.csv; by default that
+        of --page, or a new checks/DATA-N. Files that are there are never overwritten.
     allow
         Exit with code 0 despite leaks.
     """
     from tellapart.cli.tables import print_check
     from tellapart.workflow.check import check as run_check
 
-    changed = with_group_by(settings, group_by)
-    with console_session(data_dir=data_dir) as session:
-        result = run_check(data, recipe=recipe, settings=changed, page=page, session=session)
+    changed = with_options(settings, group_by, corrections)
+    with console_session(machine, data_dir) as session:
+        result = run_check(
+            data,
+            recipe=recipe,
+            settings=changed,
+            page=page,
+            labels=labels,
+            out=out,
+            session=session,
+        )
     print_result(result, result.to_json(), print_check, as_json=json)
     return 2 if result.audit.has_leaks and not allow else 0
 
@@ -126,7 +149,7 @@ def prepare_data(
     from tellapart.cli.tables import print_preparation
     from tellapart.workflow.prepare import prepare as run_preparation
 
-    changed = with_group_by(settings, group_by)
+    changed = with_options(settings, group_by)
     with console_session(data_dir=data_dir) as session:
         result = run_preparation(data, recipe=recipe, settings=changed, session=session)
     print_result(result, result.to_json(), print_preparation, as_json=json)

@@ -47,6 +47,15 @@ GroupBy = Annotated[
         " --set data.group_by=PATTERN.",
     ),
 ]
+Corrections = Annotated[
+    Path | None,
+    Parameter(
+        name="--corrections",
+        help="Correct labels by this table of split, index or path, given, suggested, which"
+        " `tellapart data check DATA --labels` writes and you edit; the same as"
+        " --set data.corrections=FILE.",
+    ),
+]
 Seed = Annotated[
     int | None, Parameter(help="Decides weights, shuffling and dropout; by default the recipe's.")
 ]
@@ -100,6 +109,20 @@ PerClass = Annotated[
 class Examinations:
     """Further examinations of `evaluate`, under the names that it takes them by in Python."""
 
+    corrupted: Annotated[
+        bool,
+        Parameter(
+            help="Classify the images again, corrupted in fifteen ways (noise, blur, weather, ...),"
+            " each in five strengths.",
+        ),
+    ] = False
+    subgroups: Annotated[
+        str | None,
+        Parameter(
+            help="A column of the data's table, such as the machine or the site: accuracy by its"
+            " values, and whether chance explains the differences.",
+        ),
+    ] = None
     against: Annotated[
         str | None,
         Parameter(
@@ -107,6 +130,13 @@ class Examinations:
             " classifies correctly that the other does not.",
         ),
     ] = None
+    attacked: Annotated[
+        bool,
+        Parameter(
+            help="Change some images so as to mislead the classifier, with growing strength. It"
+            " shows a weakness, and promises nothing.",
+        ),
+    ] = False
     coverage: Annotated[
         float | None,
         Parameter(
@@ -116,6 +146,14 @@ class Examinations:
     ] = None
     sets: SetMethod = None
     per_class: PerClass = False
+    outside: Annotated[
+        tuple[str, ...],
+        Parameter(
+            help="Compare with images of another kind: how well can they be told from the"
+            " classifier's own? A data set, files, a folder or a pattern; may be repeated. Labels"
+            " are not used.",
+        ),
+    ] = ()
 
 
 OwnNetwork = Annotated[
@@ -129,13 +167,16 @@ OwnNetwork = Annotated[
 ]
 
 
-def with_group_by(settings: Settings, group_by: str | None) -> SettingsOrTexts:
-    """Return the settings that a person typed, with the pattern of ``--group-by`` among them."""
-    from tellapart.config import typed_settings
+def with_options(
+    settings: Settings, group_by: str | None, corrections: Path | None = None
+) -> SettingsOrTexts:
+    """Return the settings that a person typed, with those of --group-by and --corrections."""
+    from tellapart.config import typed_settings, with_corrections
 
+    changed = with_corrections(settings, corrections)
     if group_by is None:
-        return settings
-    return {**typed_settings(settings), "data.group_by": group_by}
+        return changed
+    return {**typed_settings(changed), "data.group_by": group_by}
 
 
 @contextmanager

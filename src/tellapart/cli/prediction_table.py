@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tellapart.wording import percent, score
+from tellapart.wording import percent, plural, score
 
 if TYPE_CHECKING:
+    from tellapart.models.spec import OutsideRule
     from tellapart.trust.abstention import Abstention
     from tellapart.workflow.predict import Prediction, Predictions
 
@@ -49,6 +50,8 @@ def print_predictions(predictions: Predictions) -> None:
         console.print(table)
     if predictions.promise:
         console.print(Text(f"sets      {predictions.promise}"), soft_wrap=True)
+    if predictions.outside and any(entry.unlike_training for entry in predictions):
+        _print_flags(predictions, predictions.outside, console)
     if predictions.abstention:
         _print_abstention(predictions.abstention, console)
     _print_errors(predictions)
@@ -60,6 +63,7 @@ def _optional_columns(predictions: Sequence[Prediction]) -> list[str]:
         *(["set"] if any(entry.classes is not None for entry in predictions) else []),
         *(["changes"] if any(entry.changes for entry in predictions) else []),
         *(["decided by"] if any(entry.threshold is not None for entry in predictions) else []),
+        *(["flag"] if any(entry.unlike_training for entry in predictions) else []),
     ]
 
 
@@ -71,8 +75,23 @@ def _cell(entry: Prediction, column: str) -> Text:
         return Text(f"{named} and {more:,} more" if more > 0 else named)
     if column == "changes":
         return Text(", ".join(entry.changes))
+    if column == "flag":
+        return Text("unlike the training images" if entry.unlike_training else "")
     # Why another class than the most probable one is answered.
     return Text("" if entry.threshold is None else f"threshold {score(entry.threshold)}")
+
+
+def _print_flags(predictions: Predictions, rule: OutsideRule, console: Console) -> None:
+    from tellapart.trust.outside import in_words
+
+    count = sum(bool(entry.unlike_training) for entry in predictions)
+    console.print(
+        Text(
+            f"flagged   {plural(count, 'image')} {in_words(rule)}; the class of such an image "
+            "means little, however probable"
+        ),
+        soft_wrap=True,
+    )
 
 
 def _print_abstention(abstention: Abstention, console: Console) -> None:

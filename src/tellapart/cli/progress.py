@@ -48,13 +48,9 @@ class ConsoleCallbacks(Callbacks):
         """A bar, or a line for every quarter."""
         self._count("preparing images", done, total)
 
-    def on_features(self, done: int, total: int) -> None:
+    def on_progress(self, what: str, done: int, total: int) -> None:
         """A bar, or a line for every quarter."""
-        self._count("computing features", done, total)
-
-    def on_map_check(self, done: int, total: int) -> None:
-        """A bar, or a line for every quarter."""
-        self._count("checking heat maps, step", done, total)
+        self._count(what, done, total)
 
     def _count(self, what: str, done: int, total: int) -> None:
         if self._console.is_terminal:

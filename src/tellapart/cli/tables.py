@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _MOST_CLASSES_LISTED = 20
 _MOST_CLASSES_NAMED = 10
 _NUM_CONFUSIONS = 5
+_NUM_LABELS_NAMED = 10
 _NUM_FILES_NAMED = 5
 _NUM_OF_GROUP_NAMED = 3
 _NUM_TENSORS_NAMED = 3
@@ -345,6 +346,31 @@ def print_check(result: CheckResult) -> None:
         print("no faults were found")
     if result.page:
         print(f"page       {result.page}")
+    if result.labels:
+        print_labels(result)
+
+
+def print_labels(result: CheckResult) -> None:
+    """Prints the most suspicious labels, and the paths of the page and of the corrections."""
+    found = result.labels
+    assert found is not None
+    print()
+    counted = plural(len(found.suspicious), "suspicious label")
+    agreed = ", ".join(f"{split} {percent(a)}" for split, a in found.accuracies.items())
+    print(f"labels     {counted}; by recipe {found.recipe}, agreement with {agreed}")
+    for label in found.suspicious[:_NUM_LABELS_NAMED]:
+        where = label.path or f"{label.split}[{label.index}]"
+        text = (
+            f"         {where}: labelled {label.given} ({percent(label.given_probability, 1)}), "
+            f"probably {label.suggested} ({percent(label.probability, 1)})"
+        )
+        _stdout().print(Text(text), soft_wrap=True)
+    if len(found.suspicious) > _NUM_LABELS_NAMED:
+        print(f"         and {len(found.suspicious) - _NUM_LABELS_NAMED:,} more")
+    if found.not_examined:
+        _stdout().print(Text(f"           {found.not_examined_in_words()}"), soft_wrap=True)
+    print(f"page       {result.label_page}")
+    print(f"edit, then give to --corrections: {result.corrections}")
 
 
 def _in_one_line(group: Sequence[FoundImage], separator: str) -> str:

@@ -5,7 +5,7 @@ files and ``tellapart recipes show``. A recipe with an invalid value cannot be m
 """
 
 from tellapart.config.fields import Scalar
-from tellapart.config.keys import Settings, all_keys, typed_settings
+from tellapart.config.keys import Settings, all_keys, typed_settings, with_corrections
 from tellapart.config.recipe import (
     Recipe,
     load_recipe,
@@ -56,4 +56,5 @@ __all__ = [
     "recipe_names",
     "recipe_text",
     "typed_settings",
+    "with_corrections",
 ]

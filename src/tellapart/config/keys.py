@@ -94,6 +94,17 @@ def typed_settings(settings: Settings) -> dict[str, Any]:
     return values
 
 
+def with_corrections(settings: Settings, corrections: str | PurePath | None) -> Settings:
+    """Return settings with a file of corrected labels among them, if one is given.
+
+    Raises:
+        ConfigError: as :func:`typed_settings`.
+    """
+    if corrections is None:
+        return settings
+    return {**typed_settings(settings), "data.corrections": str(corrections)}
+
+
 class _Unparsed(str):
     """A value as a person typed it, not parsed yet."""
 

@@ -98,6 +98,11 @@ class DataRecipe(Section):
         " on; its first group in parentheses, or else all that it matches, names the patient, cell"
         " or video whose images stay in one split, e.g. patient(\\d+)_; empty: none, or a table's",
     )
+    corrections: str = setting(
+        "",
+        "a file of corrected labels, as `tellapart data check DATA --labels` writes it: split,"
+        " index or path, given, suggested; empty: labels are as they were given",
+    )
     normalization: Literal["measured", "given", "none", "source"] = setting(
         "measured",
         "measured: mean and std of the train split per channel; given: `mean` and `std`; none:"
@@ -166,6 +171,16 @@ class AugmentationRecipe(Section):
         "probability of mirroring; changes the meaning of letters and digits",
         minimum=0,
         maximum=1,
+    )
+    veil: float = setting(
+        0.0,
+        "largest weight of a veil over half of the images, an even or uneven grey: other light and"
+        " other backgrounds than the training images have; 0 is off",
+        minimum=0,
+        below=1,
+    )
+    noise: float = setting(
+        0.0, "largest std of noise on half of the images, of pixels in 0..1; 0 is off", minimum=0
     )
     erase_probability: float = setting(
         0.0, "probability that a rectangle is blanked", minimum=0, maximum=1

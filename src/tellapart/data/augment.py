@@ -17,6 +17,7 @@ from tellapart.config import AugmentationRecipe
 # A displacement is drawn on a coarse lattice of this many nodes a side and interpolated between
 # them: as smooth as blurring noise (Simard et al. 2003, section 2), for a hundredth of the work.
 _ELASTIC_NODES = 5
+_VEIL_NODES = 4
 
 
 def augment(
@@ -41,6 +42,10 @@ def augment(
     """
     if recipe.is_geometric:
         images = _resample(images, sampling_grid(images.shape, recipe, generator), recipe)
+    if recipe.veil:
+        images = veil(images, recipe.veil, generator)
+    if recipe.noise:
+        images = add_noise(images, recipe.noise, generator)
     if recipe.erase_probability:
         images = erase(images, recipe.erase_probability, recipe.erase_fraction, generator)
     if recipe.mixup_alpha or recipe.cutmix_alpha:
@@ -140,6 +145,47 @@ def _resample(images: torch.Tensor, grid: torch.Tensor, recipe: AugmentationReci
         # A cubic overshoots on both sides of an edge.
         sampled.clamp_(0, 255)
     return sampled.round_().to(torch.uint8)
+
+
+def veil(images: torch.Tensor, largest: float, generator: torch.Generator) -> torch.Tensor:
+    """Blends half of the images with greys, each with a weight of its own up to ``largest``.
+
+    ``new = (1 - w) old + w grey``, where the grey is between an even one and one that varies over
+    the image. All contrast is lowered by ``1 - w``, as fog, dust or another exposure does.
+
+    Args:
+        images: uint8 (batch, channels, height, width).
+        largest: the largest weight, below 1.
+        generator: on the device of ``images``.
+    """
+    batch, _, height, width = images.shape
+    device = generator.device
+
+    def uniform(*shape: int) -> torch.Tensor:
+        return torch.rand(*shape, generator=generator, device=device)
+
+    drawn = uniform(4, batch, 1, 1, 1)
+    weight = largest * drawn[0] * (drawn[1] < 0.5)
+    nodes = uniform(batch, 1, _VEIL_NODES, _VEIL_NODES)
+    uneven = interpolate(nodes, (height, width), mode="bilinear", align_corners=True)
+    grey = drawn[2] + drawn[3] * (uneven - drawn[2])
+    veiled = images.float() * (1 - weight) + 255 * weight * grey
+    return veiled.round_().to(torch.uint8)
+
+
+def add_noise(images: torch.Tensor, largest: float, generator: torch.Generator) -> torch.Tensor:
+    """Adds normal noise to half of the images, with a std of its own each, up to ``largest``.
+
+    Args:
+        images: uint8 (batch, channels, height, width).
+        largest: the largest std, of pixels in 0..1.
+        generator: on the device of ``images``.
+    """
+    device = generator.device
+    drawn = torch.rand(2, len(images), 1, 1, 1, generator=generator, device=device)
+    std = 255 * largest * drawn[0] * (drawn[1] < 0.5)
+    noise = torch.randn(images.shape, generator=generator, device=device)
+    return (images.float() + std * noise).round_().clamp_(0, 255).to(torch.uint8)
 
 
 def erase(

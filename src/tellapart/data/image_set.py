@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 
@@ -92,6 +93,32 @@ class ImageSet:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """A wrong label of a data set and the right one, see `tellapart.data.sets.corrections`.
+
+    Args:
+        split: of the image, as the source has it; may be empty where a path is given.
+        index: of the image in that split; None where a path is given.
+        path: of its file, from the data's folder on; empty for an image in arrays.
+        given: the class that it has.
+        suggested: the class that it should have; empty for no change.
+        line: of the file of corrections, for messages; it makes no difference.
+    """
+
+    split: str
+    index: int | None
+    path: str
+    given: str
+    suggested: str
+    line: int = field(default=0, compare=False)
+
+    @property
+    def is_change(self) -> bool:
+        """Whether it changes the label."""
+        return self.suggested not in ("", self.given)
+
+
+@dataclass(frozen=True)
 class DataSet:
     """Images and labels by split, with their origin.
 
@@ -111,6 +138,11 @@ class DataSet:
             of all splits; None if they were not searched for.
         groups: by split the name of each image's group, such as a patient, empty for an image in
             none; without splits if there are no groups.
+        columns: by split what else a table has about each image, by the name of its column.
+        root: the folder from which paths of files are counted; None for arrays.
+        positions: of arrays whose train was divided, by split the index of each image in the train
+            that the source has, int64 (images,); without splits that are as the source has them.
+        corrections: the changes of labels that were made, each named as `source_place` does.
 
     Example:
         >>> import tellapart
@@ -132,6 +164,10 @@ class DataSet:
     left_out: tuple[LeftOut, ...] = ()
     near_groups: Mapping[str, torch.Tensor] | None = None
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    columns: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
+    root: Path | None = None
+    positions: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    corrections: tuple[Correction, ...] = ()
 
     @property
     def class_names(self) -> tuple[str, ...]:

@@ -42,6 +42,10 @@ def select_classes(data_set: DataSet, names: Sequence[str]) -> DataSet:
         files={split: _of_kept(data_set, split, kept, f) for split, f in data_set.files.items()},
         near_groups=_groups_of_classes(data_set, kept),
         groups={split: _of_kept(data_set, split, kept, n) for split, n in data_set.groups.items()},
+        columns={
+            split: {name: _of_kept(data_set, split, kept, cells) for name, cells in part.items()}
+            for split, part in data_set.columns.items()
+        },
         notes=(*data_set.notes, note),
     )
 

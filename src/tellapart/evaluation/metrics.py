@@ -67,12 +67,13 @@ def checked_logits(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return logits, labels
 
 
-def wilson_interval(correct: int, total: int, confidence: float = 0.95) -> tuple[float, float]:
+def wilson_interval(correct: float, total: float, confidence: float = 0.95) -> tuple[float, float]:
     """Return the Wilson score interval of the fraction ``correct / total``.
 
     ``(p + z²/2n ± z sqrt(p(1 - p)/n + z²/4n²)) / (1 + z²/n)`` with ``p = correct / total`` and
     ``z`` the normal quantile of ``confidence``. Unlike ``p ± z sqrt(p(1 - p)/n)`` it stays inside
-    0..1, and its width is not 0 at ``p = 1``. Source: E. B. Wilson, JASA 22 (1927), 209-212.
+    0..1, and its width is not 0 at ``p = 1``. Source: E. B. Wilson, JASA 22 (1927), 209-212. Counts
+    are whole numbers, except for an effective number of images.
 
     Raises:
         DataError: where not ``0 <= correct <= total`` with ``total > 0``, or not

@@ -164,6 +164,17 @@ def _channels_last(gradient: torch.Tensor) -> torch.Tensor:
     return gradient.contiguous(memory_format=torch.channels_last)
 
 
+class MeanAndMaximum(nn.Module):
+    """The mean of each channel over all places, then its maximum, as features of an image."""
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """(batch, channels, height, width) to (batch, 2 * channels)."""
+        # A pooling window of all places, because the gradient of amax is divided among equal pixels
+        # and that of pooling goes to the first, as in `tellapart.ops`.
+        largest = functional.max_pool2d(features, features.shape[2:])
+        return torch.cat([features.mean((2, 3)), largest.flatten(1)], 1)
+
+
 class Dropout(nn.Dropout):
     """``nn.Dropout`` with noise cut from whole random words: many times faster on a processor."""
 

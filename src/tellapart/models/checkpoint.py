@@ -1,6 +1,7 @@
 """The classifier file and the training state; both are safetensors, so loading runs no code.
 
-A classifier file holds the network's tensors and, in its header, one JSON text under the key
+A classifier file holds the network's tensors, under ``outside/`` the references of the rule for
+images unlike the training images if it has one, and, in its header, one JSON text under the key
 ``tellapart``: the format's number, the classifier's specification (`tellapart.models.spec`), and
 the facts of its training (recipe, data fingerprint, version). A state holds tensors under
 ``weights/``, ``best/`` and ``optimizer/``, and the rest as JSON in the same place.
@@ -27,6 +28,7 @@ from tellapart.models.spec import ClassifierSpec
 
 _FORMAT = 2
 _KEY = "tellapart"
+_REFERENCES = "outside/"
 
 
 def weights_sha256(weights: Mapping[str, torch.Tensor]) -> str:
@@ -115,7 +117,8 @@ def save_classifier(path: Path, classifier: Classifier, training: Mapping[str, A
         "classifier": classifier.spec.to_json(),
         "training": dict(training),
     }
-    save_tensors(path, classifier.network.state_dict(), header)
+    references = {_REFERENCES + name: kept for name, kept in classifier.references.items()}
+    save_tensors(path, {**classifier.network.state_dict(), **references}, header)
 
 
 def load_classifier(path: Path, network: str | None = None) -> Classifier:
@@ -156,6 +159,11 @@ def read_classifier(path: Path, network: str | None = None) -> tuple[Classifier,
         classifier = _empty_classifier(header, network)
     except TellapartError as error:
         raise ClassifierFileError(f"{path}: {error}") from None
+    if classifier.spec.outside is not None:
+        names = [name for name in tensors if name.startswith(_REFERENCES)]
+        classifier.references = {
+            name.removeprefix(_REFERENCES): tensors.pop(name) for name in names
+        }
     _check_tensors(path, classifier.network, tensors)
     classifier.network.load_state_dict(tensors, assign=True)
     classifier.requires_grad_(True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from tellapart.errors import ConfigError, ShapeError
 from tellapart.models.blocks import ImageShape
 from tellapart.models.decision import decide
 from tellapart.models.ensemble import log_mean_probability
-from tellapart.models.spec import ClassifierSpec, Normalization
+from tellapart.models.spec import ClassifierSpec, Normalization, OutsideRule
 from tellapart.models.views import views_of
 
 _MOST_VALUES_COUNTED = 2**27
@@ -26,6 +27,8 @@ class Classifier(nn.Module):
     Args:
         network: float images (batch, channels, height, width) to logits (batch, classes).
         spec: its classes, shape of the images, normalisation, views and so on.
+        references: what images are compared with by the rule ``spec.outside``, tensors by name, as
+            `tellapart.trust.outside` made them; saved with the classifier, not part of the network.
 
     Raises:
         ConfigError: a normalisation that float32 cannot hold.
@@ -41,10 +44,16 @@ class Classifier(nn.Module):
     scale: torch.Tensor
     shift: torch.Tensor
 
-    def __init__(self, network: nn.Module, spec: ClassifierSpec) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        spec: ClassifierSpec,
+        references: Mapping[str, torch.Tensor] | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
         self.spec = spec
+        self.references = dict(references or {})
         normalization = spec.normalization
         mean = torch.tensor(normalization.mean, dtype=torch.float64).view(1, -1, 1, 1)
         std = torch.tensor(normalization.std, dtype=torch.float64).view(1, -1, 1, 1)
@@ -75,13 +84,16 @@ class Classifier(nn.Module):
         return self.spec.views
 
     def with_network(self, network: nn.Module) -> Classifier:
-        """Return the same preprocessing and names with another network; nothing is copied."""
-        return Classifier(network, self.spec).to(self.scale.device)
+        """Return the same preprocessing and names with another network; nothing is copied.
+
+        The rule for images unlike the training images is left out: it was the old network's.
+        """
+        spec = dataclasses.replace(self.spec, outside=None)
+        return Classifier(network, spec).to(self.scale.device)
 
     def with_views(self, views: Views) -> Classifier:
         """Return the same network, averaging over other views of an image; nothing is copied."""
-        spec = dataclasses.replace(self.spec, views=views)
-        return Classifier(self.network, spec).to(self.scale.device).train(self.training)
+        return self._with(views=views)
 
     def with_thresholds(self, thresholds: Mapping[str, float]) -> Classifier:
         """Return the same network, answering by other thresholds; nothing is copied.
@@ -89,8 +101,7 @@ class Classifier(nn.Module):
         Raises:
             ConfigError: thresholds that a `ClassifierSpec` refuses.
         """
-        spec = dataclasses.replace(self.spec, thresholds=thresholds)
-        return Classifier(self.network, spec).to(self.scale.device).train(self.training)
+        return self._with(thresholds=thresholds)
 
     def with_temperature(self, temperature: float | None) -> Classifier:
         """Return the same network, with logits divided by another temperature; nothing is copied.
@@ -98,8 +109,26 @@ class Classifier(nn.Module):
         Raises:
             ConfigError: a temperature that a `ClassifierSpec` refuses.
         """
-        spec = dataclasses.replace(self.spec, temperature=temperature)
-        return Classifier(self.network, spec).to(self.scale.device).train(self.training)
+        return self._with(temperature=temperature)
+
+    def with_outside(
+        self, rule: OutsideRule | None, references: Mapping[str, torch.Tensor]
+    ) -> Classifier:
+        """Return the same network, with another rule for images unlike the training images.
+
+        Args:
+            rule: the rule; None flags no image.
+            references: what the rule compares images with.
+        """
+        spec = dataclasses.replace(self.spec, outside=rule)
+        changed = Classifier(self.network, spec, references)
+        return changed.to(self.scale.device).train(self.training)
+
+    def _with(self, **changes: Any) -> Classifier:
+        """Return the same network with another specification."""
+        spec = dataclasses.replace(self.spec, **changes)
+        changed = Classifier(self.network, spec, self.references)
+        return changed.to(self.scale.device).train(self.training)
 
     def decide(self, logits: torch.Tensor) -> torch.Tensor:
         """Return the class that is answered for each image, int64 (batch,), by the thresholds.
@@ -115,6 +144,10 @@ class Classifier(nn.Module):
         Raises:
             ShapeError: images that are not uint8, or have other channels than the network.
         """
+        self._require_images(images)
+        return self._normalized(images)
+
+    def _require_images(self, images: torch.Tensor) -> None:
         channels = self.image_shape[0]
         if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != channels:
             raise ShapeError(
@@ -122,7 +155,9 @@ class Classifier(nn.Module):
                 f"got {images.dtype} {tuple(images.shape)}"
                 + ("; for one image pass images[None]" if images.ndim == 3 else "")
             )
-        floats = images.to(torch.float32, memory_format=torch.channels_last)
+
+    def _normalized(self, pixels: torch.Tensor) -> torch.Tensor:
+        floats = pixels.to(torch.float32, memory_format=torch.channels_last)
         return torch.addcmul(self.shift, floats, self.scale)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -133,11 +168,23 @@ class Classifier(nn.Module):
         """
         if self.training:
             return self.plain_logits(images)
+        self._require_images(images)
+        return self.logits_of_pixels(images)
+
+    def logits_of_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the logits of pixels that need not be whole numbers, in eval mode.
+
+        They can be differentiated with respect to the pixels, through normalisation, network, views
+        and temperature. `forward` is the same for uint8 images.
+
+        Args:
+            pixels: (batch, channels, height, width) in 0..255, float32 or uint8.
+        """
         if self.views == "plain":
-            logits = self.plain_logits(images)
+            logits: torch.Tensor = self.network(self._normalized(pixels))
         else:
-            seen = views_of(images, self.views)
-            logits = log_mean_probability(self.plain_logits(view) for view in seen)
+            seen = views_of(pixels, self.views)
+            logits = log_mean_probability(self.network(self._normalized(view)) for view in seen)
         return logits if self.spec.temperature is None else logits / self.spec.temperature
 
     def plain_logits(self, images: torch.Tensor) -> torch.Tensor:

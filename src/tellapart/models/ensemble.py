@@ -46,6 +46,13 @@ class Ensemble(nn.Module):
         """uint8 images (batch, channels, height, width) to logits (batch, classes)."""
         return log_mean_probability(classifier(images) for classifier in self.classifiers)
 
+    def logits_of_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the logits of pixels in 0..255 that need not be whole; see `Classifier`."""
+        return log_mean_probability(
+            classifier.logits_of_pixels(pixels)  # type: ignore[operator]
+            for classifier in self.classifiers
+        )
+
 
 class Reordered(nn.Module):
     """A classifier with its logits in another order of the classes.
@@ -65,4 +72,9 @@ class Reordered(nn.Module):
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """uint8 images (batch, channels, height, width) to logits (batch, classes)."""
         logits: torch.Tensor = self.classifier(images)[:, self.order]
+        return logits
+
+    def logits_of_pixels(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the logits of pixels in 0..255 that need not be whole; see `Classifier`."""
+        logits: torch.Tensor = self.classifier.logits_of_pixels(pixels)[:, self.order]  # type: ignore[operator]
         return logits

@@ -194,6 +194,16 @@ def _means_by_region(images: torch.Tensor, num_regions: int) -> torch.Tensor:
     return ops.avg_pool2d(images, kernel_size, stride=stride)
 
 
+def _mean_and_maximum(_: blocks.MeanAndMaximum) -> FunctionFromScratch:
+    return FunctionFromScratch(_mean_then_maximum)
+
+
+def _mean_then_maximum(images: torch.Tensor) -> torch.Tensor:
+    height, width = images.shape[2:]
+    largest = ops.max_pool2d(images, (height, width))
+    return torch.cat([ops.global_avg_pool2d(images), largest.flatten(1)], 1)
+
+
 def _flatten(layer: nn.Flatten) -> FunctionFromScratch:
     return FunctionFromScratch(torch.flatten, start_dim=layer.start_dim, end_dim=layer.end_dim)
 
@@ -222,6 +232,7 @@ _TWINS: Mapping[type[nn.Module], Callable[[Any], nn.Module]] = {
     blocks.Dropout: DropoutFromScratch,
     nn.Flatten: _flatten,
     blocks.Flatten: _flatten,
+    blocks.MeanAndMaximum: _mean_and_maximum,
     blocks.DynamicConvolution: DynamicConvolutionFromScratch,
     efficientnet.SamePaddedConv2d: SamePaddedConvolutionFromScratch,
     efficientnet.GridMean: _grid_mean,

@@ -15,6 +15,7 @@ from tellapart.models.blocks import (
     Ghost,
     ImageShape,
     Layer,
+    MeanAndMaximum,
     Residual,
     SqueezeExcitation,
     conv_norm_relu,
@@ -27,8 +28,8 @@ from tellapart.models.blocks import (
 
 # What leaves 2x2 at the last norm: on 1x1 it refuses a last batch of one image.
 _SMALLEST_RESIDUAL_SIDE = 8
-# How many times the first layer's channels each further halving has.
-_PHOTO_WIDENING = (2, 3, 4, 6)
+# Of each further halving: by how many times the first layer's channels, and blocks behind it.
+_PHOTO_STAGES = ((1, 0), (2, 1), (4, 2), (6, 2))
 _SMALLEST_QUICK_SIDE = 16
 # What leaves 4x4 behind the second pooling, and 2x2 at the last norm.
 _SMALLEST_VGG_SIDE = 28
@@ -232,30 +233,30 @@ def tiny_vgg(shape: ImageShape, num_classes: int) -> nn.Sequential:
 
 
 def photo_residual(shape: ImageShape, num_classes: int, *, width: int = 24) -> nn.Sequential:
-    """Up to five halvings of height and width, a residual block after each but the first two.
+    """Up to five halvings of height and width, with residual blocks behind the last three.
 
     For photographs of 64 to 224 pixels: what is early and large is thin, so most of the work is
     done where a place stands for 8x8 pixels and more. Images below 32 pixels are halved less
-    often, until 2x2 places are left; it takes them from 8x8 on.
-    Cost on 3x128x128 with width 24: 0.86 million parameters, 67.7 million multiply-adds.
+    often, until 2x2 places are left; it takes them from 8x8 on. What is classified is the mean of
+    each channel over all places and its maximum: a crack fills few places, and is lost in a mean.
+    Cost on 3x128x128 with width 24: 1.31 million parameters, 59.1 million multiply-adds.
     """
     _require_sides(shape, _SMALLEST_RESIDUAL_SIDE)
     network = named(stem=conv_norm_relu(shape[0], width, stride=2))
     channels, side = width, (min(shape[1:]) + 1) // 2
-    for number, factor in enumerate(_PHOTO_WIDENING, start=1):
+    for number, (factor, num_blocks) in enumerate(_PHOTO_STAGES, start=1):
         if side <= 2:
             break
         reduce = conv_norm_relu(channels, factor * width, stride=2)
         channels, side = factor * width, (side + 1) // 2
         network.add_module(f"reduce{number}", reduce)
-        if number > 1:
-            network.add_module(f"block{number}", Residual(channels))
+        for block in range(1, num_blocks + 1):
+            network.add_module(f"block{number}_{block}", Residual(channels))
     return named(
         **dict(network.named_children()),
-        mean=nn.AdaptiveAvgPool2d(1),
-        flatten=Flatten(),
+        pool=MeanAndMaximum(),
         dropout=Dropout(0.2),
-        output=nn.Linear(channels, num_classes),
+        output=nn.Linear(2 * channels, num_classes),
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from tellapart.config import Scalar, Views
 from tellapart.config.fields import Section, from_table, setting
@@ -53,6 +53,30 @@ class Normalization(Section):
             )
 
 
+OutsideScore = Literal["nearest-neighbour", "max-softmax"]
+"""A score of how unlike the training images an image is (`tellapart.trust.outside`)."""
+
+
+@dataclass(frozen=True)
+class OutsideRule(Section):
+    """From which score on an image counts as unlike the training images.
+
+    Args:
+        score: which score; see `tellapart.trust.outside`.
+        threshold: images with a higher score are unlike the training images.
+        num_held_out: the number of held-out images that the threshold was taken from.
+        fraction: of images of the same kind as those, the fraction that exceeds it on average.
+
+    Raises:
+        ConfigError: a value of another type or outside its limits.
+    """
+
+    score: OutsideScore = setting(MISSING, "the score of how unlike an image is")
+    threshold: float = setting(MISSING, "images with a higher score are flagged")
+    num_held_out: int = setting(MISSING, "held-out images behind the threshold", minimum=1)
+    fraction: float = setting(0.01, "of such images, how many exceed it", above=0, below=1)
+
+
 @dataclass(frozen=True)
 class ClassifierSpec(Section):
     """All attributes of a classifier except its weights; immutable plain values.
@@ -72,6 +96,8 @@ class ClassifierSpec(Section):
             answers the most probable class. See `tellapart.models.decision`.
         temperature: the number that the logits are divided by, so that probabilities are true
             (`tellapart.evaluation.calibration`); None where the classifier is not calibrated.
+        outside: from when on an image counts as unlike the training images; None where that is
+            not known.
 
     Raises:
         ConfigError: a value of another type or outside its limits.
@@ -113,6 +139,9 @@ class ClassifierSpec(Section):
         "the number that the logits are divided by; none where it is not calibrated",
         minimum=0.01,
         maximum=100,
+    )
+    outside: OutsideRule | None = setting(
+        None, "from when on an image counts as unlike the training images"
     )
 
     def __post_init__(self) -> None:

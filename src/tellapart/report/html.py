@@ -225,10 +225,10 @@ def _rejection(curve: RejectionCurve | None, evaluation: Evaluation) -> Markup:
         return Markup()
     return card(
         "rejection",
-        "What is won by leaving images unanswered",
+        "Leaving images unanswered",
         rejection_chart(curve),
         note="Where only the most confident predictions are answered, more of them are correct; "
-        "`tellapart predict --abstain-below` answers so. The mean error rate over all fractions, "
+        "tellapart predict --abstain-below answers so. The mean error rate over all fractions, "
         f"the area under the risk-coverage curve, is {percent(evaluation.aurc, 10_000)}.",
     )
 

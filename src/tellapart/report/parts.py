@@ -81,13 +81,16 @@ def headline(value: str, name: str, *sentences: str) -> Markup:
     return element("div", number, element("p", *sentences, class_="verdict"), class_="headline")
 
 
-def data_table(label: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> Markup:
+def data_table(
+    label: str, heads: Sequence[str], rows: Sequence[Sequence[str]], *, whole: bool = False
+) -> Markup:
     """Return a table whose first column names the rows.
 
     Args:
         label: what the table shows, for screen readers.
         heads: the heads of the columns.
         rows: a cell, text or markup, for each head.
+        whole: show all rows at once, however many; by default a long table scrolls.
     """
     head = element("tr", *(element("th", name, scope="col") for name in heads))
     lines = [
@@ -95,33 +98,37 @@ def data_table(label: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) 
         for row in rows
     ]
     table = element("table", element("thead", head), element("tbody", *lines))
-    return element("div", table, class_="scroll", tabindex="0", role="region", aria_label=label)
+    class_ = "scroll whole" if whole else "scroll"
+    return element("div", table, class_=class_, tabindex="0", role="region", aria_label=label)
 
 
-def captioned_image(image: Tensor, alt: str, *lines: str, title: str = "") -> Markup:
-    """Return an image with its caption; small images are enlarged without smoothing.
+def shown_image(image: Tensor, alt: str, title: str = "") -> Markup:
+    """Return an image; a small one is enlarged without smoothing.
 
     Args:
-        image: uint8 (channels, height, width).
+        image: uint8 (channels, height, width); of other than 1 or 3 channels the first is shown.
         alt: what the image shows, for screen readers.
-        lines: the lines of the caption, text or markup.
         title: shown when the pointer rests on the image.
 
     Raises:
         ShapeError: an image of another shape or type.
     """
     _, height, width = image.shape
-    shown = element(
+    return element(
         "img",
-        src=png_url(image),
+        src=png_url(image if len(image) in (1, 3) else image[:1]),
         alt=alt,
         title=title or None,
         width=width,
         height=height,
         class_="pixels" if max(height, width) <= _PIXELATED_SIDE else None,
     )
+
+
+def captioned_image(image: Tensor, alt: str, *lines: str, title: str = "") -> Markup:
+    """Return an image, as `shown_image` does, with a caption of ``lines``, text or markup."""
     caption = element("figcaption", *lines)
-    return element("figure", shown, caption)
+    return element("figure", shown_image(image, alt, title), caption)
 
 
 def origin_card(origin: Mapping[str, Any], heading: str = "How it was measured") -> Markup:

@@ -21,14 +21,14 @@ def rejection_chart(curve: RejectionCurve) -> Markup:
     ]
     low, _ = svg.round_domain([min(seen), 1.0])
     across = Scale(0, 1, 52, svg.WIDTH - 16)
-    up = Scale(max(low, 0.0), 1.0, 240, 40)
+    up = Scale(max(low, 0.0), 1.0, 340, 40)
     tick = svg.tick_format([100 * value for value in up.ticks()])
     points = [(across(part), up(value)) for part, value in zip(answered, accuracy, strict=True)]
     return svg.figure(
         "rejection",
         "Accuracy by the fraction answered",
         f"All images answered, {wording.percent(accuracy[-1])} are correct.",
-        (svg.WIDTH, 290),
+        (svg.WIDTH, 450),
         svg.axes(
             across,
             up,

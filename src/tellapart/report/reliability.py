@@ -59,25 +59,21 @@ def reliability_diagram(bins: Sequence[ReliabilityBin]) -> Markup:
 def calibration_table(evaluation: Evaluation) -> Markup:
     """Return calibration error and loss, before and after, beside what chance alone gives."""
     low, high = evaluation.expected_calibration_error_band
-    error, loss = _percent(evaluation.expected_calibration_error), f"{evaluation.loss:.4g}"
-    chance = f"{_percent(low)} to {_percent(high)}"
     before, before_loss = evaluation.uncalibrated_calibration_error, evaluation.uncalibrated_loss
-    if before is None or before_loss is None:
-        heads = ("", "not calibrated", "perfectly calibrated")
-        rows = [("Calibration error", error, chance), ("Loss", loss, "-")]
-    else:
-        heads = ("", "before", "calibrated", "perfectly calibrated")
-        rows = [
-            ("Calibration error", _percent(before), error, chance),
-            ("Loss", f"{before_loss:.4g}", loss, "-"),
-        ]
-    return data_table("Calibration", heads, rows)
+    name = "Not calibrated" if before is None else "Calibrated"
+    error = evaluation.expected_calibration_error
+    rows = [
+        *([("Before", _percent(before), f"{before_loss:.4g}")] if before is not None else []),
+        (name, _percent(error), f"{evaluation.loss:.4g}"),
+        ("Perfectly calibrated", f"{_percent(low)} to {_percent(high)}", "-"),
+    ]
+    return data_table("Calibration", ("", "calibration error", "loss"), rows)
 
 
 def calibration_note(evaluation: Evaluation) -> str:
     """Return in words what calibrates the probabilities, and how to read the table."""
     chance = (
-        "Even a perfectly calibrated classifier shows an error on so few images: the last column "
+        "Even a perfectly calibrated classifier shows an error on so many images: the last row "
         "is what it would show on as many, 95 times of 100."
     )
     if evaluation.temperature is None:

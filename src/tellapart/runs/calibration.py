@@ -25,10 +25,11 @@ FEWEST_IMAGES = 20
 def calibrated_on(splits: Mapping[str, ImageSet], recipe: Recipe) -> CalibratedOn | None:
     """Return the images on which a run is calibrated; None if there are none, or too few.
 
+    Data that brings both has its calibration split used, which nothing else is chosen by.
     An output layer that is computed and not trained any further is cross-validated anyway; where
     nothing is held out, that calibrates it on all images of train.
     """
-    for name in ("validation", "calibration"):
+    for name in ("calibration", "validation"):
         if name in splits:
             return name if len(splits[name]) >= FEWEST_IMAGES else None
     is_linear = recipe.training.epochs == 0 and recipe.finetuning.head == "linear"

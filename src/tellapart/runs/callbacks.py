@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -23,14 +25,15 @@ class Callbacks:
     def on_decoding(self, done: int, total: int) -> None:
         """Called when ``done`` of ``total`` image files have been decoded."""
 
+    def on_progress(self, what: str, done: int, total: int) -> None:
+        """Called when ``done`` of the ``total`` parts of ``what`` have been computed."""
+
+    def progress_of(self, what: str) -> Callable[[int, int], None]:
+        """Return `on_progress` for one kind of work, a function of ``done`` and ``total``."""
+        return partial(self.on_progress, what)
+
     def on_plan(self, plan: Plan) -> None:
         """Called when data, recipe and network are known and agree, before training begins."""
-
-    def on_features(self, done: int, total: int) -> None:
-        """Called when the features of ``done`` of ``total`` images have been computed."""
-
-    def on_map_check(self, done: int, total: int) -> None:
-        """Called when ``done`` of the ``total`` parts of a check of heat maps are finished."""
 
     def on_step(self, epoch: int, done: int, total: int, mean_loss: float) -> None:
         """Called when ``done`` of the epoch's ``total`` images have been trained on."""

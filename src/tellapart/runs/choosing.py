@@ -29,6 +29,9 @@ _FEW_IMAGES = 20_000
 _FEW_IMAGES_TO_TUNE = 1_000
 # ... and where a class has fewer than this, only its output layer is new.
 _FEW_IMAGES_A_CLASS = 50
+# Where a class has fewer images than this, they are varied more: hands gained by it, solar cells,
+# of which there are more, lost (docs/decisions/pretrained-defaults.md).
+_FEW_VARIETIES = 300
 # Training on few images takes at least this many steps, as far as the third number allows.
 _FEWEST_STEPS, _FEWEST_STEPS_AN_EPOCH, _MOST_EPOCHS = 500, 8, 60
 _SMALLEST_BATCH = 8
@@ -42,6 +45,11 @@ _PRETRAINED_SIZES, _LARGEST_SIZE = (160, 192, 224), 288
 # The recipes of the three presets, by what the images are and whether there are many of them.
 _RECIPES: dict[str, dict[Preset, str]] = {
     "few photographs": {"quick": "photos-quick", "good": "photos-few", "best": "photos-few-long"},
+    "photographs of small classes": {
+        "quick": "photos-quick",
+        "good": "photos-varied",
+        "best": "photos-best",
+    },
     "photographs": {"quick": "photos-quick", "good": "photos-good", "best": "photos-best"},
     "photographs from zero": {"quick": "photos-short", "good": "photos", "best": "photos-long"},
     "drawings": {"quick": "small-data", "good": "drawings", "best": "drawings-long"},
@@ -234,7 +242,10 @@ class _Facts:
         """The recipe that starts from a network trained on ImageNet."""
         # Of a small class a tenth is a picture or two, by which no epoch can be chosen.
         few = self.num_train < _FEW_IMAGES_TO_TUNE or self.smallest_class < _FEW_IMAGES_A_CLASS
-        return _RECIPES["few photographs" if few else "photographs"][preset]
+        many = "photographs"
+        if self.smallest_class < _FEW_VARIETIES:
+            many = "photographs of small classes"
+        return _RECIPES["few photographs" if few else many][preset]
 
     @property
     def reason_to_tune(self) -> str:

@@ -54,6 +54,7 @@ def create_run(
     data: DataReference,
     environment: Mapping[str, Any],
     source: SourceReference | None = None,
+    corrections: str | None = None,
 ) -> RunFolder:
     """Creates a run folder and records the machine, the recipe and the data reference in it.
 
@@ -63,6 +64,7 @@ def create_run(
         data: where the images come from.
         environment: machine and versions; its threads and precision are those of the run.
         source: what it is fine-tuned from, or None.
+        corrections: the text of the corrected labels; None where the recipe asks for none.
 
     Raises:
         RunError: a folder that is not empty or cannot be made, or a file that cannot be written;
@@ -78,6 +80,8 @@ def create_run(
         # run.json makes it a run and is written last, so every run has the other files.
         run.write_json(run.environment_file, environment)
         write_whole(run.recipe_file, recipe.to_toml(explain=True))
+        if corrections is not None:
+            write_whole(run.corrections_file, corrections)
         finetuned = {"finetuned_from": asdict(source)} if source else {}
         run.write_json(run.run_file, content | finetuned)
     except BaseException:
@@ -94,6 +98,7 @@ def _remove_new_run(run: RunFolder, *, with_folder: bool) -> None:
     with contextlib.suppress(OSError):
         run.environment_file.unlink(missing_ok=True)
         run.recipe_file.unlink(missing_ok=True)
+        run.corrections_file.unlink(missing_ok=True)
         run.run_file.unlink(missing_ok=True)
         if with_folder:
             run.path.rmdir()

@@ -14,8 +14,9 @@ from tellapart.data.sets.source import OpenedSource
 from tellapart.data.sets.sources import open_source
 from tellapart.errors import ConfigError, RunError
 from tellapart.models.spec import ClassifierSpec
-from tellapart.runs.choosing import choose_recipe
-from tellapart.runs.folder import DataReference
+from tellapart.runs.choosing import Wish, choose_recipe
+from tellapart.runs.corrections import corrected, corrected_as_kept
+from tellapart.runs.folder import DataReference, RunFolder
 from tellapart.runs.session import Session
 
 
@@ -43,6 +44,7 @@ def load_for_recipe(
     session: Session,
     *,
     holds_out_calibration: bool = True,
+    wish: Wish | None = None,
 ) -> tuple[DataSet, Recipe]:
     """Loads a data set as training would, by ``recipe`` or by a recipe that suits the data.
 
@@ -53,6 +55,7 @@ def load_for_recipe(
         session: data folder and callbacks.
         holds_out_calibration: whether images of train are held out for calibration, if the recipe
             does; an audit looks at the splits as they were given.
+        wish: what is asked for in place of a recipe.
 
     Raises:
         DataError: data that cannot be used.
@@ -60,21 +63,34 @@ def load_for_recipe(
             arrays and have a form already.
     """
     opened = open_data(data, session)
-    chosen, _ = choose_recipe(recipe, opened, settings)
+    chosen, _ = choose_recipe(recipe, opened, settings, wish or Wish())
     asked = chosen.data
     if not holds_out_calibration:
         asked = replace(asked, calibration_fraction=0.0)
     return load_opened(opened, asked, session), chosen
 
 
-def load_opened(opened: OpenedSource, asked: DataRecipe, session: Session) -> DataSet:
+def load_opened(
+    opened: OpenedSource, asked: DataRecipe, session: Session, run: RunFolder | None = None
+) -> DataSet:
     """Loads an opened data set in the form and with the splits that a recipe requires.
 
+    Args:
+        opened: the data set.
+        asked: its form and splits, and the file of corrected labels.
+        session: its callbacks receive the progress.
+        run: a run to resume, which has its own corrections.
+
     Raises:
-        DataError: data that cannot be used.
+        DataError: data or corrections that cannot be used.
+        RunError: a run whose corrections are lost, or no longer fit the data.
         ConfigError: a size or channels for images that have a form already.
     """
     data_set = opened.load(preparation_of(asked), session.callbacks.on_decoding)
+    if run is None:
+        data_set = corrected(data_set, asked.corrections)
+    else:
+        data_set = corrected_as_kept(data_set, run, asked, session.callbacks)
     channels, height, width = data_set.split("train").image_shape
     if asked.channels not in (0, channels) or (asked.size and asked.size not in (height, width)):
         raise ConfigError(
@@ -93,6 +109,7 @@ def load_trained_on(
     run: Path,
     place: str | Path | None = None,
     allow_download: bool = True,
+    corrections: str | Path | None = None,
 ) -> DataSet:
     """Loads the data set that a run was trained on, in the same form and with the same splits.
 
@@ -104,6 +121,7 @@ def load_trained_on(
         run: the run's folder, for error messages.
         place: the new path of the images, if they were moved.
         allow_download: whether files of the catalogue may be fetched.
+        corrections: a file of corrected labels to use in place of the run's own.
 
     Raises:
         RunError: data that is missing, or has changed since the run was trained.
@@ -127,23 +145,32 @@ def load_trained_on(
         fit=spec.fit,
         white_level=spec.white_level,
     )
-    data_set = opened.load(preparation, session.callbacks.on_decoding)
+    loaded = opened.load(preparation, session.callbacks.on_decoding)
+    data_set = corrected_as_kept(loaded, RunFolder(run), asked, session.callbacks)
     if data_set.fingerprint != reference.fingerprint:
         raise RunError(
             f"the data of run {run} has changed since it was trained ({source}): fingerprint "
             f"{reference.fingerprint[:12]} -> {data_set.fingerprint[:12]}; put the old images "
             "back, or evaluate on what is there now by giving its path as DATA"
         )
+    if corrections is not None:
+        data_set = corrected(loaded, corrections)
     return select_classes(data_set, asked.classes)
 
 
-def load_foreign(data: str | Path, spec: ClassifierSpec, split: str, session: Session) -> DataSet:
+def load_foreign(
+    data: str | Path,
+    spec: ClassifierSpec,
+    split: str,
+    session: Session,
+    corrections: str | Path | None = None,
+) -> DataSet:
     """Loads data that a classifier was not trained on, in the input form of the classifier.
 
     Image files without splits all go into ``split``, undivided.
 
     Raises:
-        DataError: data that cannot be used, or has other classes or another form.
+        DataError: data or corrections that cannot be used, or has other classes or another form.
     """
     channels, height, width = spec.image_shape
     preparation = Preparation(
@@ -157,7 +184,7 @@ def load_foreign(data: str | Path, spec: ClassifierSpec, split: str, session: Se
         class_names=spec.class_names,
     )
     opened = open_data(data, session)
-    return opened.load(preparation, session.callbacks.on_decoding)
+    return corrected(opened.load(preparation, session.callbacks.on_decoding), corrections)
 
 
 def preparation_of(recipe: DataRecipe) -> Preparation:

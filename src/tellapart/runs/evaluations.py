@@ -22,7 +22,8 @@ def evaluation_name(
     """Return the name of the folder: ``DATA-SPLIT[-nine-views][-ensemble-of-N-DIGEST]``.
 
     Two data folders may have the same name, so eight digits of the fingerprint follow it, except
-    for names of the catalogue. Eight digits of the weights identify an ensemble.
+    for names of the catalogue without corrected labels. Eight digits of the weights identify an
+    ensemble.
 
     Args:
         data_set: the data set of the evaluation.
@@ -31,7 +32,8 @@ def evaluation_name(
         views: for each run, the number of views of an image that it averages over.
         runs: the runs that are averaged.
     """
-    digits = () if source in CATALOGUE else (data_set.fingerprint[:8],)
+    is_known = source in CATALOGUE and not data_set.corrections
+    digits = () if is_known else (data_set.fingerprint[:8],)
     parts = [data_set.name, *digits, split]
     if max(views) > 1:
         parts.append(f"{views_in_words(views)} views".replace(" ", "-"))

@@ -81,6 +81,11 @@ class RunFolder:
         return self.path / "images.csv"
 
     @property
+    def corrections_file(self) -> Path:
+        """The labels that were corrected, if any; the run does not read the person's file again."""
+        return self.path / "corrections.csv"
+
+    @property
     def classifier_file(self) -> Path:
         """The trained classifier; written when training is over."""
         return self.path / "model.safetensors"

@@ -29,6 +29,7 @@ from tellapart.runs.choosing import (
     fit_to_images,
     without_harmful_mirroring,
 )
+from tellapart.runs.corrections import with_absolute_corrections
 from tellapart.runs.data import load_opened, open_data
 from tellapart.runs.drawings import correct_drawings
 from tellapart.runs.folder import (
@@ -97,7 +98,7 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
     beginning = find_source(recipe, run, session.network)
     if beginning:
         recipe = with_source(recipe, beginning)
-    data_set = load_opened(opened, recipe.data, session)
+    data_set = load_opened(opened, recipe.data, session, run)
     if run and known:
         _require_same_data(run, known, data_set, source)
     data_set = select_classes(data_set, recipe.data.classes)
@@ -146,7 +147,7 @@ def make_plan(request: TrainingRequest, session: Session) -> Plan:
         recipe=recipe,
         reason=reason,
         classifier=classifier,
-        teacher=_teacher(recipe),
+        teacher=teacher_of(recipe),
         start=start_from(beginning, classifier, recipe) if beginning else None,
         runtime=runtime,
         num_parameters=count_parameters(classifier),
@@ -263,6 +264,7 @@ def _requested_recipe(
     if recipe is None and run is not None:
         recipe = run.read_recipe()
     chosen, reason = choose_recipe(recipe, opened, request.changes, request.wish)
+    chosen = with_absolute_corrections(chosen)
     if network is not None and run is None and not chosen.finetuning.source:
         chosen = chosen.with_settings({"model.network": network})
     if request.seed is not None:
@@ -293,6 +295,11 @@ def require_same_recipe(run: Path, name: str, ours: Recipe, asked: Recipe) -> No
         )
 
 
-def _teacher(recipe: Recipe) -> Classifier | None:
+def teacher_of(recipe: Recipe) -> Classifier | None:
+    """Return the classifier that a recipe distils from, or None.
+
+    Raises:
+        RunError, ClassifierFileError: a teacher that cannot be read.
+    """
     teacher = recipe.distillation.teacher
     return load_classifier(find_classifier_file(Path(teacher))) if teacher else None

@@ -31,6 +31,7 @@ class TrainedRun:
         path: the run's folder, or the classifier file.
         session: data folder, own network and callbacks.
         place: the new path of the run's data, if it was moved.
+        corrections: a file of corrected labels to use in place of the run's own.
 
     Raises:
         RunError, ClassifierFileError: as :func:`open_run`.
@@ -42,10 +43,17 @@ class TrainedRun:
     ('single-conv', ['test', 'train'])
     """
 
-    def __init__(self, path: Path, session: Session, place: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        session: Session,
+        place: str | Path | None = None,
+        corrections: str | Path | None = None,
+    ) -> None:
         self.path = path
         self.session = session
         self._place = place
+        self._corrections = corrections
         self._file = find_classifier_file(path)
         self.classifier: Classifier
         self.training: Mapping[str, Any]
@@ -118,6 +126,11 @@ class TrainedRun:
                 calibrated.
             ClassifierFileError: a damaged file.
         """
+        if self.path.is_file():
+            raise RunError(
+                f"{self.path} is a classifier file without its run, which holds the answers that "
+                "sets and probabilities are calibrated on; give the run's folder"
+            )
         file = self.folder.calibration_file
         if not file.exists():
             raise RunError(
@@ -156,11 +169,19 @@ class TrainedRun:
             run=self.path,
             place=self._place,
             allow_download=allow_download,
+            corrections=self._corrections,
         )
         if self.recipe.data.drawings == "as-is":
             return loaded
         style = self.folder.read_source().style
         return correct_drawings(loaded, style, loaded.splits, self.session).data_set
+
+    def with_corrections(self, file: str | Path) -> TrainedRun:
+        """Return the same run with labels corrected by another file than its own.
+
+        The data is still recognised by the labels that the run was trained with.
+        """
+        return TrainedRun(self.path, self.session, self._place, file)
 
     def was_trained_on(self, data: str | Path) -> bool:
         """Whether the run was trained on ``data``, by its name or by its content.
@@ -172,7 +193,7 @@ class TrainedRun:
             return True
         if source in CATALOGUE or self.data.source in CATALOGUE:
             return False
-        moved = TrainedRun(self.path, self.session, data)
+        moved = TrainedRun(self.path, self.session, data, self._corrections)
         try:
             self.__dict__["data_set"] = moved.data_set
         except TellapartError:

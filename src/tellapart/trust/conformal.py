@@ -14,6 +14,7 @@ Angelopoulos et al., "Uncertainty Sets for Image Classifiers using Conformal Pre
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,29 +37,46 @@ _PENALTY, _NUM_FREE = 0.01, 5
 _SLACK = 1e-9
 
 
-def class_scores(logits: Tensor, method: SetMethod) -> Tensor:
+def class_scores(logits: Tensor, method: SetMethod, temperature: float = 1.0) -> Tensor:
     """Return the score of every class of every image, low where the class is likely.
 
-    ``lac``: ``1 - p``. ``aps``: the sum of all probabilities that are at least as high, the class's
-    own included. That sum is not randomised as in the paper, so that an image has one set; its sets
-    are a little larger for it. ``raps``: the same plus 0.01 for each rank beyond the fifth.
+    ``lac``: ``1 - p``. ``aps``: the sum of all higher probabilities, and of a part of the class's
+    own, which is drawn for each image: without that, a network that is nearly always sure would get
+    sets of many classes. ``raps``: the same plus 0.01 for each rank beyond the fifth.
 
     Args:
         logits: floating point (images, classes).
         method: one of the three.
+        temperature: what the logits are divided by.
 
     Returns:
         float64 (images, classes).
     """
-    probabilities = logits.double().softmax(1)
+    probabilities = (logits.double() / temperature).softmax(1)
     if method == "lac":
         return 1 - probabilities
     ordered, order = probabilities.sort(stable=True, dim=1, descending=True)
-    scores = ordered.cumsum(1)
+    scores = ordered.cumsum(1) - drawn_numbers(logits)[:, None] * ordered
     if method == "raps":
         beyond = torch.arange(1, scores.shape[1] + 1, dtype=torch.float64) - _NUM_FREE
         scores = scores + _PENALTY * beyond.clamp(min=0)
     return torch.empty_like(scores).scatter_(1, order, scores)
+
+
+def drawn_numbers(logits: Tensor) -> Tensor:
+    """Return a number for each image that is as good as drawn evenly from 0..1: float64 (images,).
+
+    It follows from the image's logits, rounded to hundredths, so that an image always has the same
+    set, whatever other images it is predicted with.
+
+    Args:
+        logits: floating point (images, classes).
+    """
+    rounded = (100 * logits.double()).round().to(torch.int64).numpy()
+    digests = (hashlib.blake2b(row.tobytes(), digest_size=6).digest() for row in rounded)
+    return torch.tensor(
+        [int.from_bytes(digest, "big") / 2**48 for digest in digests], dtype=torch.float64
+    )
 
 
 @dataclass(frozen=True)
@@ -72,6 +90,7 @@ class PredictionSets:
         thresholds: float64 (classes,), the highest score with which a class is in a set; all the
             same unless ``per_class``.
         num_calibration: for each class the number of images that it was calibrated on.
+        temperature: what logits are divided by before they are scored.
     """
 
     method: SetMethod
@@ -79,21 +98,27 @@ class PredictionSets:
     per_class: bool
     thresholds: Tensor
     num_calibration: tuple[int, ...]
+    temperature: float = 1.0
 
     def members(self, logits: Tensor) -> Tensor:
         """Return which classes are in the set of each image: bool (images, classes).
 
+        Logits are those that `calibrate_sets` takes, without a temperature.
+
         A set is never empty: one that would be holds the most probable class, which can only raise
         the chance that it holds the true one.
         """
-        inside = class_scores(logits, self.method) <= self.thresholds
+        inside = self._are_low(logits)
         is_empty, top = ~inside.any(1), logits.argmax(1)
         inside[is_empty, top[is_empty]] = True
         return inside
 
     def would_be_empty(self, logits: Tensor) -> Tensor:
         """Return for which images no class has a low enough score: bool (images,)."""
-        return ~(class_scores(logits, self.method) <= self.thresholds).any(1)
+        return ~self._are_low(logits).any(1)
+
+    def _are_low(self, logits: Tensor) -> Tensor:
+        return class_scores(logits, self.method, self.temperature) <= self.thresholds
 
 
 def calibrate_sets(
@@ -104,17 +129,22 @@ def calibrate_sets(
     method: SetMethod = "lac",
     *,
     per_class: bool = False,
+    temperature: float | None = None,
 ) -> PredictionSets:
     """Return the rule that gives sets of the wanted coverage, from images not trained on.
 
     Args:
-        logits: floating point (images, classes), of images that the network was not fitted to.
+        logits: floating point (images, classes), of images that the network was not fitted to,
+            without a temperature.
         labels: int64 (images,).
         class_names: one per column of ``logits``.
         coverage: between 0 and 1.
         method: how classes are scored.
         per_class: promise the coverage for the images of each class by themselves (Mondrian), which
             takes as many images of each class as else of all together.
+        temperature: the classifier's. Sums of probabilities (``aps``, ``raps``) are of use only if
+            the probabilities are true. For ``lac`` it changes next to nothing and is not used, so
+            that images to which it was fitted are used for the sets alone.
 
     Raises:
         ConfigError: a coverage outside 0..1, or an unknown method.
@@ -133,7 +163,8 @@ def calibrate_sets(
             f"sets must be {listed(known)}, got {method!r}{did_you_mean(str(method), known)}"
         )
     logits, labels = checked_logits(logits, labels)
-    scores = class_scores(logits, method).gather(1, labels[:, None]).squeeze(1)
+    scale = 1.0 if method == "lac" or temperature is None else temperature
+    scores = class_scores(logits, method, scale).gather(1, labels[:, None]).squeeze(1)
     counts = torch.bincount(labels, minlength=logits.shape[1]).tolist()
     _require_enough(dict(zip(class_names, counts, strict=True)), coverage, per_class=per_class)
     if per_class:
@@ -141,7 +172,7 @@ def calibrate_sets(
         thresholds = torch.tensor(own, dtype=torch.float64)
     else:
         thresholds = torch.full((len(counts),), _quantile(scores, coverage), dtype=torch.float64)
-    return PredictionSets(method, coverage, per_class, thresholds, tuple(counts))
+    return PredictionSets(method, coverage, per_class, thresholds, tuple(counts), scale)
 
 
 def require_coverage(coverage: float) -> None:

@@ -28,6 +28,11 @@ class ClassCoverage:
     mean_size: float | None
     num_calibration: int
 
+    def to_json(self) -> dict[str, Any]:
+        """Return plain text and numbers."""
+        interval = self.coverage_interval
+        return {**asdict(self), "coverage_interval": list(interval) if interval else None}
+
 
 @dataclass(frozen=True)
 class SetCoverage:
@@ -90,7 +95,11 @@ class SetCoverage:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain lists, text and numbers."""
-        return {**asdict(self), "verdict": self.verdict}
+        content = {**asdict(self), "verdict": self.verdict}
+        for name in ("coverage_interval", "promised_band", "sizes", "largest"):
+            content[name] = list(content[name])
+        content["per_class"] = [entry.to_json() for entry in self.per_class]
+        return content
 
 
 def measure_sets(
@@ -178,12 +187,22 @@ def promised_band(sets: PredictionSets, counts: Sequence[int]) -> tuple[float, f
 
 def promise(sets: PredictionSets, calibrated_on: str) -> str:
     """Return what is promised of sets and what is not, in a sentence or two."""
-    whose = "of every class" if sets.per_class else "taken together, not of each class"
-    sentence = (
-        f"Of images from the same source as those it was calibrated on, {whose}, at least "
-        f"{sets.coverage:.10g} of the sets hold the true class on average over calibrations; "
-        "nothing is promised of a single image, or of images of another kind."
+    level = f"{100 * sets.coverage:.10g} %"
+    whose = (
+        "for the images of each class by themselves, and not for a single image"
+        if sets.per_class
+        else "for all images together, and not for each class or a single image"
     )
+    sentence = (
+        "Of new images from the same source as those that the sets were calibrated on, at least "
+        f"{level} of the sets hold the true class, on average over calibrations. That is promised "
+        f"{whose}, and not for images of another kind."
+    )
+    if sets.temperature != 1:
+        sentence += (
+            " Its temperature was fitted to the same images, which changes the coverage by less "
+            "than can be measured."
+        )
     if calibrated_on == "cross-validation":
         return (
             f"{sentence} Calibrated by cross-validation, with output layers that were fitted to "

@@ -52,8 +52,7 @@ def render_sets(
     return report_page(
         f"Sets for {wanted_percent(result)} coverage",
         _header(result, title),
-        _promise(result),
-        _sizes(result),
+        element("div", _sizes(result), _promise(result), class_="columns"),
         _classes(result),
         _largest(result, images, labels, members, probabilities, class_names),
         origin_card(origin),
@@ -104,13 +103,13 @@ def _promise(result: SetCoverage) -> Markup:
     return card(
         "promise",
         "What is promised",
-        element("p", result.promise),
         element(
             "p",
             f"On {wording.plural(result.num_images, 'image')}, calibrated on "
             f"{result.num_calibration:,}, such sets hold the true class for "
             f"{wording.percent(low)} to {wording.percent(high)} of them, 95 times of 100.",
         ),
+        note=result.promise,
     )
 
 
@@ -157,7 +156,7 @@ def _histogram(result: SetCoverage) -> Markup:
         "Sizes of the sets",
         f"Images by the number of classes in their set, from 1 to {last}.",
         (svg.WIDTH, 290),
-        svg.line(52, 240, svg.WIDTH - 16, 240, "guide"),
+        svg.line(52, 240, svg.WIDTH - 16, 240, "axis"),
         *bars,
         svg.text(52, 20, "images", class_="axis-name", anchor="end"),
         svg.text(svg.WIDTH / 2, 282, "classes in the set", class_="axis-name", anchor="middle"),

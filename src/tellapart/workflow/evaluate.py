@@ -114,6 +114,7 @@ def evaluate(
     as_is: bool = False,
     tta: bool | None = None,
     recall: Recall | None = None,
+    corrections: str | Path | None = None,
     out: str | Path | None = None,
     session: Session | None = None,
     **requested: Unpack[Requested],
@@ -138,6 +139,8 @@ def evaluate(
             split the highest threshold by which at least that fraction of the class is answered so,
             stores it in the run's classifier file, and evaluates the test split with it. ``none``
             removes it.
+        corrections: a file of corrected labels, as ``check(data, labels=True)`` writes it, in place
+            of those that the run was trained with; the result goes to ``evaluations/``.
         out: another folder for report and figures; new, empty, or with an earlier evaluation.
         session: device, data folder and callbacks; None is the default `Session`.
         requested: further examinations of the same images, such as ``against="runs/other"``; see
@@ -162,9 +165,9 @@ def evaluate(
         require_place_for_evaluation(Path(out), file_names())
     chosen = None
     if recall is not None:
-        require_own_test_split(data, split, tta, out)
+        require_own_test_split(data, split, tta, out, corrections)
         chosen = change_threshold(runs, recall, session)
-    evaluated = images_to_evaluate(runs, data, split, session, as_is=as_is)
+    evaluated = images_to_evaluate(runs, data, split, session, as_is=as_is, corrections=corrections)
     examined = Examined(runs, evaluated, session, data, tta, as_is)
     warn_of_other_views(runs[0].classifier, examined.classifiers[0], session)
     with session.limited_threads():
@@ -202,6 +205,7 @@ def _folder(examined: Examined) -> Path | None:
     if first.path.is_file():
         return None
     as_trained = examined.classifiers[0].views == first.classifier.views
+    as_trained = as_trained and not evaluated.relabelled
     if evaluated.is_own and evaluated.split == "test" and len(runs) == 1 and as_trained:
         return first.path
     name = evaluation_name(

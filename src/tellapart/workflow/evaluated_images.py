@@ -30,6 +30,7 @@ class EvaluatedImages:
         is_own: whether they are the (first) run's own.
         source: path or catalogue name of the data set, as a run records it.
         changes: the number of drawings that were changed, by change.
+        relabelled: whether labels were corrected by another file than the run's own.
     """
 
     data_set: DataSet
@@ -38,6 +39,7 @@ class EvaluatedImages:
     is_own: bool
     source: str
     changes: Mapping[str, int] = field(default_factory=dict)
+    relabelled: bool = False
 
 
 def images_to_evaluate(
@@ -48,6 +50,7 @@ def images_to_evaluate(
     *,
     as_is: bool,
     named: bool = False,
+    corrections: str | Path | None = None,
 ) -> EvaluatedImages:
     """Load the images to evaluate runs on, prepared as the first run takes them.
 
@@ -58,6 +61,7 @@ def images_to_evaluate(
         session: data folder and callbacks, which are told of images that were trained on.
         as_is: keep drawings of other data as they are.
         named: name the run in warnings also where it is the only one.
+        corrections: a file of corrected labels, in place of the run's own; None for those.
 
     Raises:
         RunError, DataError: data that is missing, has changed, or does not fit the classifier.
@@ -66,14 +70,25 @@ def images_to_evaluate(
     if split not in _SPLITS:
         raise DataError(f"split must be train, validation or test, got {split!r}")
     if data is None or (not first.path.is_file() and first.was_trained_on(data)):
+        if corrections is not None:
+            first = first.with_corrections(corrections)
+            for change in first.data_set.notes[-1:] if first.data_set.corrections else ():
+                session.callbacks.note(change)
         found = first.splits.get(split)
         image_set = found if found is not None else first.data_set.split(split)
         warn_of_seen_images(runs, image_set, session.callbacks, own=True, named=named)
         if split == "validation":
             require_one_validation_split(runs, image_set)
-        return EvaluatedImages(first.data_set, image_set, split, True, first.data.source)
+        return EvaluatedImages(
+            first.data_set,
+            image_set,
+            split,
+            True,
+            first.data.source,
+            relabelled=corrections is not None,
+        )
     spec = first.classifier.spec
-    data_set = load_foreign(data, spec, split, session)
+    data_set = load_foreign(data, spec, split, session, corrections)
     for note in data_set.notes:
         session.callbacks.note(note)
     image_set = data_set.split(split)

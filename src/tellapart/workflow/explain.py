@@ -205,7 +205,10 @@ def _neighbourhood(
         return None
     session = run.session
     around = measure_neighbourhood(
-        classifier, splits, session.runtime(), session.callbacks.on_features
+        classifier,
+        splits,
+        session.runtime(),
+        session.callbacks.progress_of("computing features"),
     )
     if not around.reference.is_large_enough:
         notes.append(

@@ -36,7 +36,12 @@ def check_maps(run: TrainedRun, classifier: Classifier, chosen: ChosenMethods) -
             "data.test_fraction above 0, or leave out --check"
         )
     methods = _with_impossible(chosen)
-    return check_methods(classifier, test.images, methods, run.session.callbacks.on_map_check)
+    return check_methods(
+        classifier,
+        test.images,
+        methods,
+        run.session.callbacks.progress_of("checking heat maps, step"),
+    )
 
 
 def write_check(folder: Path, run: TrainedRun, check: MapCheck) -> Path:

@@ -6,7 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tellapart.config import FinetuningRecipe, Recipe, Settings, load_recipe, typed_settings
+from tellapart.config import (
+    FinetuningRecipe,
+    Recipe,
+    Settings,
+    load_recipe,
+    typed_settings,
+    with_corrections,
+)
 from tellapart.finetuning.lora import largest_rank
 from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.choosing import Preset, Wish, suggest_from_zero
@@ -27,6 +34,7 @@ def finetune(
     recipe: str | Path | Recipe | None = None,
     preset: Preset | None = None,
     settings: Settings = (),
+    corrections: str | Path | None = None,
     freezing: int | str | None = None,
     lora_rank: int | None = None,
     weights: str | Path | None = None,
@@ -47,6 +55,7 @@ def finetune(
             source and the number of images.
         preset: ``quick``, ``good`` or ``best``: chooses the recipe by how long it may take.
         settings: changes to the recipe: values by key, or texts ``KEY=VALUE``.
+        corrections: a file of corrected labels, as ``check(data, labels=True)`` writes it.
         freezing: replaces the recipe's: ``head``, ``all``, ``gradual`` or a number of stages.
         lora_rank: train a change of this rank to each layer instead of its weights (LoRA).
         weights: the weights of a ``timm:`` source, a file or a folder with its ``config.json``;
@@ -72,6 +81,7 @@ def finetune(
     >>> tuned.start.freezing, tuned.start.fraction_trained < 1
     ('head', True)
     """
+    settings = with_corrections(settings, corrections)
     changes = finetuning_settings(source, settings, freezing, lora_rank, weights)
     request = TrainingRequest(data, recipe, changes, shots, seed, wish=Wish(preset))
     return train_as_requested(request, Path(out) if out else None, session or Session())

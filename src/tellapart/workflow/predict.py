@@ -14,26 +14,28 @@ from numpy.typing import NDArray
 from tellapart.data.images.files import find_images
 from tellapart.data.images.fitted import FittedImage
 from tellapart.data.images.listing import ReadableFile
-from tellapart.errors import ConfigError, DataError, RunError
+from tellapart.errors import DataError
 from tellapart.evaluation import predict_logits
 from tellapart.models.classifier import Classifier
 from tellapart.models.reading import read_image
+from tellapart.models.spec import OutsideRule
 from tellapart.models.views import num_views, views_with_tta
 from tellapart.runs.drawings import changes_of
 from tellapart.runs.session import Session
-from tellapart.runs.trained_run import TrainedRun, open_run
-from tellapart.trust.abstention import Abstention, measure_abstention, require_abstain_below
-from tellapart.trust.conformal import (
-    PredictionSets,
-    SetMethod,
-    calibrate_sets,
-    require_coverage,
-)
-from tellapart.trust.set_coverage import promise
+from tellapart.runs.trained_run import open_run
+from tellapart.trust.abstention import Abstention
+from tellapart.trust.conformal import PredictionSets, SetMethod
+from tellapart.trust.outside import observe, scorer_of
+from tellapart.workflow.certainty import AskedCertainty, asked_certainty
 from tellapart.workflow.recall import warn_of_other_views
 
 # The number of images that are decoded before they are predicted; it limits memory.
 _IMAGES_AT_A_TIME = 256
+# Keys of the JSON that are left out where they are None.
+_OPTIONAL = (
+    *("threshold", "classes", "unsure", "guess"),
+    *("unlike_training", "outside_score", "outside_threshold"),
+)
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,10 @@ class Prediction:
         unsure: whether ``probability`` is below the one to answer from, so that there is no label;
             None where nothing was asked about that.
         guess: the class that would be answered if that were not asked for; None unless unsure.
+        unlike_training: whether the image is unlike the training images, so that its class means
+            little; None on an error, and where the classifier has no rule for it.
+        outside_score: how unlike the training images it is.
+        outside_threshold: the score beyond which an image is flagged.
     """
 
     path: str
@@ -73,11 +79,15 @@ class Prediction:
     classes: tuple[str, ...] | None = None
     unsure: bool | None = None
     guess: str | None = None
+    unlike_training: bool | None = None
+    outside_score: float | None = None
+    outside_threshold: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the entry of ``predict --json``; what was not asked for is left out."""
+        """Return the entry of ``predict --json``; what was not asked for, or is not known, is
+        left out."""
         content = {**asdict(self), "changes": list(self.changes)}
-        for name in ("threshold", "classes", "unsure", "guess"):
+        for name in _OPTIONAL:
             if content[name] is None:
                 del content[name]
         return content
@@ -92,6 +102,8 @@ class Predictions(list[Prediction]):
             where it was not asked for, or is not known.
         sets: the rule by which sets of classes were made; None where no coverage was asked for.
         promise: what is promised of the sets, in a sentence; None without sets.
+        outside: the rule by which images unlike the training images are flagged; None where the
+            classifier has none.
     """
 
     def __init__(
@@ -100,11 +112,13 @@ class Predictions(list[Prediction]):
         abstention: Abstention | None = None,
         sets: PredictionSets | None = None,
         promise: str | None = None,
+        outside: OutsideRule | None = None,
     ) -> None:
         super().__init__(entries)
         self.abstention = abstention
         self.sets = sets
         self.promise = promise
+        self.outside = outside
 
     def to_json(self) -> dict[str, Any]:
         """Return what ``predict --json`` prints besides the name of the run."""
@@ -174,96 +188,30 @@ def predict(
     trained, runtime = opened.classifier, session.runtime()
     classifier = trained.with_views(views_with_tta(trained.views, tta)).to(runtime.device)
     warn_of_other_views(trained, classifier, session)
-    asked = _Asked.of(opened, classifier, coverage, sets, per_class, abstain_below, session)
+    asked = asked_certainty(
+        opened,
+        classifier,
+        session,
+        coverage=coverage,
+        sets=sets,
+        per_class=per_class,
+        abstain_below=abstain_below,
+    )
     paths = find_images([str(entry) for entry in images])
     predictions: list[Prediction] = []
     with session.limited_threads():
         for start in range(0, len(paths), _IMAGES_AT_A_TIME):
             part = paths[start : start + _IMAGES_AT_A_TIME]
             predictions += _predict_some(classifier, part, runtime.device, asked, as_is=as_is)
-    return Predictions(predictions, asked.abstention, asked.sets, asked.promise)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What is asked besides the class of each image."""
-
-    sets: PredictionSets | None
-    promise: str | None
-    abstain_below: float | None
-    abstention: Abstention | None
-
-    @classmethod
-    def of(
-        cls,
-        run: TrainedRun,
-        used: Classifier,
-        coverage: float | None,
-        sets: SetMethod | None,
-        per_class: bool,
-        abstain_below: float | None,
-        session: Session,
-    ) -> _Asked:
-        """The sets and the abstention that were asked for.
-
-        Raises:
-            ConfigError: values outside their limits, or other views than the run's own.
-            RunError, DataError: no images to calibrate sets on, or too few.
-        """
-        if coverage is None and (sets or per_class):
-            detail = "--sets" if sets else "--per-class"
-            raise ConfigError(f"{detail} is for --coverage; give --coverage too")
-        rule = promised = None
-        if coverage is not None:
-            require_coverage(coverage)
-            _require_own_views(run, used)
-            answers = run.held_out_answers
-            rule = calibrate_sets(
-                answers.logits,
-                answers.labels,
-                used.class_names,
-                coverage,
-                sets or "lac",
-                per_class=per_class,
-            )
-            promised = promise(rule, answers.origin)
-        if abstain_below is None:
-            return cls(rule, promised, None, None)
-        require_abstain_below(abstain_below)
-        return cls(rule, promised, abstain_below, _abstention(run, used, abstain_below, session))
-
-
-def _require_own_views(run: TrainedRun, used: Classifier) -> None:
-    if used.views != run.classifier.views:
-        raise ConfigError(
-            f"--coverage is calibrated with the run's own views, {run.classifier.views!r}, got "
-            f"{used.views!r}; leave out --tta and --no-tta"
-        )
-
-
-def _abstention(
-    run: TrainedRun, used: Classifier, below: float, session: Session
-) -> Abstention | None:
-    """What leaving images unanswered gives; None, with the reason, where it is not known."""
-    if used.views != run.classifier.views:
-        session.callbacks.note(
-            f"what --abstain-below {below:g} gives is not known for other views than the run's own"
-        )
-        return None
-    try:
-        answers = run.held_out_answers
-    except RunError as error:
-        session.callbacks.note(f"what --abstain-below {below:g} gives is not known: {error}")
-        return None
-    logits = answers.logits.double() / (used.spec.temperature or 1.0)
-    return measure_abstention(logits, answers.labels, used.decide(logits), below, answers.origin)
+    outside = classifier.spec.outside
+    return Predictions(predictions, asked.abstention, asked.sets, asked.promise, outside)
 
 
 def _predict_some(
     classifier: Classifier,
     paths: Sequence[ReadableFile],
     device: torch.device,
-    asked: _Asked,
+    asked: AskedCertainty,
     *,
     as_is: bool,
 ) -> list[Prediction]:
@@ -274,23 +222,45 @@ def _predict_some(
         except DataError as error:
             found.append(error)
     readable = [entry.pixels for entry in found if isinstance(entry, FittedImage)]
-    rows = iter(_logits(classifier, readable, device))
-    return [
-        Prediction(str(path), error=str(entry))
-        if isinstance(entry, DataError)
-        else _prediction(path, next(rows), classifier, entry, asked)
-        for path, entry in zip(paths, found, strict=True)
-    ]
+    rows = iter(_answers(classifier, readable, device))
+    predictions = []
+    for path, entry in zip(paths, found, strict=True):
+        if isinstance(entry, DataError):
+            predictions.append(Prediction(str(path), error=str(entry)))
+        else:
+            logits, score = next(rows)
+            predicted = _prediction(path, logits, classifier, entry, asked)
+            predictions.append(_with_flag(predicted, score, classifier.spec.outside))
+    return predictions
 
 
-def _logits(
+def _answers(
     classifier: Classifier, images: Sequence[NDArray[np.uint8]], device: torch.device
-) -> torch.Tensor:
-    """(images, classes); empty for no images."""
+) -> list[tuple[torch.Tensor, float | None]]:
+    """For each image its logits (classes,), and how unlike the training images it is, if known."""
     if not images:
-        return torch.empty(0, 0)
+        return []
     batch = torch.from_numpy(np.stack(images))
-    return predict_logits(classifier, batch, device=device)
+    scorer = scorer_of(classifier)
+    if scorer is None:
+        logits = predict_logits(classifier, batch, device=device)
+        return [(row, None) for row in logits]
+    observed = observe(classifier, batch, device)
+    is_plain = classifier.views == "plain"  # then the same pass gives the answers
+    logits = observed.answers if is_plain else predict_logits(classifier, batch, device=device)
+    return list(zip(logits, scorer.score(observed).tolist(), strict=True))
+
+
+def _with_flag(prediction: Prediction, score: float | None, rule: OutsideRule | None) -> Prediction:
+    """The prediction with the flag of an image unlike the training images, if there is a rule."""
+    if score is None or rule is None or not prediction.found:
+        return prediction
+    return replace(
+        prediction,
+        unlike_training=score > rule.threshold,
+        outside_score=score,
+        outside_threshold=rule.threshold,
+    )
 
 
 def _prediction(
@@ -298,7 +268,7 @@ def _prediction(
     logits: torch.Tensor,
     classifier: Classifier,
     read: FittedImage,
-    asked: _Asked,
+    asked: AskedCertainty,
 ) -> Prediction:
     if not read.found:
         return Prediction(str(path), changes=changes_of(read), found=False)
@@ -328,7 +298,6 @@ def _prediction(
 
 def _classes(logits: torch.Tensor, classifier: Classifier, sets: PredictionSets) -> tuple[str, ...]:
     """The set of classes of an image, the most probable first."""
-    # Sets are scored without the temperature: see `tellapart.workflow.examinations.coverage`.
     plain = logits[None].double() * (classifier.spec.temperature or 1.0)
     [members] = sets.members(plain)
     order = logits.argsort(descending=True).tolist()

@@ -87,12 +87,15 @@ def change_threshold(
     return chosen
 
 
-def require_own_test_split(data: object, split: str, tta: bool | None, out: object) -> None:
+def require_own_test_split(
+    data: object, split: str, tta: bool | None, out: object, corrections: object = None
+) -> None:
     """Refuses to measure a new threshold on anything but the run's own test split.
 
     Raises:
-        ConfigError: other data, another split, other views than the classifier's own, or another
-            folder than the run, whose own evaluation would then not be that of its classifier.
+        ConfigError: other data, another split, other labels, other views than the classifier's own,
+            or another folder than the run, whose own evaluation would then not be that of its
+            classifier.
     """
     if data is not None:
         given = f"data {data}"
@@ -102,6 +105,8 @@ def require_own_test_split(data: object, split: str, tta: bool | None, out: obje
     elif tta is not None:
         given = "--tta" if tta else "--no-tta"
         remedy = "leave it out: the threshold belongs to the probabilities of the run's own views"
+    elif corrections is not None:
+        given, remedy = f"--corrections {corrections}", "leave it out: the run has its own labels"
     elif out is not None:
         given, remedy = f"--out {out}", "leave it out: the run's own report is written anew"
     else:

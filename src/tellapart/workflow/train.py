@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from tellapart.config import Recipe, Settings, recipe_from_mapping
+from tellapart.config import Recipe, Settings, recipe_from_mapping, with_corrections
 from tellapart.data.image_set import DataSet
 from tellapart.data.sets.table import table_text
 from tellapart.errors import ClassifierFileError, RunError
@@ -34,6 +34,7 @@ from tellapart.models.views import num_views, views_in_words
 from tellapart.runs.calibration import HeldOutAnswers
 from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.choosing import Preset, Wish
+from tellapart.runs.corrections import kept_text
 from tellapart.runs.creation import create_run, require_place_for_run
 from tellapart.runs.evaluations import evaluation_title, figures_for_header
 from tellapart.runs.folder import RunFolder, find_run
@@ -45,6 +46,7 @@ from tellapart.runtime import describe_environment
 from tellapart.training.balance import fit_weights
 from tellapart.training.trainer import Trainer
 from tellapart.workflow.evaluation_page import about_runs, write_or_explain
+from tellapart.workflow.flagging import with_outside_rule
 from tellapart.workflow.training_result import TrainingResult
 
 
@@ -55,6 +57,7 @@ def train(
     preset: Preset | None = None,
     from_zero: bool = False,
     settings: Settings = (),
+    corrections: str | Path | None = None,
     shots: int | None = None,
     seed: int | None = None,
     out: str | Path | None = None,
@@ -70,6 +73,7 @@ def train(
         preset: ``quick``, ``good`` or ``best``: chooses the recipe by how long it may take.
         from_zero: refuses to start from a network trained on ImageNet, where one is installed.
         settings: changes to the recipe: values by key, or texts ``KEY=VALUE``.
+        corrections: a file of corrected labels, as ``check(data, labels=True)`` writes it.
         shots: training images per class; None is the recipe's value.
         seed: replaces the recipe's seed.
         out: the run folder, new or empty; None chooses ``runs/DATA-RECIPE-N``.
@@ -91,6 +95,7 @@ def train(
     """
     run = find_run(Path(resume)) if resume else None
     wish = Wish(preset, from_zero)
+    settings = with_corrections(settings, corrections)
     request = TrainingRequest(data, recipe, settings, shots, seed, run, wish)
     return train_as_requested(request, Path(out) if out else None, session or Session())
 
@@ -123,7 +128,7 @@ def train_as_requested(
             _restore(trainer, run, plan, callbacks)
             run.write_json(run.environment_file, describe_environment(plan.runtime))
             _train_to_the_end(trainer, run, plan, callbacks)
-            classifier, assessment, not_written = _finish(run, plan)
+            classifier, assessment, not_written = _finish(run, plan, callbacks)
     history = trainer.history
     return TrainingResult(
         run=run.path,
@@ -145,6 +150,7 @@ def train_as_requested(
         start=plan.start,
         temperature=classifier.spec.temperature,
         calibrated_on=plan.calibrated_on,
+        outside=classifier.spec.outside,
     )
 
 
@@ -176,7 +182,7 @@ def _start(run: RunFolder, plan: Plan, start: Start, trainer: Trainer, session: 
         plan.recipe,
         plan.runtime,
         class_weights=fit_weights(plan.train, plan.recipe.training),
-        progress=session.callbacks.on_features,
+        progress=session.callbacks.progress_of("computing features"),
     )
     if fit is not None:
         session.callbacks.note(fit.to_text())
@@ -193,7 +199,8 @@ def _begin(plan: Plan, out: Path | None) -> RunFolder:
     """Creates the run folder, and records recipe, data and image files in it."""
     source = plan.start.reference if plan.start else None
     environment = describe_environment(plan.runtime)
-    run = create_run(out, plan.recipe, plan.data, environment, source)
+    corrections = kept_text(plan.data_set) if plan.recipe.data.corrections else None
+    run = create_run(out, plan.recipe, plan.data, environment, source, corrections)
     if plan.data_set.files:
         _record_images(run, plan.data_set)
     return run
@@ -292,7 +299,9 @@ def _train_to_the_end(trainer: Trainer, run: RunFolder, plan: Plan, callbacks: C
         )
 
 
-def _finish(run: RunFolder, plan: Plan) -> tuple[Classifier, Assessment, str | None]:
+def _finish(
+    run: RunFolder, plan: Plan, callbacks: Callbacks
+) -> tuple[Classifier, Assessment, str | None]:
     """Calibrates the classifier, evaluates and saves it, and writes the evaluation, in this order.
 
     The test split is read here, for the first and only time. Without one nothing is written: the
@@ -304,6 +313,7 @@ def _finish(run: RunFolder, plan: Plan) -> tuple[Classifier, Assessment, str | N
     """
     splits, device = plan.splits, plan.runtime.device
     classifier = _finished_before(run, plan) or _calibrated(run, plan)
+    classifier = with_outside_rule(classifier, plan, callbacks)
     if "test" in splits:
         assessment = assess(classifier, splits["test"], device)
         _save(run, plan, classifier, assessment.evaluation)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from tellapart.evaluation import Evaluation
 from tellapart.finetuning.start import Start
+from tellapart.models.spec import OutsideRule
 from tellapart.runs.calibration import CalibratedOn
 from tellapart.runs.evaluations import evaluation_title
 
@@ -45,6 +46,8 @@ class TrainingResult:
         temperature: the number that its logits are divided by; None where it is not calibrated.
         calibrated_on: the images that the temperature was fitted to: ``validation``,
             ``calibration`` or ``cross-validation``; None where there are none.
+        outside: the rule by which `predict` flags images unlike the training images; None where
+            too few images are held out for one.
     """
 
     run: Path
@@ -66,6 +69,7 @@ class TrainingResult:
     start: Start | None = None
     temperature: float | None = None
     calibrated_on: CalibratedOn | None = None
+    outside: OutsideRule | None = None
 
     @property
     def title(self) -> str:
@@ -94,6 +98,7 @@ class TrainingResult:
         return {
             **content,
             "run": str(self.run),
+            "outside": asdict(self.outside) if self.outside else None,
             "test_accuracy": self.test_accuracy,
             "test_accuracy_interval": list(interval) if interval else None,
             "test_loss": self.test.loss if self.test else None,

@@ -1,14 +1,17 @@
 """How many images are held out for calibration, and which."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from tellapart.data.hold_out.division import divide
 from tellapart.data.preparation import Preparation
 from tellapart.data.sets.sources import load_data_set
+from tellapart.data.sets.table import table_text
 
 TWO_PERCENT = Preparation(test_fraction=0.0, calibration_fraction=0.02)
 
@@ -110,3 +113,25 @@ def test_arrays_keep_near_duplicates_together_too(tmp_path):
     assert set(found.near_groups) == {"train", "calibration", "test"}
     assert torch.isin(found.near_groups["test"], torch.cat(
         [found.near_groups["train"], found.near_groups["calibration"]])).all()  # fmt: skip
+
+
+def test_the_table_that_a_run_writes_gives_the_same_splits_again(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (2100, 8, 8), dtype=np.uint8)
+    for number, image in enumerate(images):
+        folder = tmp_path / "pictures" / f"class-{number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(folder / f"{number:04}.png")
+    asked = replace(TWO_PERCENT, test_fraction=0.02, seed=3)
+    found = load_data_set(tmp_path / "pictures", preparation=asked)
+    assert list(found.splits) == ["train", "test", "calibration"]
+    rows = [
+        (str(path), Path(path).parent.name, split)
+        for split, paths in found.files.items()
+        for path in paths
+    ]
+    (tmp_path / "images.csv").write_text(table_text(rows), "utf-8")
+    again = load_data_set(tmp_path / "images.csv", preparation=replace(asked, seed=4))
+    assert again.fingerprint == found.fingerprint
+    assert {split: len(part) for split, part in again.splits.items()} == {
+        split: len(part) for split, part in found.splits.items()
+    }

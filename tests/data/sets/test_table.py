@@ -197,3 +197,11 @@ def test_utf_16_without_a_mark_is_refused_with_the_remedy(tmp_path):
     (tmp_path / "table.csv").write_bytes("path,label\na.jpg,cat\n".encode("utf-16-le"))
     with pytest.raises(DataError, match=r"UTF-16.*UTF-8"):
         list_table(tmp_path / "table.csv")
+
+
+def test_further_columns_are_kept_for_each_image(table):
+    listing = list_table(table("path,label,site,Unnamed: 3\na.jpg,cat,north,1\nb.jpg,dog,,2\n"))
+    assert [dict(file.columns) for file in listing.files] == [{"site": "north"}, {"site": ""}]
+    # What they hold does not make two rows of one image contradict one another.
+    listing = list_table(table("path,label,site\na.jpg,cat,north\na.jpg,cat,south\nb.jpg,dog,x\n"))
+    assert listing.files[0].columns["site"] == "north"

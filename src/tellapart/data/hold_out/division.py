@@ -89,22 +89,28 @@ def divide(
         indices[split], left = left[held_out], left[kept]
         remaining -= fraction
         notes += [_alike_note(split, alike, in_groups=groups is not None)] if alike else []
-    if preparation.calibration_fraction and "validation" not in {*given, *indices}:
+    present_already = {*given, *indices} & {"validation", "calibration"}
+    if preparation.calibration_fraction and not present_already:
         own_groups = None if groups is None else groups[left]
         chosen, note = hold_out_for_calibration(
             labels[left], class_names, near[left], preparation, own_groups
         )
         notes.append(note)
-        if chosen is not None:
-            is_kept = torch.ones(len(left), dtype=torch.bool)
-            is_kept[chosen] = False
-            indices["calibration"], left = left[chosen], left[is_kept]
+        if len(chosen):
+            indices["calibration"], left = left[chosen], left[~_mask(chosen, len(left))]
     if "validation" in given and preparation.validation_fraction:
         notes.append(
             "the data's own validation split is used: data.validation_fraction "
             f"{preparation.validation_fraction:g} holds nothing out"
         )
     return Division({"train": left, **indices}, tuple(dict.fromkeys(notes)))
+
+
+def _mask(indices: Tensor, length: int) -> Tensor:
+    """Return bool (length,), true at the indices."""
+    mask = torch.zeros(length, dtype=torch.bool)
+    mask[indices] = True
+    return mask
 
 
 def _note(split: str, fraction: float, preparation: Preparation, together: bool) -> str:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Literal, Protocol
 
 from tellapart.wording import listed
 
 SPLITS = ("train", "validation", "test")
+CALIBRATION = "calibration"
+"""A split that is made, or given by a table, such as the one that a run writes."""
+
 Kind = Literal[
     "unreadable",
     "not an image by its name",
@@ -86,12 +89,14 @@ class ImageFile:
         class_name: its class.
         split: None if the set is not divided.
         group: the name of the group with which it stays in one split; empty if it is in none.
+        columns: what else a table has about it, by column; two images do not differ by that.
     """
 
     path: ReadableFile
     class_name: str
     split: str | None
     group: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from tellapart.data.image_set import DataSet, ImageSet
 from tellapart.data.images.cache import CacheEntry, map_rows
 from tellapart.data.images.digests import Progress, digest_files
 from tellapart.data.images.listing import (
+    CALIBRATION,
     SPLITS,
     ImageFile,
     LeftOut,
@@ -107,6 +108,8 @@ def load_image_files(
         left_out=left_out,
         near_groups=_near_groups(divided, groups),
         groups=_names_of_groups(listing, divided),
+        columns={split: _columns(part) for split, part in divided.items()},
+        root=listing.root,
     )
 
 
@@ -179,7 +182,7 @@ def _divided(
     given = images[0].file.split is not None
     if not given and preparation.undivided:
         return {preparation.undivided: list(images)}, ()
-    divided: dict[str, list[_HashedFile]] = {name: [] for name in SPLITS}
+    divided: dict[str, list[_HashedFile]] = {name: [] for name in (*SPLITS, CALIBRATION)}
     for image in images:
         divided[image.file.split or "train"].append(image)
     train = divided["train"]
@@ -191,7 +194,7 @@ def _divided(
             torch.tensor([numbers[image.file.class_name] for image in train]),
             names,
             torch.tensor([groups[image.digest] for image in train]),
-            [name for name in SPLITS if divided[name]],
+            [name for name, part in divided.items() if part],
             preparation,
             _numbered_groups(train),
         )
@@ -219,6 +222,12 @@ def _names_of_groups(
     if not listing.grouped_by:
         return {}
     return {split: tuple(image.file.group for image in part) for split, part in divided.items()}
+
+
+def _columns(images: Sequence[_HashedFile]) -> dict[str, tuple[str, ...]]:
+    """What else a table has about each image, by column; empty where there is no table."""
+    names = images[0].file.columns
+    return {name: tuple(image.file.columns[name] for image in images) for name in names}
 
 
 def _group_notes(

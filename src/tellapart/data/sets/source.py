@@ -181,12 +181,18 @@ def _divided(data_set: DataSet, preparation: Preparation) -> DataSet:
     own = torch.arange(len(train)) if near is None else near["train"]
     division = divide(train.labels, train.class_names, own, tuple(given), preparation)
     parts = {split: train.select(indices) for split, indices in division.indices.items()}
-    if len(parts) == 1:
+    positions = division.indices if len(parts) > 1 else {}
+    if not positions:
         parts = {"train": train}
     if near is not None:
         held_out = {split: own[indices] for split, indices in division.indices.items()}
         data_set = replace(data_set, near_groups={**near, **held_out})
-    return replace(data_set, splits={**given, **parts}, notes=(*data_set.notes, *division.notes))
+    return replace(
+        data_set,
+        splits={**given, **parts},
+        notes=(*data_set.notes, *division.notes),
+        positions=positions,
+    )
 
 
 def _holds_out(preparation: Preparation, given: Collection[str]) -> bool:

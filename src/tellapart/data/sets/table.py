@@ -9,13 +9,21 @@ import re
 import unicodedata
 import urllib.parse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from tellapart.data.images.listing import ImageFile, LeftOut, Listing, ReadableFile, path_text
+from tellapart.data.images.listing import (
+    CALIBRATION,
+    ImageFile,
+    LeftOut,
+    Listing,
+    ReadableFile,
+    path_text,
+)
 from tellapart.data.images.split_names import split_named
 from tellapart.data.images.tar_member import TarMember, find_member
 from tellapart.data.sets.source import DataSource, opened_files
-from tellapart.data.sets.table_text import Row, columns_of, read_rows
+from tellapart.data.sets.table_text import Row, columns_of, further_columns, read_rows
 from tellapart.errors import DataError
 from tellapart.files import expand_home
 
@@ -40,11 +48,13 @@ def list_table(table: Path) -> Listing:
     """
     header, rows = read_rows(table)
     columns, notes = columns_of(table, header, rows)
+    further = further_columns(header, columns)
     files: dict[ReadableFile, tuple[int, ImageFile]] = {}
     left_out: list[LeftOut] = []
     repeated = 0
     for row in rows:
         file, is_there = _image_file(table, row, columns)
+        file = replace(file, columns={name: row.cell(place) for name, place in further.items()})
         if not is_there:
             reason = f"no such file (line {row.line})"
             left_out.append(LeftOut(file.path, "unreadable", reason))
@@ -97,12 +107,12 @@ def _image_file(table: Path, row: Row, columns: dict[str, int]) -> tuple[ImageFi
                 f"{table}: line {row.line} has no {name}; fill in column {columns[name] + 1}, or "
                 "take the line out"
             )
-    split = split_named(cells.get("split", ""))
+    split = _split(cells.get("split", ""))
     if "split" in columns and split is None:
         raise DataError(
             f"{table}: line {row.line}, column {columns['split'] + 1}: split must be train, "
-            f"validation or test, got {cells['split']!r}; or leave the column out, and splits are "
-            "made"
+            f"validation, test or calibration, got {cells['split']!r}; or leave the column out, "
+            "and splits are made"
         )
     where = f"{table}: line {row.line}, column {columns['path'] + 1}"
     path, is_there = _located(cells["path"], table.parent, where)
@@ -111,6 +121,12 @@ def _image_file(table: Path, row: Row, columns: dict[str, int]) -> tuple[ImageFi
         unicodedata.normalize("NFC", cells.get(name, "")) for name in ("label", "group")
     )
     return ImageFile(path, label, split, group), is_there
+
+
+def _split(cell: str) -> str | None:
+    """The split that a cell means; None if none. A folder may be a class called calibration, a
+    cell in this column cannot."""
+    return CALIBRATION if cell.strip().lower() == CALIBRATION else split_named(cell)
 
 
 def _located(cell: str, root: Path, where: str) -> tuple[ReadableFile, bool]:

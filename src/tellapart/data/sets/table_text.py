@@ -11,7 +11,7 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -125,16 +125,25 @@ def columns_of(
             f"names {', '.join(map(repr, header.cells)) or 'nothing'}: rename two of them, or put "
             "the line path,label above"
         )
-    unread = [
-        cell
-        for place, cell in enumerate(header.cells)
-        if cell and place not in columns.values() and not cell.lower().startswith("unnamed: ")
-    ]
-    if unread:
-        notes.append(f"columns of the table that are not read: {listed(unread)}")
+    unused = further_columns(header, columns)
+    if unused:
+        notes.append(f"columns of the table that training does not use: {listed(unused)}")
     if not rows:
         raise DataError(f"{table}: has no row below its first line; add one per image")
     return columns, tuple(notes)
+
+
+def further_columns(header: Row, columns: Mapping[str, int]) -> dict[str, int]:
+    """Return the indices of the columns that are not among ``columns``, by name, the first of each.
+
+    Spreadsheets call a column without a name ``Unnamed: 3``; it has none here either.
+    """
+    found: dict[str, int] = {}
+    for place, cell in enumerate(header.cells):
+        is_named = cell and not cell.lower().startswith("unnamed: ")
+        if is_named and place not in columns.values():
+            found.setdefault(cell, place)
+    return found
 
 
 def _decoded(table: Path) -> str:

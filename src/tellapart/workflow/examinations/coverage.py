@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tellapart.errors import ConfigError
 from tellapart.runs.trained_run import TrainedRun
 from tellapart.trust.conformal import SetMethod, calibrate_sets, require_coverage
-from tellapart.trust.set_coverage import SetCoverage, measure_sets
+from tellapart.trust.set_coverage import ClassCoverage, SetCoverage, measure_sets
 from tellapart.trust.sets_page import percent_of, render_sets, wanted_percent
 from tellapart.wording import number, percent
 from tellapart.workflow.examinations.examination import Examination, TextTable
@@ -33,12 +35,17 @@ def examine_coverage(
     run = _only_run(examined)
     answers = run.held_out_answers
     classifier, names = run.classifier, examined.class_names
-    # Scored without the temperature, which was fitted to the same images: so the sets are the
-    # first use of their labels, and the promise is exact.
+    temperature = classifier.spec.temperature
     rule = calibrate_sets(
-        answers.logits, answers.labels, names, coverage, sets, per_class=per_class
+        answers.logits,
+        answers.labels,
+        names,
+        coverage,
+        sets,
+        per_class=per_class,
+        temperature=temperature,
     )
-    logits = examined.logits.double() * (classifier.spec.temperature or 1.0)
+    logits = examined.logits.double() * (temperature or 1.0)
     labels = examined.image_set.labels.cpu()
     result = measure_sets(rule, logits, labels, names, answers.origin)
     page = render_sets(
@@ -83,38 +90,43 @@ def _table(result: SetCoverage) -> TextTable:
             "-" if entry.coverage is None else percent(entry.coverage),
             "-" if entry.mean_size is None else f"{entry.mean_size:.2f}",
         )
-        for entry in sorted(
-            result.per_class, key=lambda e: 1.0 if e.coverage is None else e.coverage
-        )
+        for entry in _listed(result.per_class)
     ]
-    if len(rows) > _MOST_CLASSES_LISTED:
-        rows = rows[:_MOST_CLASSES_LISTED]
-    else:
-        order = [entry.name for entry in result.per_class]
-        rows.sort(key=lambda row: order.index(row[0]))
+    each = ", for each class" if result.for_each_class else ""
+    return TextTable(
+        f"sets for {wanted_percent(result)} coverage ({result.sets.upper()}{each}), calibrated on "
+        f"{number(result.num_calibration)} images ({result.calibrated_on})",
+        ("class", "images", "hold it", "mean size"),
+        rows,
+        _lines(result),
+    )
+
+
+def _listed(entries: Sequence[ClassCoverage]) -> Sequence[ClassCoverage]:
+    """All classes, or of many those with the lowest coverage."""
+    if len(entries) <= _MOST_CLASSES_LISTED:
+        return entries
+    measured = [entry for entry in entries if entry.coverage is not None]
+    return sorted(measured, key=lambda entry: entry.coverage or 0.0)[:_MOST_CLASSES_LISTED]
+
+
+def _lines(result: SetCoverage) -> Sequence[tuple[str, str]]:
     low, high = result.coverage_interval
     promised_low, promised_high = result.promised_band
     sizes = ", ".join(
         f"{number(count)} of {size}" for size, count in enumerate(result.sizes, 1) if count
     )
-    return TextTable(
-        f"sets for {wanted_percent(result)} coverage ({result.sets.upper()}"
-        f"{', for each class' if result.for_each_class else ''}), calibrated on "
-        f"{number(result.num_calibration)} images ({result.calibrated_on})",
-        ("class", "images", "hold it", "mean size"),
-        rows,
+    return (
         (
-            (
-                "coverage",
-                f"{percent_of(result.coverage, result)} of the sets hold the true class (95 % "
-                f"interval {percent(low)} to {percent(high)})",
-            ),
-            (
-                "promised",
-                f"{percent(promised_low)} to {percent(promised_high)} on as many images: "
-                f"{result.verdict}",
-            ),
-            ("size", f"{result.mean_size:.3f} classes on average: {sizes}"),
-            ("meaning", result.promise),
+            "coverage",
+            f"{percent_of(result.coverage, result)} of the sets hold the true class (95 % "
+            f"interval {percent(low)} to {percent(high)})",
         ),
+        (
+            "promised",
+            f"{percent(promised_low)} to {percent(promised_high)} on as many images: "
+            f"{result.verdict}",
+        ),
+        ("size", f"{result.mean_size:.3f} classes on average: {sizes}"),
+        ("meaning", result.promise),
     )

@@ -2,37 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypedDict
 
 from tellapart.errors import ConfigError
 from tellapart.trust.conformal import SetMethod
 from tellapart.workflow.examinations.against import examine_against
+from tellapart.workflow.examinations.attacked import examine_attacked
+from tellapart.workflow.examinations.corrupted import examine_corrupted
 from tellapart.workflow.examinations.coverage import examine_coverage
 from tellapart.workflow.examinations.examination import Examination
 from tellapart.workflow.examinations.examined import Examined
+from tellapart.workflow.examinations.outside import examine_outside
+from tellapart.workflow.examinations.subgroups import examine_subgroups
 
 
 class Requested(TypedDict, total=False):
     """The examinations that `evaluate` takes as keyword arguments; None or False asks for none.
 
     Args:
+        corrupted: whether to classify the images again, corrupted in fifteen ways.
+        subgroups: the column of a table by whose values the accuracy is divided.
         against: another run, or a classifier file, that answers the same images.
+        attacked: whether to change some images so as to mislead the classifier.
         coverage: the fraction of sets of classes that are to hold the true class, such as 0.99.
         sets: how the classes of the sets are scored, for ``coverage``; None is ``lac``.
         per_class: give each class that coverage by itself, for ``coverage``.
+        outside: images of another kind: a data set, files, a folder or a pattern, or several.
     """
 
+    corrupted: bool
+    subgroups: str | None
     against: str | Path | None
+    attacked: bool
     coverage: float | None
     sets: SetMethod | None
     per_class: bool
+    outside: str | Path | Sequence[str | Path] | None
 
 
 EXAMINERS: Mapping[str, Callable[..., Examination]] = {
+    "corrupted": examine_corrupted,
+    "subgroups": examine_subgroups,
     "against": examine_against,
+    "attacked": examine_attacked,
     "coverage": examine_coverage,
+    "outside": examine_outside,
 }
 """For each name a function of what is examined and of what was asked."""
 
@@ -65,7 +81,7 @@ def examine(examined: Examined, requested: Requested) -> tuple[Examination, ...]
 
 
 def _is_asked(value: object) -> bool:
-    return value is not None and value is not False
+    return value is not None and value is not False and value != ()
 
 
 def require_known(requested: Mapping[str, Any]) -> None:
