@@ -112,7 +112,7 @@ def test_a_page_without_any_possible_method_says_so(digits_run):
     found = check_methods(digits_run.classifier, images, [plain_method("impossible", refuse)])
     assert found.methods == ()
     page = render_check(found, title="digits", origin={})
-    assert "this network has no positions" in page
+    assert "This network has no positions" in page
     assert f"all {len(images)} test images" in page
 
 
