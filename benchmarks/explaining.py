@@ -11,11 +11,11 @@ features of the training images are computed anew. The completeness gaps are tho
 gradients.
 
 The kinds are told of images whose kind is known by making. *Labels made wrong*: all test images
-that are classified correctly, their label replaced by another class at random. *Another kind of images*:
-the first 1,000 test images of Fashion-MNIST, as pictures without a label. *Usual images*: all test
-images, as pictures without a label; of these 1 % are called unlike the training images by
-definition, if they are as the images that the kinds are calibrated on. Fractions are means over the
-seeds.
+that are classified correctly, their label replaced by another class at random. *Another kind of
+images*: the first 1,000 test images of Fashion-MNIST, as pictures without a label. *Usual images*:
+all test images, as pictures without a label; of these 1 % are called unlike the training images by
+definition, if they are as the images that the kinds are calibrated on. Fractions are means over
+the seeds.
 
 The result goes to ``benchmarks/results/explaining.json``, a seed at a time; a table of it to
 docs/explaining.md.
