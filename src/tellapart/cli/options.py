@@ -51,9 +51,8 @@ Corrections = Annotated[
     Path | None,
     Parameter(
         name="--corrections",
-        help="Correct labels by this table of split, index or path, given, suggested, which"
-        " `tellapart data check DATA --labels` writes and you edit; the same as"
-        " --set data.corrections=FILE.",
+        help="Correct labels by this table of split, index or path, given and suggested label, as"
+        " `data check` writes it if asked for wrong labels. It is the recipe's data.corrections.",
     ),
 ]
 Seed = Annotated[
