@@ -51,6 +51,8 @@ def checked(digits_run):
     seen = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checking, "_COARSE_STEPS", 8)
+        patch.setattr(checking, "NUM_IMAGES", 80)
+        patch.setattr(checking, "_NUM_RANDOMIZED", 20)
         found = check_methods(
             digits_run.classifier,
             digits_run.splits["test"].images,
@@ -92,7 +94,7 @@ def test_a_method_that_the_network_does_not_allow_is_named_with_its_reason(check
 
 def test_the_figures_are_plain_json(checked):
     content = json.loads(json.dumps(checked.to_json(), allow_nan=False))
-    assert content["num_images"] == 200
+    assert content["num_images"] == 80
     assert [entry["verdict"] for entry in content["methods"]] == [FOLLOWS, WEIGHTS, CHANCE, None]
     assert len(content["fractions"]) == len(content["methods"][0]["insertion_curve"]) == 21
 
