@@ -4,18 +4,18 @@
     python benchmarks/explaining.py --seeds 1
     python benchmarks/explaining.py --render-only    fills docs/explaining.md from the results
 
-Protocol. ``tellapart train`` on mnist-sample with everything left at its default but ``--seed``, 0
-to 2. The time is that of ``tellapart explain RUN``, a whole command in a process of its own, in
-processor seconds on one thread, which other programs on the machine change less than the clock; the
-features of the training images are computed anew. The completeness gaps are those of its integrated
-gradients.
+Protocol. ``tellapart train`` on mnist-sample with everything left at its default but for
+``--seed``, 0 to 2. The time is that of ``tellapart explain RUN``, a whole command in a process of
+its own, in processor seconds on one thread, which other programs on the machine change less than
+the clock; the features of the training images are computed anew. The completeness gaps are those of
+its integrated gradients.
 
 The kinds are told of images whose kind is known by making. *Labels made wrong*: all test images
 that are classified correctly, their label replaced by another class at random. *Another kind of
 images*: the first 1,000 test images of Fashion-MNIST, as pictures without a label. *Usual images*:
 all test images, as pictures without a label; of these 1 % are called unlike the training images by
-definition, if they are as the images that the kinds are calibrated on. Fractions are means over
-the seeds.
+definition, if they are as the images that the kinds are calibrated on. Fractions are means over the
+seeds.
 
 The result goes to ``benchmarks/results/explaining.json``, a seed at a time; a table of it to
 docs/explaining.md.
@@ -159,7 +159,10 @@ def _kinds(run: Path, data_dir: Path | None) -> dict[str, dict[str, float]]:
 
     with session.limited_threads():
         around = measure_neighbourhood(
-            classifier, opened.splits, session.runtime(), session.callbacks.progress_of("features")
+            classifier,
+            opened.splits,
+            session.runtime(),
+            session.callbacks.progress_of("computing features"),
         )
         explainer = Explainer(classifier, around)
         sets = {

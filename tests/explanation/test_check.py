@@ -13,7 +13,7 @@ from tellapart.explanation.check import check_methods, images_to_check
 from tellapart.explanation.check_page import render_check
 from tellapart.explanation.edges import edge_maps
 from tellapart.explanation.methods import METHODS, HeatMaps, Method
-from tellapart.explanation.verdicts import CHANCE, EDGES, FOLLOWS, WEIGHTS
+from tellapart.explanation.verdicts import CHANCE, EDGES, FOLLOWS, UNLEARNED, WEIGHTS
 from tellapart.runs.trained_run import open_run
 
 
@@ -51,6 +51,8 @@ def checked(digits_run):
     seen = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(checking, "_COARSE_STEPS", 8)
+        patch.setattr(checking, "NUM_IMAGES", 80)
+        patch.setattr(checking, "_NUM_RANDOMIZED", 20)
         found = check_methods(
             digits_run.classifier,
             digits_run.splits["test"].images,
@@ -66,7 +68,7 @@ def checked(digits_run):
 def test_an_edge_detector_fails_although_it_marks_the_strokes(checked):
     edges = checked.methods[1]
     assert edges.against["random"].score.is_above_zero
-    assert edges.failed == (WEIGHTS, EDGES)
+    assert edges.failed == (WEIGHTS, UNLEARNED, EDGES)
     assert edges.verdict == WEIGHTS
     assert edges.complexity_rise.mean == edges.complexity_rise.high == 0
     assert all(stage.similarity.low == 1 for stage in edges.stages)
@@ -75,7 +77,7 @@ def test_an_edge_detector_fails_although_it_marks_the_strokes(checked):
 def test_noise_fails(checked):
     noise = checked.methods[2]
     assert noise.verdict == CHANCE
-    assert set(noise.failed) == {CHANCE, WEIGHTS, EDGES}
+    assert noise.failed == (CHANCE, UNLEARNED, EDGES)
 
 
 def test_integrated_gradients_follow_a_trained_network(checked):
@@ -92,7 +94,7 @@ def test_a_method_that_the_network_does_not_allow_is_named_with_its_reason(check
 
 def test_the_figures_are_plain_json(checked):
     content = json.loads(json.dumps(checked.to_json(), allow_nan=False))
-    assert content["num_images"] == 200
+    assert content["num_images"] == 80
     assert [entry["verdict"] for entry in content["methods"]] == [FOLLOWS, WEIGHTS, CHANCE, None]
     assert len(content["fractions"]) == len(content["methods"][0]["insertion_curve"]) == 21
 
@@ -102,7 +104,7 @@ def test_the_page_holds_every_verdict_and_no_script(checked):
     ElementTree.fromstring(page.partition("\n")[2])  # well-formed, so every text is escaped
     assert "<script" not in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "").replace("http-equiv", "")
-    for verdict in (FOLLOWS, CHANCE, WEIGHTS, EDGES):
+    for verdict in (FOLLOWS, CHANCE, WEIGHTS, UNLEARNED, EDGES):
         assert escape(verdict) in page.lower()
     assert page == render_check(checked, title="digits", origin={"run": "runs/a"})
 

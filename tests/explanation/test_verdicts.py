@@ -11,6 +11,7 @@ from tellapart.explanation.verdicts import (
     RANDOM,
     RANDOM_WEIGHTS,
     RULES,
+    UNLEARNED,
     WEIGHTS,
     Comparison,
     Interval,
@@ -38,12 +39,13 @@ def comparison(low):
     [
         ((0.05, 0.05, 0.05), ()),
         ((0.05, 0.05, -0.01), (EDGES,)),
-        ((0.05, 0.0, 0.05), (WEIGHTS,)),
-        ((-0.1, 0.0, -0.1), (CHANCE, WEIGHTS, EDGES)),
+        ((0.05, 0.0, 0.05), (UNLEARNED,)),
+        ((-0.1, 0.0, -0.1), (CHANCE, UNLEARNED, EDGES)),
     ],
 )
 def test_a_rule_is_passed_only_if_the_whole_interval_is_above_zero(lows, failed):
     names = (RANDOM, RANDOM_WEIGHTS, EDGE_DETECTOR)
     against = {name: comparison(low) for name, low in zip(names, lows, strict=True)}
-    assert failed_rules(against) == failed
     assert tuple(RULES) == names
+    assert failed_rules(against, Interval(0.9, 0.85, 0.95)) == failed
+    assert failed_rules(against, Interval(0.95, 0.92, 0.98)) == (WEIGHTS, *failed)

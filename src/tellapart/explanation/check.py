@@ -189,7 +189,7 @@ class _Checking:
             against,
             _relative_rise(own.complexity[self._few], randomly.complexity),
             tuple(stages),
-            failed_rules(against),
+            failed_rules(against, stages[-1].similarity),
         )
 
     def _maps(

@@ -22,6 +22,7 @@ from tellapart.explanation.verdicts import (
     EDGES,
     FOLLOWS,
     RANDOM,
+    UNLEARNED,
     WEIGHTS,
     Interval,
     mean_with_interval,
@@ -40,10 +41,11 @@ from tellapart.report.parts import (
 
 _OTHERS = {RANDOM: "Random maps", EDGE_DETECTOR: "Edge detector"}
 _RULES = (
+    (WEIGHTS, "with random weights its maps stay the same, at a rank correlation above 0.9"),
     (CHANCE, "its score is not above that of random maps"),
-    (WEIGHTS, "its score is not above that of its own maps for a network with random weights"),
+    (UNLEARNED, "its score is not above that of its own maps for a network with random weights"),
     (EDGES, "its score is not above that of an edge detector on the image"),
-    (FOLLOWS, "none of these: its score is above all three"),
+    (FOLLOWS, "none of these"),
 )
 
 
@@ -261,8 +263,8 @@ def _randomized(check: MapCheck) -> Markup:
         "changes: its ranks no longer agree with those of the trained network. The rise in "
         "complexity (efficient MPRT) is that of the entropy of a map's values when all layers are "
         "random. An edge detector has a rise of 0 and a correlation of 1. Maps may also become "
-        "simpler, such as those of Grad-CAM, which are cut off at 0; so the verdict rests on the "
-        "scores alone.",
+        "simpler, such as those of Grad-CAM, which are cut off at 0; so the rise decides no "
+        "verdict.",
     )
 
 

@@ -13,11 +13,12 @@ from torch import Tensor
 FOLLOWS = "follows the network"
 CHANCE = "no better than chance"
 WEIGHTS = "does not depend on the network's weights"
+UNLEARNED = "no better than with random weights"
 EDGES = "no better than an edge detector"
 
 RANDOM, RANDOM_WEIGHTS, EDGE_DETECTOR = "random", "random_weights", "edge_detector"
-#: What a map is compared with, and the verdict on a map that is not better; the first one counts.
-RULES: Mapping[str, str] = {RANDOM: CHANCE, RANDOM_WEIGHTS: WEIGHTS, EDGE_DETECTOR: EDGES}
+#: What a map is compared with, and the verdict on a map that is not better.
+RULES: Mapping[str, str] = {RANDOM: CHANCE, RANDOM_WEIGHTS: UNLEARNED, EDGE_DETECTOR: EDGES}
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,22 @@ class Comparison:
         }
 
 
-def failed_rules(against: Mapping[str, Comparison]) -> tuple[str, ...]:
-    """Return what is wrong with a map: each rule of `RULES` that it fails, in their order.
+#: From this rank correlation on, maps for random weights are the same as those of the network.
+SAME = 0.9
 
-    A map passes a rule if the interval of its score minus the other's is above 0. For a difference
-    that chance explains, a map gets no credit.
+
+def failed_rules(against: Mapping[str, Comparison], similarity: Interval) -> tuple[str, ...]:
+    """Return what is wrong with a map, the gravest first; nothing if it follows the network.
+
+    A map is better than another if the whole interval of its score minus the other's is above 0:
+    for a difference that chance explains, a map gets no credit.
+
+    Args:
+        against: the map compared with each of `RULES`.
+        similarity: the rank correlation with the map of the same method for random weights.
     """
-    return tuple(
+    stays = (WEIGHTS,) if similarity.low > SAME else ()
+    not_better = tuple(
         verdict for name, verdict in RULES.items() if not against[name].score.is_above_zero
     )
+    return stays + not_better
