@@ -131,7 +131,7 @@ def _kinds(run: Path, data_dir: Path | None) -> dict[str, dict[str, float]]:
     session = tellapart.Session(threads=1, data_dir=data_dir)
     opened = tellapart.open_run(run, session=session)
     classifier, test = opened.classifier.eval(), opened.splits["test"]
-    fashion = tellapart.load_data_set("fashion-mnist", session=session).split("test")
+    fashion = tellapart.load_data_set("fashion-mnist", data_dir=data_dir).split("test")
     random = torch.Generator().manual_seed(0)
 
     def answered(images: torch.Tensor, labels: torch.Tensor | None) -> list[Answered]:
