@@ -370,7 +370,7 @@ def test_warns_where_the_last_digits_will_differ(stopped):
 
     listener = Listener()
     train(resume="stopped", session=Session(threads=2, callbacks=listener))
-    assert listener.notes == ["continues after epoch 1 of 3"]
+    assert listener.notes[0] == "continues after epoch 1 of 3"
     [warning] = listener.warnings
     assert "threads 1 -> 2" in warning
     assert "its weights will differ in the last digits" in warning
