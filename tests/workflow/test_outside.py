@@ -16,7 +16,7 @@ from tellapart.data.sets.sources import load_data_set
 from tellapart.models.checkpoint import load_classifier, read_classifier, save_classifier
 from tellapart.runs.session import Session
 from tellapart.runs.trained_run import open_run
-from tellapart.trust.outside import observe, scorer_of
+from tellapart.trust.outside.rule import observe, scorer_of
 from tellapart.workflow.evaluate import evaluate
 from tellapart.workflow.predict import predict
 from tellapart.workflow.train import train

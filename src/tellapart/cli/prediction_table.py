@@ -13,7 +13,7 @@ from tellapart.wording import percent, plural, score
 
 if TYPE_CHECKING:
     from tellapart.models.spec import OutsideRule
-    from tellapart.trust.abstention import Abstention
+    from tellapart.trust.certainty.abstention import Abstention
     from tellapart.workflow.predict import Prediction, Predictions
 
 _MOST_CLASSES_NAMED = 6
@@ -82,7 +82,7 @@ def _cell(entry: Prediction, column: str) -> Text:
 
 
 def _print_flags(predictions: Predictions, rule: OutsideRule, console: Console) -> None:
-    from tellapart.trust.outside import in_words
+    from tellapart.trust.outside.rule import in_words
 
     count = sum(bool(entry.unlike_training) for entry in predictions)
     console.print(

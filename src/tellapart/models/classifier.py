@@ -28,7 +28,8 @@ class Classifier(nn.Module):
         network: float images (batch, channels, height, width) to logits (batch, classes).
         spec: its classes, shape of the images, normalisation, views and so on.
         references: what images are compared with by the rule ``spec.outside``, tensors by name, as
-            `tellapart.trust.outside` made them; saved with the classifier, not part of the network.
+            `tellapart.trust.outside.rule` made them; saved with the classifier, not part of the
+            network.
 
     Raises:
         ConfigError: a normalisation that float32 cannot hold.

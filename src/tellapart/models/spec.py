@@ -54,7 +54,7 @@ class Normalization(Section):
 
 
 OutsideScore = Literal["nearest-neighbour", "max-softmax"]
-"""A score of how unlike the training images an image is (`tellapart.trust.outside`)."""
+"""A score of how unlike the training images an image is (`tellapart.trust.outside.rule`)."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ class OutsideRule(Section):
     """From which score on an image counts as unlike the training images.
 
     Args:
-        score: which score; see `tellapart.trust.outside`.
+        score: which score; see `tellapart.trust.outside.rule`.
         threshold: images with a higher score are unlike the training images.
         num_held_out: the number of held-out images that the threshold was taken from.
         fraction: of images of the same kind as those, the fraction that exceeds it on average.

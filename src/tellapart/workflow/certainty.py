@@ -8,14 +8,18 @@ from tellapart.errors import ConfigError, RunError
 from tellapart.models.classifier import Classifier
 from tellapart.runs.session import Session
 from tellapart.runs.trained_run import TrainedRun
-from tellapart.trust.abstention import Abstention, measure_abstention, require_abstain_below
-from tellapart.trust.conformal import (
+from tellapart.trust.certainty.abstention import (
+    Abstention,
+    measure_abstention,
+    require_abstain_below,
+)
+from tellapart.trust.certainty.conformal import (
     PredictionSets,
     SetMethod,
     calibrate_sets,
     require_coverage,
 )
-from tellapart.trust.set_coverage import promise
+from tellapart.trust.certainty.set_coverage import promise
 
 
 @dataclass(frozen=True)

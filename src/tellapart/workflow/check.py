@@ -24,10 +24,10 @@ from tellapart.runs.choosing import Wish, fit_to_images
 from tellapart.runs.data import load_for_recipe
 from tellapart.runs.session import Session
 from tellapart.runs.source import find_source
-from tellapart.trust.cross_validation import CrossValidation
-from tellapart.trust.label_check import LabelCheck, check_labels
-from tellapart.trust.label_folds import NUM_FOLDS
-from tellapart.trust.label_page import render_labels
+from tellapart.trust.labels.check import LabelCheck, check_labels
+from tellapart.trust.labels.cross_validation import CrossValidation
+from tellapart.trust.labels.folds import NUM_FOLDS
+from tellapart.trust.labels.page import render_labels
 
 _LABEL_PAGE, _CORRECTIONS = "label_check.html", "corrections.csv"
 # Small images are shifted by a pixel, and seen so often that some hundred steps are made of them:

@@ -8,7 +8,7 @@ from tellapart.models.classifier import Classifier
 from tellapart.runs.callbacks import Callbacks
 from tellapart.runs.plan import Plan
 from tellapart.runtime import generator
-from tellapart.trust.outside import MOST_REFERENCES, fit_outside
+from tellapart.trust.outside.rule import MOST_REFERENCES, fit_outside
 
 # More held-out images than this would not move the threshold.
 _MOST_HELD_OUT = 2000

@@ -23,9 +23,9 @@ from tellapart.models.views import num_views, views_with_tta
 from tellapart.runs.drawings import changes_of
 from tellapart.runs.session import Session
 from tellapart.runs.trained_run import open_run
-from tellapart.trust.abstention import Abstention
-from tellapart.trust.conformal import PredictionSets, SetMethod
-from tellapart.trust.outside import observe, scorer_of
+from tellapart.trust.certainty.abstention import Abstention
+from tellapart.trust.certainty.conformal import PredictionSets, SetMethod
+from tellapart.trust.outside.rule import observe, scorer_of
 from tellapart.workflow.certainty import AskedCertainty, asked_certainty
 from tellapart.workflow.recall import warn_of_other_views
 

@@ -11,8 +11,8 @@ import torch
 from tellapart.errors import RunError
 from tellapart.evaluation.metrics import wilson_interval
 from tellapart.runs.trained_run import TrainedRun, open_run
-from tellapart.trust.paired import PairedComparison, compare_answers
-from tellapart.trust.paired_page import points, render_comparison, verdict_in_words
+from tellapart.trust.comparison.paired import PairedComparison, compare_answers
+from tellapart.trust.comparison.paired_page import points, render_comparison, verdict_in_words
 from tellapart.wording import listed, number, percent
 from tellapart.workflow.evaluated_images import images_to_evaluate
 from tellapart.workflow.examinations.examination import Examination, TextTable

@@ -5,8 +5,8 @@ from __future__ import annotations
 from torch import Tensor
 
 from tellapart.evaluation import evaluation_mode
-from tellapart.trust.attacks import AttackedAccuracy, measure_attacked
-from tellapart.trust.attacks_page import WHAT_IT_SHOWS, half_in_words, render_attacked
+from tellapart.trust.attacks.measuring import AttackedAccuracy, measure_attacked
+from tellapart.trust.attacks.page import WHAT_IT_SHOWS, half_in_words, render_attacked
 from tellapart.trust.corruptions.kinds import Family, family_of
 from tellapart.wording import number, percent
 from tellapart.workflow.examinations.examination import Examination, TextTable

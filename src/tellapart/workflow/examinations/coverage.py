@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from tellapart.errors import ConfigError
 from tellapart.runs.trained_run import TrainedRun
-from tellapart.trust.conformal import SetMethod, calibrate_sets, require_coverage
-from tellapart.trust.set_coverage import ClassCoverage, SetCoverage, measure_sets
-from tellapart.trust.sets_page import percent_of, render_sets, wanted_percent
+from tellapart.trust.certainty.conformal import SetMethod, calibrate_sets, require_coverage
+from tellapart.trust.certainty.set_coverage import ClassCoverage, SetCoverage, measure_sets
+from tellapart.trust.certainty.sets_page import percent_of, render_sets, wanted_percent
 from tellapart.wording import number, percent
 from tellapart.workflow.examinations.examination import Examination, TextTable
 from tellapart.workflow.examinations.examined import Examined

@@ -12,7 +12,15 @@ from tellapart.errors import ConfigError, RunError
 from tellapart.models.classifier import Classifier
 from tellapart.runs.trained_run import TrainedRun
 from tellapart.runtime import generator
-from tellapart.trust.outside import (
+from tellapart.trust.outside.comparison import (
+    InsideLooking,
+    OutsideComparison,
+    OutsideSource,
+    flagged,
+    separations_of,
+)
+from tellapart.trust.outside.page import interval_in_words, render_outside
+from tellapart.trust.outside.rule import (
     Observed,
     OutsideScorer,
     all_scores,
@@ -20,14 +28,6 @@ from tellapart.trust.outside import (
     observe,
     scorer_of,
 )
-from tellapart.trust.outside_comparison import (
-    InsideLooking,
-    OutsideComparison,
-    OutsideSource,
-    flagged,
-    separations_of,
-)
-from tellapart.trust.outside_page import interval_in_words, render_outside
 from tellapart.wording import listed, number, percent, plural
 from tellapart.workflow.examinations.examination import Examination, TextTable
 from tellapart.workflow.examinations.examined import Examined

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from tellapart.errors import ConfigError
-from tellapart.trust.conformal import SetMethod
+from tellapart.trust.certainty.conformal import SetMethod
 from tellapart.workflow.examinations.against import examine_against
 from tellapart.workflow.examinations.attacked import examine_attacked
 from tellapart.workflow.examinations.corrupted import examine_corrupted

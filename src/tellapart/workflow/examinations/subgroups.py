@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tellapart.errors import DataError
-from tellapart.trust.paired_page import points
-from tellapart.trust.subgroups import SubgroupAccuracy, measure_subgroups
-from tellapart.trust.subgroups_page import render_subgroups, verdict_in_words
+from tellapart.trust.comparison.paired_page import points
+from tellapart.trust.comparison.subgroups import SubgroupAccuracy, measure_subgroups
+from tellapart.trust.comparison.subgroups_page import render_subgroups, verdict_in_words
 from tellapart.wording import did_you_mean, listed, number, percent
 from tellapart.workflow.examinations.examination import Examination, TextTable
 from tellapart.workflow.examinations.examined import Examined

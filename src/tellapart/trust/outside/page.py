@@ -22,8 +22,8 @@ from tellapart.report.parts import (
     origin_card,
     report_page,
 )
-from tellapart.trust.outside_comparison import OutsideComparison, OutsideSource, default_of
-from tellapart.trust.separation import Separation
+from tellapart.trust.outside.comparison import OutsideComparison, OutsideSource, default_of
+from tellapart.trust.outside.separation import Separation
 
 _NUM_BINS = 48
 _WIDTH = 860

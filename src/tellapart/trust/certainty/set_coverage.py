@@ -10,7 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from tellapart.evaluation.metrics import wilson_interval
-from tellapart.trust.conformal import PredictionSets, SetMethod, rank_for
+from tellapart.trust.certainty.conformal import PredictionSets, SetMethod, rank_for
 
 _SEED, _NUM_DRAWS = 0, 20_000
 _NUM_LARGEST = 24

@@ -18,7 +18,7 @@ from tellapart.models.checkpoint import load_classifier, load_tensors, save_clas
 from tellapart.models.classifier import Classifier
 from tellapart.models.registry import NETWORKS, seeded_network
 from tellapart.models.spec import ClassifierSpec, Normalization, OutsideRule
-from tellapart.trust.outside import (
+from tellapart.trust.outside.rule import (
     FEWEST_HELD_OUT,
     Coordinates,
     Observed,
@@ -29,7 +29,7 @@ from tellapart.trust.outside import (
     scorer_of,
     threshold_of,
 )
-from tellapart.trust.outside_scores import max_softmax_score
+from tellapart.trust.outside.scores import max_softmax_score
 
 CPU = torch.device("cpu")
 

@@ -3,7 +3,7 @@
 import torch
 
 from tellapart.data.image_set import DataSet, ImageSet
-from tellapart.trust.label_folds import ALWAYS_TRAINED_ON, NUM_FOLDS, folds_of, groups_of_train
+from tellapart.trust.labels.folds import ALWAYS_TRAINED_ON, NUM_FOLDS, folds_of, groups_of_train
 
 
 def test_single_images_are_dealt_evenly_by_class():

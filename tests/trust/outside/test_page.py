@@ -6,14 +6,14 @@ import re
 
 import torch
 
-from tellapart.trust.outside_comparison import (
+from tellapart.trust.outside.comparison import (
     Flagged,
     InsideLooking,
     OutsideComparison,
     OutsideSource,
     separations_of,
 )
-from tellapart.trust.outside_page import histogram, render_outside
+from tellapart.trust.outside.page import histogram, render_outside
 
 
 def comparison(threshold=0.9):

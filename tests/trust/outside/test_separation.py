@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from tellapart.errors import DataError
-from tellapart.trust.separation import measure_separation
+from tellapart.trust.outside.separation import measure_separation
 
 
 def draws(count, shift, seed):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tellapart.trust.attacks import attack, measure_attacked
+from tellapart.trust.attacks.measuring import attack, measure_attacked
 
 
 def logits_of(pixels: torch.Tensor) -> torch.Tensor:

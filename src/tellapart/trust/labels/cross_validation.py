@@ -24,7 +24,7 @@ from tellapart.runs.planning import build_classifier, teacher_of
 from tellapart.runtime import Runtime, generator, place
 from tellapart.training.balance import fit_weights
 from tellapart.training.trainer import Trainer
-from tellapart.trust.label_folds import NUM_FOLDS
+from tellapart.trust.labels.folds import NUM_FOLDS
 
 _Floats = NDArray[np.float64]
 # Returns the logits of image sets by a classifier trained on some images of train.

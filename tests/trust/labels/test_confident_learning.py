@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tellapart.errors import ShapeError
-from tellapart.trust.labels import confident_joint, label_issues, label_scores
+from tellapart.trust.labels.confident_learning import confident_joint, label_issues, label_scores
 
 RANKINGS = {"self-confidence": "self_confidence", "normalized-margin": "normalized_margin"}
 

@@ -20,8 +20,8 @@ from tellapart.report.parts import (
     origin_card,
     report_page,
 )
-from tellapart.trust.paired_page import p_in_words, points
-from tellapart.trust.subgroups import Subgroup, SubgroupAccuracy
+from tellapart.trust.comparison.paired_page import p_in_words, points
+from tellapart.trust.comparison.subgroups import Subgroup, SubgroupAccuracy
 
 _NUM_SHOWN = 12
 _TOP, _ROW_PIXELS = 8.0, 34

@@ -20,7 +20,7 @@ from tellapart.report.parts import (
     origin_card,
     report_page,
 )
-from tellapart.trust.attacks import NUM_STEPS, Attack, AttackedAccuracy
+from tellapart.trust.attacks.measuring import NUM_STEPS, Attack, AttackedAccuracy
 
 _NUM_SHOWN = 12
 

@@ -14,14 +14,14 @@ from tellapart.errors import ConfigError, DataError
 from tellapart.evaluation import predict_logits
 from tellapart.evaluation.calibration import fit_temperature
 from tellapart.models.checkpoint import load_classifier
-from tellapart.trust.conformal import (
+from tellapart.trust.certainty.conformal import (
     calibrate_sets,
     class_scores,
     drawn_numbers,
     fewest_images,
     rank_for,
 )
-from tellapart.trust.set_coverage import measure_sets, promised_band
+from tellapart.trust.certainty.set_coverage import measure_sets, promised_band
 
 METHODS = ("lac", "aps", "raps")
 NAMES = tuple("abcdef")

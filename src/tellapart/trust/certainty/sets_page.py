@@ -20,7 +20,7 @@ from tellapart.report.parts import (
     origin_card,
     report_page,
 )
-from tellapart.trust.set_coverage import ClassCoverage, SetCoverage
+from tellapart.trust.certainty.set_coverage import ClassCoverage, SetCoverage
 
 _MOST_NAMED = 6
 _MOST_BARS = 20

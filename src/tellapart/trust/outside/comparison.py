@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tellapart.evaluation.metrics import wilson_interval
-from tellapart.trust.separation import Separation, measure_separation
+from tellapart.trust.outside.separation import Separation, measure_separation
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from tellapart import wording
 from tellapart.data.image_set import DataSet
 from tellapart.page.markup import Markup, element
 from tellapart.report.parts import captioned_image, card, data_table, header, headline, report_page
-from tellapart.trust.label_check import LabelCheck, SuspiciousLabel
-from tellapart.trust.label_folds import NUM_FOLDS
+from tellapart.trust.labels.check import LabelCheck, SuspiciousLabel
+from tellapart.trust.labels.folds import NUM_FOLDS
 
 _NUM_SHOWN, _NUM_PAIRS = 240, 12
 

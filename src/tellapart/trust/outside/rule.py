@@ -26,7 +26,7 @@ from tellapart.finetuning.stages import output_layer
 from tellapart.models.capture import captured
 from tellapart.models.classifier import Classifier
 from tellapart.models.spec import OutsideRule, OutsideScore
-from tellapart.trust.outside_scores import (
+from tellapart.trust.outside.scores import (
     NearestNeighbours,
     VirtualLogit,
     directions,

@@ -8,7 +8,11 @@ import torch
 from scipy.stats import chi2_contingency, fisher_exact
 
 from tellapart.errors import DataError
-from tellapart.trust.subgroups import fisher_p_value, measure_subgroups, permutation_p_value
+from tellapart.trust.comparison.subgroups import (
+    fisher_p_value,
+    measure_subgroups,
+    permutation_p_value,
+)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import torch
 from scipy.stats import binomtest
 
 from tellapart.errors import DataError
-from tellapart.trust.paired import compare_answers, difference_interval, mcnemar_p_value
+from tellapart.trust.comparison.paired import compare_answers, difference_interval, mcnemar_p_value
 
 
 @pytest.mark.parametrize(

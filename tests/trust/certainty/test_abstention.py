@@ -5,7 +5,7 @@ import torch
 
 from tellapart.errors import ConfigError
 from tellapart.evaluation.rejection import rejection_curve
-from tellapart.trust.abstention import measure_abstention
+from tellapart.trust.certainty.abstention import measure_abstention
 
 CONFIDENCES = torch.tensor([0.99, 0.95, 0.9, 0.8, 0.6], dtype=torch.float64)
 LOGITS = torch.stack([CONFIDENCES.logit(), torch.zeros(5, dtype=torch.float64)], 1)

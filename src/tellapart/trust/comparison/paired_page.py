@@ -19,7 +19,7 @@ from tellapart.report.parts import (
     origin_card,
     report_page,
 )
-from tellapart.trust.paired import Disagreement, PairedComparison
+from tellapart.trust.comparison.paired import Disagreement, PairedComparison
 
 _NUM_SHOWN = 24
 

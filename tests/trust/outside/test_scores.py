@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from tellapart.trust.outside_scores import (
+from tellapart.trust.outside.scores import (
     NearestNeighbours,
     VirtualLogit,
     directions,

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from tellapart.data.image_set import Correction, DataSet
 from tellapart.data.sets.corrections import corrections_text, source_place
 from tellapart.errors import DataError
-from tellapart.trust.cross_validation import CrossValidation, accuracy
-from tellapart.trust.label_folds import FEWEST_IMAGES, NUM_FOLDS, folds_of, groups_of_train
-from tellapart.trust.labels import label_issues, label_scores
+from tellapart.trust.labels.confident_learning import label_issues, label_scores
+from tellapart.trust.labels.cross_validation import CrossValidation, accuracy
+from tellapart.trust.labels.folds import FEWEST_IMAGES, NUM_FOLDS, folds_of, groups_of_train
 from tellapart.wording import listed
 
 
