@@ -58,8 +58,10 @@ def explain(
         A new or empty folder for the page and for every heat map as PNG; by default the page is
         explanation.html in the run.
     """
+    from tellapart.runtime import keep_freed_memory
     from tellapart.workflow.explain import explain as run_explanation
 
+    keep_freed_memory()
     with console_session(machine, data_dir, network) as session:
         result = run_explanation(
             run, pictures, methods=method, check=check, as_is=as_is, out=out, session=session
