@@ -5,8 +5,9 @@
     python benchmarks/corruptions.py --run accurate=runs/a    with a run that is there already
     python benchmarks/corruptions.py --render-only            fills docs/trust.md from the results
 
-Protocol. ``fast``, ``accurate`` and ``robust`` are ``tellapart train mnist --recipe NAME --seed 0``;
-``robust`` has seen veils and noise, which are relatives of some of the corruptions. The fourth is the official PyTorch example (pytorch/examples, ``mnist/main.py``): its network, normalisation,
+Protocol. ``fast``, ``accurate`` and ``robust`` are ``tellapart train mnist --recipe NAME --seed
+0``. ``robust`` has seen veils and noise, relatives of some of the corruptions. The fourth is
+the official PyTorch example (pytorch/examples, ``mnist/main.py``): its network, normalisation,
 optimizer, batches and 14 epochs, the images in the order of the file as there on a processor, each
 step computed as its script computes it. All learn from the same 60,000 images (of which tellapart
 holds 2 % out to calibrate), and answer the same test images: 2,000, spread evenly over the test
