@@ -75,7 +75,7 @@ def test_the_commands_are_listed_with_what_they_do(tellapart):
 
 REFUSALS = {
     "train bogus": "no data set is called 'bogus', and no file or folder was found there",
-    "train --recipe bogus": "unknown recipe 'bogus'; known: ",
+    "train --recipe nonesuch": "unknown recipe 'nonesuch'; known: ",
     "train --recipe gone.toml": "recipe file 'gone.toml' does not exist",
     "train --set epoch=3": "unknown recipe key 'epoch'; did you mean 'training.epochs'?",
     "train --set epochs": "--set takes KEY=VALUE, got 'epochs'; e.g. epochs=5",
@@ -113,7 +113,7 @@ REFUSALS = {
     "reproduce standard": "'standard' is a recipe, but not one of the tutorials'",
     "data fetch bogus": "no data set is called 'bogus'",
     "data list extra": "cannot make sense of 'extra'; see `tellapart data list --help`",
-    "recipes show bogus": "unknown recipe 'bogus'",
+    "recipes show nonesuch": "unknown recipe 'nonesuch'",
     "recipes copy standard": "requires an argument; see `tellapart recipes copy --help`",
     "recipes copy standard gone/x.toml": "cannot write gone/x.toml: No such file or directory",
     "bogus": 'Unknown command "bogus". Available commands: ',
