@@ -37,12 +37,11 @@ from protocol import (
     describe_run,
     fill_block,
     measured_on,
-    read_results,
+    results_so_far,
     run_fresh,
     spread,
     write_results,
 )
-from tellapart.errors import DataError
 from tellapart.runtime import choose_runtime
 
 _RECIPES = {"small-data": "mnist-sample", "fast": "mnist", "accurate": "mnist"}
@@ -53,7 +52,7 @@ _PAGE = "docs/trust.md"
 def main() -> int:
     """Measure what is asked for, store each run, and fill the table."""
     options = _parser().parse_args()
-    results = _stored()
+    results = results_so_far("calibration", "runs")
     if not options.render_only:
         for seed in range(options.seeds):
             for row in options.rows:
@@ -70,13 +69,6 @@ def main() -> int:
     print(table)
     fill_block(ROOT / _PAGE, "calibration", table)
     return 0
-
-
-def _stored() -> dict[str, Any]:
-    try:
-        return dict(read_results("calibration"))
-    except DataError:
-        return {"runs": {}}
 
 
 def _train(row: str, way: str, seed: int, data_dir: Path | None) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from protocol import (
     describe_run,
     fill_block,
     measured_on,
-    read_results,
+    results_so_far,
     write_results,
 )
 from tellapart.data.image_set import DataSet
@@ -62,7 +62,7 @@ _CPU = torch.device("cpu")
 def main() -> int:
     """Measure what is asked for, store each network, and fill the table."""
     options = _parser().parse_args()
-    results = _stored()
+    results = results_so_far("corruptions", "networks")
     if not options.render_only:
         torch.set_num_threads(options.threads)
         loaded = tellapart.load_data_set("mnist", data_dir=options.data_dir)
@@ -83,13 +83,6 @@ def main() -> int:
     print(table)
     fill_block(ROOT / _PAGE, "corruptions", table)
     return 0
-
-
-def _stored() -> dict[str, Any]:
-    try:
-        return dict(read_results("corruptions"))
-    except DataError:
-        return {"networks": {}}
 
 
 def _measured(answer: Answer, loaded: DataSet) -> CorruptedAccuracy:

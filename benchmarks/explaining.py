@@ -38,12 +38,11 @@ from protocol import (
     describe_run,
     fill_block,
     measured_on,
-    read_results,
+    results_so_far,
     run_fresh,
     spread,
     write_results,
 )
-from tellapart.errors import DataError
 from tellapart.runtime import choose_runtime
 
 _PAGE = "docs/explaining.md"
@@ -65,7 +64,7 @@ _KINDS = (
 def main() -> int:
     """Measure what is asked for, store each seed, and fill the table."""
     options = _parser().parse_args()
-    results = _stored()
+    results = results_so_far("explaining", "runs")
     if not options.render_only:
         for seed in range(options.seeds):
             if str(seed) in results["runs"]:
@@ -84,13 +83,6 @@ def main() -> int:
     print(table)
     fill_block(ROOT / _PAGE, "explaining", table)
     return 0
-
-
-def _stored() -> dict[str, Any]:
-    try:
-        return dict(read_results("explaining"))
-    except DataError:
-        return {"runs": {}}
 
 
 def _train(run: Path, seed: int) -> dict[str, Any]:

@@ -32,11 +32,10 @@ from protocol import (
     describe_run,
     fill_block,
     measured_on,
-    read_results,
+    results_so_far,
     run_fresh,
     write_results,
 )
-from tellapart.errors import DataError
 from tellapart.runtime import choose_runtime
 
 _RECIPES = {"small-data": "mnist-sample", "fast": "fashion-mnist"}
@@ -47,7 +46,7 @@ _PAGE = "docs/explaining.md"
 def main() -> int:
     """Measure what is asked for, store each row, and fill the table."""
     options = _parser().parse_args()
-    results = _stored()
+    results = results_so_far("heat_maps", "rows")
     if not options.render_only:
         for row in options.rows:
             found = run_fresh(_measure, row, options.data_dir)
@@ -58,13 +57,6 @@ def main() -> int:
     print(table)
     fill_block(ROOT / _PAGE, "heat-maps", table)
     return 0
-
-
-def _stored() -> dict[str, Any]:
-    try:
-        return dict(read_results("heat_maps"))
-    except DataError:
-        return {"rows": {}}
 
 
 def _measure(row: str, data_dir: Path | None) -> dict[str, Any]:

@@ -40,13 +40,12 @@ from protocol import (
     describe_run,
     fill_block,
     measured_on,
-    read_results,
+    results_so_far,
     run_fresh,
     spread,
     write_results,
 )
 from tellapart.data.sets.catalogue import CATALOGUE
-from tellapart.errors import DataError
 from tellapart.runtime import choose_runtime
 
 _NUM_NOISE = 1000
@@ -100,7 +99,7 @@ _DESCRIBED = {
 def main() -> int:
     """Measure what is asked for, store each run, and fill the table."""
     options = _parser().parse_args()
-    results = _stored()
+    results = results_so_far("outside", "runs")
     if not options.render_only:
         for row in options.rows:
             for seed in range(options.seeds):
@@ -117,13 +116,6 @@ def main() -> int:
     print(table)
     fill_block(ROOT / _PAGE, "outside", table)
     return 0
-
-
-def _stored() -> dict[str, Any]:
-    try:
-        return dict(read_results("outside"))
-    except DataError:
-        return {"runs": {}}
 
 
 def _measure(row: str, seed: int, data_dir: Path | None, runs: Path | None) -> dict[str, Any]:

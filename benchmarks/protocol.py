@@ -155,6 +155,11 @@ def read_results(name: str) -> dict[str, Any]:
     return content
 
 
+def results_so_far(name: str, entries: str) -> dict[str, Any]:
+    """The content that ``write_results`` wrote, or one with no ``entries`` where there is none."""
+    return read_results(name) if (RESULTS / f"{name}.json").is_file() else {entries: {}}
+
+
 def fill_block(document: Path, name: str, block: str) -> None:
     """Replaces the text between ``<!-- NAME:begin -->`` and ``<!-- NAME:end -->``.
 

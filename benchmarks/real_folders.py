@@ -36,12 +36,11 @@ from protocol import (
     describe_run,
     fill_block,
     measured_on,
-    read_results,
+    results_so_far,
     run_fresh,
     spread,
     write_results,
 )
-from tellapart.errors import DataError
 from tellapart.runtime import choose_runtime
 
 _FOLDERS = {
@@ -64,7 +63,9 @@ _PRESETS = ("quick", "good", "zero")
 def main() -> int:
     """Measure what is asked for, store each run, and fill the tables."""
     options = _parser().parse_args()
-    results: dict[str, Any] = {"runs": {}} if options.fresh else _stored()
+    results: dict[str, Any] = (
+        {"runs": {}} if options.fresh else results_so_far("real_folders", "runs")
+    )
     if not options.render_only:
         for division in range(options.divisions):
             for preset in options.presets:
@@ -93,13 +94,6 @@ _PAGES = {
     "en": ("README.md", "docs/your_own_pictures.md"),
     "zh": ("README.zh-CN.md", "docs/your_own_pictures.zh-CN.md"),
 }
-
-
-def _stored() -> dict[str, Any]:
-    try:
-        return dict(read_results("real_folders"))
-    except DataError:
-        return {"runs": {}}
 
 
 def _prepared(folder: str, data_dir: Path | None, place: Path) -> Path:
