@@ -154,7 +154,7 @@ def _train(
 
 def _table(results: dict[str, Any]) -> str:
     found = {name: results["networks"][name] for name in _NETWORKS if name in results["networks"]}
-    names = {"accurate": "`accurate`", "fast": "`fast`", _EXAMPLE: "official PyTorch example"}
+    names = {name: f"`{name}`" for name in found} | {_EXAMPLE: "official PyTorch example"}
     lines = [
         "| error on MNIST | " + " | ".join(names[name] for name in found) + " |",
         "|---|" + "---:|" * len(found),
