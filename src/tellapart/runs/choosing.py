@@ -31,7 +31,7 @@ _FEW_IMAGES_TO_TUNE = 1_000
 _FEW_IMAGES_A_CLASS = 50
 # Where a class has fewer images than this, they are varied more: hands gained by it, solar cells,
 # of which there are more, lost (docs/decisions/pretrained-defaults.md).
-_FEW_VARIETIES = 300
+_SMALL_CLASS = 300
 # Training on few images takes at least this many steps, as far as the third number allows.
 _FEWEST_STEPS, _FEWEST_STEPS_AN_EPOCH, _MOST_EPOCHS = 500, 8, 60
 _SMALLEST_BATCH = 8
@@ -48,7 +48,7 @@ _RECIPES: dict[str, dict[Preset, str]] = {
     "photographs of small classes": {
         "quick": "photos-quick",
         "good": "photos-varied",
-        "best": "photos-best",
+        "best": "photos-varied-long",
     },
     "photographs": {"quick": "photos-quick", "good": "photos-good", "best": "photos-best"},
     "photographs from zero": {"quick": "photos-short", "good": "photos", "best": "photos-long"},
@@ -241,11 +241,10 @@ class _Facts:
     def recipe_to_tune(self, preset: Preset) -> str:
         """The recipe that starts from a network trained on ImageNet."""
         # Of a small class a tenth is a picture or two, by which no epoch can be chosen.
-        few = self.num_train < _FEW_IMAGES_TO_TUNE or self.smallest_class < _FEW_IMAGES_A_CLASS
-        many = "photographs"
-        if self.smallest_class < _FEW_VARIETIES:
-            many = "photographs of small classes"
-        return _RECIPES["few photographs" if few else many][preset]
+        if self.num_train < _FEW_IMAGES_TO_TUNE or self.smallest_class < _FEW_IMAGES_A_CLASS:
+            return _RECIPES["few photographs"][preset]
+        small = self.smallest_class < _SMALL_CLASS
+        return _RECIPES["photographs of small classes" if small else "photographs"][preset]
 
     @property
     def reason_to_tune(self) -> str:
