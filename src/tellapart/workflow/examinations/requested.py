@@ -43,14 +43,17 @@ class Requested(TypedDict, total=False):
 
 
 EXAMINERS: Mapping[str, Callable[..., Examination]] = {
-    "corrupted": examine_corrupted,
+    "coverage": examine_coverage,
     "subgroups": examine_subgroups,
     "against": examine_against,
-    "attacked": examine_attacked,
-    "coverage": examine_coverage,
     "outside": examine_outside,
+    "corrupted": examine_corrupted,
+    "attacked": examine_attacked,
 }
-"""For each name a function of what is examined and of what was asked."""
+"""For each name a function of what is examined and of what was asked.
+
+Those that may refuse what was asked come first, and those that take long last.
+"""
 
 DETAILS: Mapping[str, str] = {"sets": "coverage", "per_class": "coverage"}
 """Further keywords, and the examination whose function takes them under the same name."""
